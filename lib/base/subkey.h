@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The name of a subscriber, the same in the session tables, the ACL and the resolver: the inside
+// address (NAT44) or prefix (NAT64, DS-Lite: the B4's) of one NAT instance. It never holds an
+// outside address or port: those move from one subscriber to the next.
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+struct subkey {
+	uint8_t addr[16];  // network byte order; IPv4 in the first four; all other bits zero
+	uint8_t family;    // 4 or 6
+	uint8_t len;       // prefix length: 32 for an IPv4 host
+	uint16_t instance; // number of the NAT instance in the configuration's order
+};
+
+static_assert(sizeof(struct subkey) == 20, "compared and hashed as 20 bytes without padding");
+
+static inline struct subkey subkey_v4(uint32_t be32, uint16_t instance)
+{
+	struct subkey key = {.family = 4, .len = 32, .instance = instance};
+
+	memcpy(key.addr, &be32, 4);
+	return key;
+}
+
+static inline bool subkey_equal(const struct subkey *a, const struct subkey *b)
+{
+	return !memcmp(a, b, sizeof(*a));
+}

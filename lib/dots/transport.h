@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// One mutually authenticated (D)TLS association, seen from the CoAP side: whole messages go in and
+// come out, whichever of DTLS over UDP (dtls.c) and TLS over TCP (tls.c) carries them. In Call Home
+// the DOTS server dials and the DOTS client listens (RFC 9066 section 5.1); both ends stand here.
+//
+// Everything runs on the control thread's event loop. No message is delivered, and `up` is not
+// called, before the peer's certificate has been verified (RFC 9066 section 8).
+
+#include "base/err.h"
+#include "base/evloop.h"
+#include "base/ipaddr.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct credentials;
+struct listener;
+struct transport;
+
+enum transport_kind { TRANSPORT_DTLS, TRANSPORT_TLS };
+
+// Where the keys are. Paths are to PEM files; what is NULL is not used.
+struct credentials_files {
+	const char *certificate; // own chain, leaf first
+	const char *private_key; // refused if others may read it
+	const char *ca;          // who may have signed the peer
+	const char *crl;
+};
+
+// Reads and checks the files: they parse, the key fits the certificate, the certificate is within
+// its dates. Returns NULL with the reason, naming the file, in err.
+struct credentials *credentials_load(const struct credentials_files *files, struct err *err);
+void credentials_free(struct credentials *credentials);
+
+// cuid by the recipe of RFC 9132 section 4.4.1.1: base64url of the first 16 bytes of the SHA-256 of
+// our certificate's SubjectPublicKeyInfo, 22 characters.
+const char *credentials_cuid(const struct credentials *credentials);
+
+// Unix time our certificate ends.
+int64_t credentials_not_after(const struct credentials *credentials);
+
+// Who is at the other end; complete once `up` has been called.
+struct transport_peer {
+	struct ipaddr addr;
+	uint16_t port;
+	char name[256]; // the DNS name verified, or for a listener the first DNS name it presents
+	char spki[23];  // the peer's key, hashed as credentials_cuid() does
+	const char *cipher; // as OpenSSL names it
+	const char *version;
+	bool resumed;
+};
+
+struct transport_events {
+	// The handshake is complete and the peer verified.
+	void (*up)(void *ctx, struct transport *transport);
+	// One whole CoAP message: a datagram, or over TCP a frame of RFC 8323 with its length header.
+	void (*message)(void *ctx, struct transport *transport, const uint8_t *data, size_t length);
+	// The association failed or ended, for the reason in `why`; it is freed on return.
+	void (*down)(void *ctx, struct transport *transport, const struct err *why);
+};
+
+struct dial {
+	struct ipaddr addr;
+	uint16_t port;           // host order
+	const char *server_name; // sent as SNI and verified as DNS-ID (RFC 9132 section 7.1)
+	uint64_t timeout_ns;     // for the whole handshake
+};
+
+// Begin a handshake; `up` or `down` follows, never from inside the call. Return NULL with the reason
+// in err if not even that is possible.
+struct transport *dtls_dial(struct evloop *loop, struct credentials *credentials,
+	const struct dial *dial, const struct transport_events *events, void *ctx, struct err *err);
+struct transport *tls_dial(struct evloop *loop, struct credentials *credentials,
+	const struct dial *dial, const struct transport_events *events, void *ctx, struct err *err);
+
+// Listen on an address and port. `accept` is called when a peer has been verified and returns the
+// context for its events (the first of which is `up`), or NULL to refuse it.
+struct listener *dtls_listen(struct evloop *loop, struct credentials *credentials,
+	const struct ipaddr *addr, uint16_t port, const struct transport_events *events,
+	void *(*accept)(void *ctx, struct transport *transport), void *ctx, struct err *err);
+struct listener *tls_listen(struct evloop *loop, struct credentials *credentials,
+	const struct ipaddr *addr, uint16_t port, const struct transport_events *events,
+	void *(*accept)(void *ctx, struct transport *transport), void *ctx, struct err *err);
+
+// The port bound, for listeners on port 0.
+uint16_t listener_port(const struct listener *listener);
+
+// Closes every association of the listener without `down` events, then the listener. NULL is allowed.
+void listener_close(struct listener *listener);
+
+// Sends one whole message. Returns 0, -EMSGSIZE if it exceeds transport_room(), -EAGAIN if the
+// socket's queue is full (DTLS: the datagram is lost; TLS: nothing was taken), or another -errno.
+int transport_send(struct transport *transport, const uint8_t *data, size_t length);
+
+// The largest message that fits: for DTLS one that keeps the IP packet within 1280 bytes
+// (RFC 9132 section 7.3), for TLS 1152 until the peer's CSM says otherwise, which is the caller's
+// affair.
+size_t transport_room(const struct transport *transport);
+
+enum transport_kind transport_kind(const struct transport *transport);
+const struct transport_peer *transport_peer(const struct transport *transport);
+
+// Ends the association in good order (close_notify) and frees it; no `down` follows. May be called
+// from inside any of its events. NULL is allowed.
+void transport_close(struct transport *transport);

@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "table/acl.h"
+
+#include "base/bits.h"
+#include "base/rand.h"
+#include "base/rcu.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+// A worker's counters of one slot stand apart from every other worker's. They only grow; the
+// writer remembers where they stood when the rule was added.
+struct hits {
+	_Atomic uint64_t packets;
+	_Atomic uint64_t bytes;
+};
+
+enum slot_state { SLOT_FREE, SLOT_USED, SLOT_LEAVING };
+
+struct slot {
+	struct acl_rule rule;
+	_Atomic uint32_t next; // in the bucket's chain, or ACL_NO_SLOT
+	enum slot_state state; // this and what follows: control thread only
+	struct acl_hits before;
+	struct acl *acl;
+};
+
+struct acl {
+	uint32_t size;
+	uint32_t used;
+	uint32_t first_free; // where the search for a free slot goes on
+	unsigned workers;
+	struct rcu *rcu;
+	uint32_t seed;
+	uint32_t mask;
+	_Atomic uint32_t *bucket; // heads of chains
+	struct slot *slot;
+	struct hits *hits[64]; // by worker
+	void (*watch)(void *ctx, const struct subkey *subscriber, bool marked);
+	void *watch_ctx;
+};
+
+static uint32_t hash(const struct acl *acl, const struct subkey *key)
+{
+	uint32_t words[5];
+	uint64_t h = acl->seed;
+
+	memcpy(words, key, sizeof(words));
+	for (unsigned i = 0; i < ARRAY_LEN(words); i++) {
+		h = (h ^ words[i]) * UINT64_C(0x9e3779b97f4a7c15);
+		h ^= h >> 32;
+	}
+	return (uint32_t)h & acl->mask;
+}
+
+struct acl *acl_new(uint32_t max_rules, unsigned workers, struct rcu *rcu)
+{
+	struct acl *acl = calloc(1, sizeof(*acl));
+	struct rand random;
+	uint32_t buckets = 64;
+
+	if (!acl)
+		return NULL;
+	while (buckets < max_rules)
+		buckets *= 2;
+	acl->size = max_rules;
+	acl->workers = workers;
+	acl->rcu = rcu;
+	acl->mask = buckets - 1;
+	acl->bucket = malloc(buckets * sizeof(*acl->bucket));
+	acl->slot = calloc(max_rules, sizeof(*acl->slot));
+	if (!acl->bucket || !acl->slot || rand_seed(&random) < 0)
+		goto fail;
+	acl->seed = rand_u32(&random);
+	for (uint32_t i = 0; i < buckets; i++)
+		atomic_init(&acl->bucket[i], ACL_NO_SLOT);
+	for (unsigned i = 0; i < workers; i++) {
+		acl->hits[i] = calloc(max_rules, sizeof(struct hits));
+		if (!acl->hits[i])
+			goto fail;
+	}
+	return acl;
+fail:
+	acl_free(acl);
+	return NULL;
+}
+
+void acl_free(struct acl *acl)
+{
+	if (!acl)
+		return;
+	for (unsigned i = 0; i < acl->workers; i++)
+		free(acl->hits[i]);
+	free(acl->slot);
+	free(acl->bucket);
+	free(acl);
+}
+
+void acl_watch(struct acl *acl, void (*fn)(void *ctx, const struct subkey *subscriber, bool marked),
+	void *ctx)
+{
+	acl->watch = fn;
+	acl->watch_ctx = ctx;
+}
+
+static struct acl_hits sum_hits(const struct acl *acl, uint32_t slot)
+{
+	struct acl_hits sum = {0};
+
+	for (unsigned i = 0; i < acl->workers; i++) {
+		const struct hits *h = &acl->hits[i][slot];
+
+		sum.packets += atomic_load_explicit(&h->packets, memory_order_relaxed);
+		sum.bytes += atomic_load_explicit(&h->bytes, memory_order_relaxed);
+	}
+	return sum;
+}
+
+int acl_add(struct acl *acl, const struct acl_rule *rule, uint32_t *slot_out)
+{
+	_Atomic uint32_t *head = &acl->bucket[hash(acl, &rule->subscriber)];
+	bool first = !acl_marked(acl, &rule->subscriber);
+	uint32_t n = acl->first_free;
+	struct slot *slot;
+
+	for (uint32_t tried = 0; tried < acl->size; tried++, n++) {
+		if (n >= acl->size)
+			n = 0;
+		if (acl->slot[n].state == SLOT_FREE)
+			goto found;
+	}
+	return -ENOSPC;
+found:
+	slot = &acl->slot[n];
+	slot->rule = *rule;
+	slot->state = SLOT_USED;
+	slot->before = sum_hits(acl, n);
+	slot->acl = acl;
+	atomic_store_explicit(&slot->next, atomic_load_explicit(head, memory_order_relaxed),
+		memory_order_relaxed);
+	atomic_store_explicit(head, n, memory_order_release);
+	acl->first_free = n + 1;
+	acl->used++;
+	*slot_out = n;
+	if (first && acl->watch)
+		acl->watch(acl->watch_ctx, &rule->subscriber, true);
+	return 0;
+}
+
+static void slot_release(void *arg)
+{
+	struct slot *slot = arg;
+
+	slot->state = SLOT_FREE;
+	slot->acl->used--;
+}
+
+void acl_remove(struct acl *acl, uint32_t n)
+{
+	struct slot *slot = &acl->slot[n];
+	_Atomic uint32_t *link = &acl->bucket[hash(acl, &slot->rule.subscriber)];
+	uint32_t at;
+
+	while ((at = atomic_load_explicit(link, memory_order_relaxed)) != n)
+		link = &acl->slot[at].next;
+	// a reader on this slot still finds the rest of the chain: its own `next` stays as it is
+	atomic_store_explicit(link, atomic_load_explicit(&slot->next, memory_order_relaxed),
+		memory_order_release);
+	slot->state = SLOT_LEAVING;
+	if (acl->watch && !acl_marked(acl, &slot->rule.subscriber))
+		acl->watch(acl->watch_ctx, &slot->rule.subscriber, false);
+	rcu_defer(acl->rcu, slot_release, slot);
+}
+
+const struct acl_rule *acl_get(const struct acl *acl, uint32_t n)
+{
+	return n < acl->size && acl->slot[n].state == SLOT_USED ? &acl->slot[n].rule : NULL;
+}
+
+uint32_t acl_size(const struct acl *acl)
+{
+	return acl->size;
+}
+
+uint32_t acl_count(const struct acl *acl)
+{
+	return acl->used;
+}
+
+struct acl_hits acl_hits(const struct acl *acl, uint32_t n)
+{
+	struct acl_hits sum = sum_hits(acl, n);
+	const struct acl_hits *before = &acl->slot[n].before;
+
+	return (struct acl_hits){sum.packets - before->packets, sum.bytes - before->bytes};
+}
+
+static uint32_t chain_start(const struct acl *acl, const struct subkey *subscriber)
+{
+	return atomic_load_explicit(&acl->bucket[hash(acl, subscriber)], memory_order_acquire);
+}
+
+static uint32_t chain_next(const struct acl *acl, uint32_t n)
+{
+	return atomic_load_explicit(&acl->slot[n].next, memory_order_acquire);
+}
+
+bool acl_marked(const struct acl *acl, const struct subkey *subscriber)
+{
+	for (uint32_t n = chain_start(acl, subscriber); n != ACL_NO_SLOT; n = chain_next(acl, n)) {
+		if (subkey_equal(&acl->slot[n].rule.subscriber, subscriber))
+			return true;
+	}
+	return false;
+}
+
+static bool matches(const struct acl_rule *rule, const struct acl_packet *packet)
+{
+	if (!ipprefix_has(&rule->target, &packet->destination))
+		return false;
+	if (!rule->any_protocol && rule->protocol != packet->protocol)
+		return false;
+	if (rule->lower_port != 0 || rule->upper_port != UINT16_MAX) {
+		if (packet->port < rule->lower_port || packet->port > rule->upper_port)
+			return false;
+	}
+	if (rule->lower_type != 0 || rule->upper_type != UINT8_MAX) {
+		if (packet->icmp_type < rule->lower_type || packet->icmp_type > rule->upper_type)
+			return false;
+	}
+	return true;
+}
+
+uint32_t acl_match(
+	const struct acl *acl, const struct subkey *subscriber, const struct acl_packet *packet)
+{
+	for (uint32_t n = chain_start(acl, subscriber); n != ACL_NO_SLOT; n = chain_next(acl, n)) {
+		const struct acl_rule *rule = &acl->slot[n].rule;
+
+		if (subkey_equal(&rule->subscriber, subscriber) && matches(rule, packet))
+			return n;
+	}
+	return ACL_NO_SLOT;
+}
+
+enum acl_action acl_action(const struct acl *acl, uint32_t n)
+{
+	return acl->slot[n].rule.action;
+}
+
+// Only this worker writes these two, so a plain load and store is enough.
+void acl_hit(const struct acl *acl, unsigned worker, uint32_t n, uint32_t bytes)
+{
+	struct hits *h = &acl->hits[worker][n];
+
+	atomic_store_explicit(&h->packets,
+		atomic_load_explicit(&h->packets, memory_order_relaxed) + 1, memory_order_relaxed);
+	atomic_store_explicit(&h->bytes,
+		atomic_load_explicit(&h->bytes, memory_order_relaxed) + bytes,
+		memory_order_relaxed);
+}
