@@ -7,11 +7,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// Walks the set bits of a 64-bit mask from the lowest; `i` is the bit's number.
-#define FOR_EACH_BIT(i, mask)                                                                      \
-	for (uint64_t todo_##i = (mask), i; todo_##i && (i = bit_lowest(todo_##i), true);          \
-		todo_##i &= todo_##i - 1)
-
 // The structure of type `type` whose member `member` lies at `ptr`.
 #define CONTAINER_OF(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
@@ -20,6 +15,17 @@
 static inline unsigned bit_lowest(uint64_t mask)
 {
 	return (unsigned)__builtin_ctzll(mask);
+}
+
+// Takes the lowest bit out of a mask and writes its number; returns false if there is none. To walk a
+// mask: for (uint64_t todo = mask; bit_take(&todo, &i);)
+static inline bool bit_take(uint64_t *mask, unsigned *number)
+{
+	if (!*mask)
+		return false;
+	*number = bit_lowest(*mask);
+	*mask &= *mask - 1;
+	return true;
 }
 
 static inline unsigned bit_count(uint64_t mask)

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "table/pool.h"
+
+#include <rte_malloc.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+// Below this many addresses a worker, single blocks are dealt instead of whole addresses: a few
+// addresses would fall too unevenly by their hash.
+#define ADDRESSES_A_WORKER 16
+
+#define RETA_SIZE 128
+
+// The hash key that Microsoft's RSS verification suite uses; NICs default to it.
+static const uint8_t toeplitz_key[8] = {0x6d, 0x5a, 0x56, 0xda, 0x25, 0x5b, 0x0e, 0xc2};
+
+// toeplitz[i][v]: what byte i of an address contributes when it is v. The Toeplitz hash is linear
+// over XOR, so four reads make the hash of an address.
+static uint32_t toeplitz[4][256];
+
+__attribute__((constructor)) static void toeplitz_fill(void)
+{
+	uint64_t key = 0;
+
+	for (unsigned i = 0; i < sizeof(toeplitz_key); i++)
+		key = key << 8 | toeplitz_key[i];
+	for (unsigned i = 0; i < 4; i++) {
+		for (unsigned v = 0; v < 256; v++) {
+			for (unsigned b = 0; b < 8; b++) {
+				if (v & (0x80u >> b))
+					toeplitz[i][v] ^= (uint32_t)(key >> (32 - (8 * i + b)));
+			}
+		}
+	}
+}
+
+unsigned pool_worker_of_inside(rte_be32_t address, unsigned workers)
+{
+	uint8_t byte[4];
+	uint32_t hash;
+
+	memcpy(byte, &address, sizeof(byte));
+	hash = toeplitz[0][byte[0]] ^ toeplitz[1][byte[1]] ^ toeplitz[2][byte[2]] ^
+		toeplitz[3][byte[3]];
+	// as through a redirection table of RETA_SIZE entries that names the workers in turn
+	return hash % RETA_SIZE % workers;
+}
+
+static unsigned deal(const struct pool *pool, uint32_t number, uint32_t block)
+{
+	if (pool->addresses >= pool->workers * ADDRESSES_A_WORKER)
+		return pool_worker_of_inside(
+			rte_cpu_to_be_32(pool_address(pool, number)), pool->workers);
+	return (number + block) % pool->workers;
+}
+
+struct pool *pool_new(
+	const struct pool_range *range, unsigned ranges, unsigned block_bits, unsigned workers)
+{
+	struct pool *pool = calloc(1, sizeof(*pool));
+	uint32_t blocks;
+
+	if (!pool)
+		return NULL;
+	pool->block_bits = (uint8_t)block_bits;
+	pool->workers = (uint8_t)workers;
+	pool->ranges = ranges;
+	pool->range = calloc(ranges, sizeof(*range));
+	if (!pool->range)
+		goto fail;
+	for (unsigned i = 0; i < ranges; i++) {
+		pool->range[i] = range[i];
+		pool->range[i].number = pool->addresses;
+		pool->addresses += range[i].last - range[i].first + 1;
+	}
+	blocks = pool_blocks_an_address(pool);
+	pool->entry = rte_malloc("pool", (size_t)pool->addresses * blocks * sizeof(*pool->entry),
+		RTE_CACHE_LINE_SIZE);
+	if (!pool->entry)
+		goto fail;
+	for (uint32_t number = 0; number < pool->addresses; number++) {
+		for (uint32_t block = 0; block < blocks; block++)
+			atomic_init(&pool->entry[number * blocks + block],
+				deal(pool, number, block) << 24);
+	}
+	return pool;
+fail:
+	pool_free(pool);
+	return NULL;
+}
+
+void pool_free(struct pool *pool)
+{
+	if (!pool)
+		return;
+	rte_free(pool->entry);
+	free(pool->range);
+	free(pool);
+}
+
+bool pool_same(const struct pool *pool, const struct pool_range *range, unsigned ranges,
+	unsigned block_bits, unsigned workers)
+{
+	if (pool->block_bits != block_bits || pool->workers != workers || pool->ranges != ranges)
+		return false;
+	for (unsigned i = 0; i < ranges; i++) {
+		if (pool->range[i].first != range[i].first || pool->range[i].last != range[i].last)
+			return false;
+	}
+	return true;
+}
+
+uint32_t pool_number(const struct pool *pool, uint32_t address)
+{
+	for (unsigned i = 0; i < pool->ranges; i++) {
+		const struct pool_range *r = &pool->range[i];
+
+		if (address >= r->first && address <= r->last)
+			return r->number + (address - r->first);
+	}
+	return UINT32_MAX;
+}
+
+uint32_t pool_address(const struct pool *pool, uint32_t number)
+{
+	unsigned i = pool->ranges - 1;
+
+	while (i && pool->range[i].number > number)
+		i--;
+	return pool->range[i].first + (number - pool->range[i].number);
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// An external address pool and who owns its port blocks.
+//
+// A pool is a list of address ranges, not necessarily contiguous (RFC 6888 REQ-3); addresses are
+// numbered through them. Each address is cut into blocks of a power of two of ports, and each block
+// belongs to one worker for the pool's whole life: what comes in from outside finds its worker, and
+// on that worker its port block, by one array read:
+//
+//	entry[address number << (16 - block_bits) | port >> block_bits]
+//
+//	 31     24 23                      0
+//	+---------+-------------------------+
+//	| worker  | block (0: not granted)  |
+//	+---------+-------------------------+
+//
+// The control thread makes a pool and deals its blocks to the workers; from then on only the owner
+// writes an entry. A pool outlives a reload of the configuration as long as its ranges, block size
+// and number of workers stay the same.
+
+#include <rte_byteorder.h>
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define POOL_BLOCK_BITS_MIN 6    // 64 ports
+#define POOL_BLOCK_BITS_MAX 12   // 4096 ports
+#define POOL_FIRST_PORT     1024 // system ports are never handed out (RFC 6908 section 2.11)
+#define POOL_MAX_WORKERS    64
+#define POOL_MAX_BLOCKS     0xffffff
+
+struct pool_range {
+	uint32_t first; // host order
+	uint32_t last;
+	uint32_t number; // of the first address, counted through the whole pool
+};
+
+struct pool {
+	uint8_t block_bits;
+	uint8_t workers;
+	uint32_t addresses;
+	unsigned ranges;
+	struct pool_range *range;
+	_Atomic uint32_t *entry;
+};
+
+// Makes a pool over `ranges` ascending, disjoint ranges (copied; `number` is filled in) and deals
+// its blocks. Returns NULL if memory runs out.
+struct pool *pool_new(
+	const struct pool_range *range, unsigned ranges, unsigned block_bits, unsigned workers);
+void pool_free(struct pool *pool);
+
+// Whether a pool made from these would deal out the same blocks to the same workers.
+bool pool_same(const struct pool *pool, const struct pool_range *range, unsigned ranges,
+	unsigned block_bits, unsigned workers);
+
+static inline uint32_t pool_blocks_an_address(const struct pool *pool)
+{
+	return 65536u >> pool->block_bits;
+}
+
+static inline uint32_t pool_block_size(const struct pool *pool)
+{
+	return 1u << pool->block_bits;
+}
+
+// The place in entry[] of a port (host order) of the address with that number.
+static inline uint32_t pool_index(const struct pool *pool, uint32_t number, uint16_t port)
+{
+	return number << (16 - pool->block_bits) | (uint32_t)port >> pool->block_bits;
+}
+
+// The number of an address (host order), or UINT32_MAX if it is not in the pool.
+uint32_t pool_number(const struct pool *pool, uint32_t address);
+
+// The address (host order) with that number.
+uint32_t pool_address(const struct pool *pool, uint32_t number);
+
+static inline uint32_t pool_entry(const struct pool *pool, uint32_t index)
+{
+	return atomic_load_explicit(&pool->entry[index], memory_order_relaxed);
+}
+
+static inline unsigned pool_entry_worker(uint32_t entry)
+{
+	return entry >> 24;
+}
+
+static inline uint32_t pool_entry_block(uint32_t entry)
+{
+	return entry & POOL_MAX_BLOCKS;
+}
+
+// Owner only: writes which of its blocks stands here, 0 for none.
+static inline void pool_set_block(struct pool *pool, uint32_t index, uint32_t block)
+{
+	uint32_t entry = pool_entry(pool, index);
+
+	atomic_store_explicit(&pool->entry[index], (entry & ~(uint32_t)POOL_MAX_BLOCKS) | block,
+		memory_order_relaxed);
+}
+
+// Which worker has an inside address (network order) as its subscriber: the share of the Toeplitz
+// hash that a NIC computes over the source address alone would give, for any number of workers.
+unsigned pool_worker_of_inside(rte_be32_t address, unsigned workers);

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The configuration as workers see it: one constant structure, built by the control thread, published
+// by a release-store and freed an RCU grace period after its successor took its place. Nothing in it
+// changes once it is published, except what it points to and says so: pools (see table/pool.h) and
+// the neighbour table.
+
+#include "base/ipaddr.h"
+#include "table/pool.h"
+
+#include <rte_ether.h>
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SNAPSHOT_MAX_IFACES   64
+#define SNAPSHOT_MAX_PORTS    32
+#define SNAPSHOT_MAX_POLICIES 250
+#define SNAPSHOT_NAME         64
+
+enum realm { REALM_INTERNAL = 1, REALM_EXTERNAL = 2, REALM_BOTH = 3 };
+
+struct iface_addr {
+	struct ipaddr addr;
+	uint8_t len;
+};
+
+// An interface of the configuration: a device, or one VLAN of it.
+struct iface {
+	struct rte_ether_addr mac; // all zero: the device's own
+	uint8_t port;              // number of its device
+	uint8_t realm;             // enum realm
+	bool enabled;
+	bool promiscuous;
+	uint16_t vlan;    // 0: untagged frames
+	uint16_t mtu;     // of IP datagrams
+	rte_be32_t addr4; // first IPv4 address, the source of ICMP errors; 0: none
+	unsigned addrs;
+	struct iface_addr *addr;
+	char name[SNAPSHOT_NAME];
+};
+
+enum nexthop_kind {
+	NEXTHOP_NONE,      // no route
+	NEXTHOP_BLACKHOLE, // a route that says discard
+	NEXTHOP_LOCAL,     // an address of the box, on `iface`
+	NEXTHOP_GATEWAY,   // by `neighbour` on `iface`
+	NEXTHOP_CONNECTED, // the destination itself is the neighbour, on `iface`
+	NEXTHOP_POOL,   // an outside address: `policy`, and `number` of address `first` in its pool
+	NEXTHOP_STATIC, // an outside address that only static mappings use, of `policy`
+};
+
+struct nexthop {
+	uint8_t kind;
+	uint8_t iface;
+	uint8_t policy;
+	uint8_t realm; // of `iface`, for a gateway or a connected network; else 0
+	uint16_t mtu;  // of `iface`, likewise; else UINT16_MAX
+	uint32_t neighbour;
+	uint32_t first; // host order
+	uint32_t number;
+};
+
+// In ticks of base/clock.h. RFC 4787 REQ-5, RFC 5382 REQ-5, RFC 7857 section 2, RFC 5508 REQ-2,
+// RFC 6888 REQ-8.
+struct timers {
+	uint32_t udp;
+	uint32_t tcp_idle;
+	uint32_t tcp_trans_open;
+	uint32_t tcp_trans_close;
+	uint32_t icmp;
+	uint32_t hold_down;
+	uint32_t port_set; // an empty port block is given back after this
+};
+
+struct port_timeout {
+	uint8_t protocol; // IANA number
+	uint16_t port;    // destination port, host order
+	uint32_t ticks;
+};
+
+struct portblk;
+
+// One `policy` of one NAT instance (RFC 8512). It keeps its slot over reloads as long as its pool stays
+// the same; a policy with another pool is another policy.
+struct policy {
+	uint32_t instance_id;
+	uint32_t policy_id;
+	uint16_t instance; // number of the instance, in subscriber keys
+	bool hairpinning;
+	bool protocol[3]; // by enum l4: whether it is translated
+	uint8_t max_blocks;
+	uint32_t port_limit[3]; // by enum l4, ports a subscriber may have; UINT32_MAX: no limit
+	uint32_t port_limit_all;
+	unsigned matches;
+	struct ipprefix *match; // inside sources this policy serves
+	struct timers timers;
+	unsigned port_timeouts;
+	struct port_timeout *port_timeout;
+	struct pool *pool;
+	struct portblk **share; // by worker: its part of the pool (session/portblk.h)
+	// One bit for each pool entry in whose block a static mapping has a port; NULL: there are none
+	uint64_t *static_blocks;
+};
+
+// A static mapping (RFC 8512 mapping-entry of type static): a range of inside ports stands for an
+// equally long range of outside ports. Mappings made from it by the first packet keep its ports.
+struct static_mapping {
+	uint32_t index; // of the configuration
+	uint8_t policy;
+	uint8_t protocol; // IANA number; 0: all, and all ports
+	rte_be32_t inside;
+	rte_be32_t outside;
+	uint16_t inside_lower; // host order
+	uint16_t outside_lower;
+	uint16_t ports; // how many, less one
+};
+
+struct static_table {
+	unsigned count;
+	struct static_mapping *by_inside;  // ascending by inside address
+	struct static_mapping *by_outside; // ascending by outside address
+};
+
+struct rte_fib;
+
+struct snapshot {
+	uint32_t generation; // counts the configurations put in force
+	unsigned ifaces;
+	struct iface iface[SNAPSHOT_MAX_IFACES];
+	unsigned ports;
+	char device[SNAPSHOT_MAX_PORTS]
+		   [1025]; // what each port is made of: PCI address or vdev string
+	// By port and VLAN (0: untagged): number of the interface, or UINT8_MAX
+	uint8_t *iface_of[SNAPSHOT_MAX_PORTS];
+	struct rte_fib *fib; // IPv4, gives the place in nexthop[]
+	unsigned nexthops;
+	struct nexthop *nexthop;
+	struct policy *policy[SNAPSHOT_MAX_POLICIES]; // by slot, which a policy keeps over reloads
+	struct static_table statics;
+};
+
+// Frees the snapshot and all it owns; pools are left alone. NULL is allowed.
+void snapshot_free(struct snapshot *snapshot);
+
+// What IPv4 route a destination (host order) has.
+const struct nexthop *snapshot_route(const struct snapshot *snapshot, uint32_t destination);
+
+// The policy that serves an inside source: the longest of all matching prefixes decides. Returns its
+// slot, or -1.
+int snapshot_policy_of(const struct snapshot *snapshot, rte_be32_t inside);
+
+// The static mapping that covers an inside or outside address and port (host order), or NULL.
+const struct static_mapping *static_by_inside(
+	const struct static_table *table, rte_be32_t inside, uint8_t protocol, uint16_t port);
+const struct static_mapping *static_by_outside(
+	const struct static_table *table, rte_be32_t outside, uint8_t protocol, uint16_t port);
