@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// A burst of packets as a struct of arrays. A packet keeps its index from receive to transmit. Each
+// stage of the pipeline is a function over the burst; which packets it works on is said by a bit
+// mask. A packet that meets its end is struck from `live` with a verdict, once.
+//
+// Addresses and ports are in network byte order as they stand in the packet after any change made
+// to it. For an ICMP query the identifier stands in both ports.
+
+#include "base/bits.h"
+#include "net/l4.h"
+#include "net/verdict.h"
+
+#include <rte_byteorder.h>
+#include <rte_mbuf.h>
+
+#include <stdint.h>
+
+#define BURST_MAX 64
+
+struct burst {
+	unsigned n;
+	uint64_t live;       // no verdict yet
+	uint64_t icmp_error; // translated by what they quote (RFC 5508 section 4)
+	uint64_t stateful;   // TCP and ICMP queries: more than a timer to keep
+	uint64_t marked;     // the mapping or subscriber found says to ask the ACL
+	uint64_t stale;      // the mapping found was not seen in this tick
+	uint64_t big;        // larger than the MTU of the interface they leave by
+	struct rte_mbuf *mbuf[BURST_MAX];
+	uint8_t *ip[BURST_MAX];     // IP header
+	uint16_t room[BURST_MAX];   // bytes from there to the end of the first segment
+	uint16_t length[BURST_MAX]; // of the IP datagram
+	rte_be32_t src[BURST_MAX];  // IPv4
+	rte_be32_t dst[BURST_MAX];
+	rte_be16_t src_port[BURST_MAX];
+	rte_be16_t dst_port[BURST_MAX];
+	uint32_t route[BURST_MAX];   // number of the nexthop
+	uint32_t mapping[BURST_MAX]; // number in the BIB; 0: none yet
+	uint8_t ihl[BURST_MAX];      // bytes of IPv4 header
+	uint8_t l4[BURST_MAX];       // enum l4; L4_COUNT: some other protocol
+	uint8_t flags[BURST_MAX];    // of TCP; for ICMP its type
+	uint8_t iface[BURST_MAX];    // that it came in by
+	uint8_t verdict[BURST_MAX];
+};
+
+// Gives packet i its verdict and strikes it from what is live.
+static inline void burst_end(struct burst *b, unsigned i, enum verdict verdict)
+{
+	b->verdict[i] = (uint8_t)verdict;
+	b->live &= ~bit(i);
+}

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "net/hdr.h"
+
+#include "net/csum.h"
+
+#include <rte_ip.h>
+
+#include <string.h>
+
+#define MORE_FRAGMENTS_OR_OFFSET RTE_BE32(0x3fff)
+
+static uint16_t load16(const uint8_t *p)
+{
+	uint16_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+static uint32_t load32(const uint8_t *p)
+{
+	uint32_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+// What the first byte of an address says (RFC 6890, RFC 1812 section 5.3.7): 0/8 and 127/8 send nothing,
+// 224/4 and above are nobody's own.
+static bool is_source(rte_be32_t address)
+{
+	uint8_t first = (uint8_t)address;
+
+	return (uint8_t)(first - 1) < 223 && first != 127;
+}
+
+static bool is_unicast(rte_be32_t address)
+{
+	return (uint8_t)address < 224;
+}
+
+// The sum over an ICMP message, across segments; a message that is whole and right gives 0xffff.
+static uint16_t icmp_sum(const struct burst *b, unsigned i)
+{
+	const struct rte_mbuf *m = b->mbuf[i];
+	uint32_t at = rte_pktmbuf_data_len(m) - b->room[i] + b->ihl[i];
+	uint16_t sum;
+
+	if (rte_raw_cksum_mbuf(m, at, (uint32_t)(b->length[i] - b->ihl[i]), &sum) < 0)
+		return 0;
+	return sum;
+}
+
+static void read_icmp(struct burst *b, unsigned i, const uint8_t *l4)
+{
+	uint8_t type = l4[0];
+
+	b->flags[i] = type;
+	if (icmp_is_query(type)) {
+		b->src_port[i] = b->dst_port[i] = load16(l4 + 4);
+		return;
+	}
+	if (!icmp_is_error(type)) {
+		burst_end(b, i, V_ICMP_TYPE);
+		return;
+	}
+	// RFC 5508 REQ-3: an error with a bad checksum is dropped; a query's is the hosts' affair
+	if (icmp_sum(b, i) != 0xffff) {
+		burst_end(b, i, V_ICMP_CHECKSUM);
+		return;
+	}
+	b->src_port[i] = b->dst_port[i] = 0;
+	b->icmp_error |= bit(i);
+}
+
+static inline void read_ports(struct burst *b, unsigned i, const uint8_t *l4)
+{
+	uint16_t src = load16(l4), dst = load16(l4 + 2);
+
+	b->src_port[i] = src;
+	b->dst_port[i] = dst;
+	// RFC 4787 section 4.2.1 leaves port 0 open; nothing good comes from or goes to it
+	if (unlikely(!src || !dst))
+		burst_end(b, i, V_PORT_ZERO);
+}
+
+// The transport header after `ihl` bytes; `room` bytes from there on are the datagram's and here.
+static inline void read_l4(struct burst *b, unsigned i, unsigned ihl, uint32_t room)
+{
+	const uint8_t *l4 = b->ip[i] + ihl;
+	enum l4 kind = l4_of(b->ip[i][9]);
+
+	b->l4[i] = (uint8_t)kind;
+	if (likely(kind == L4_UDP)) {
+		if (likely(room >= 8))
+			read_ports(b, i, l4);
+		else
+			burst_end(b, i, V_L4_SHORT);
+	} else if (kind == L4_TCP) {
+		b->stateful |= bit(i);
+		if (likely(room >= 20)) {
+			b->flags[i] = l4[13];
+			read_ports(b, i, l4);
+		} else {
+			burst_end(b, i, V_L4_SHORT);
+		}
+	} else if (kind == L4_ICMP) {
+		b->stateful |= bit(i);
+		if (likely(room >= 8))
+			read_icmp(b, i, l4);
+		else
+			burst_end(b, i, V_L4_SHORT);
+	}
+}
+
+// What is behind a header of any length that says nothing wrong about itself.
+static inline void read_addresses(struct burst *b, unsigned i, unsigned ihl, uint32_t room)
+{
+	const uint8_t *ip = b->ip[i];
+	rte_be32_t src = load32(ip + 12), dst = load32(ip + 16);
+
+	b->src[i] = src;
+	b->dst[i] = dst;
+	b->ihl[i] = (uint8_t)ihl;
+	if (unlikely(!is_source(src) || src == dst))
+		burst_end(b, i, V_IP_SOURCE);
+	else if (unlikely(!is_unicast(dst)))
+		burst_end(b, i, V_MULTICAST);
+	else if (unlikely(load32(ip + 4) & MORE_FRAGMENTS_OR_OFFSET))
+		burst_end(b, i, V_FRAGMENT);
+	else
+		read_l4(b, i, ihl, room);
+}
+
+// Any IPv4 packet; what is wrong with its header decides the verdict.
+static void read_slowly(struct burst *b, unsigned i)
+{
+	const struct rte_mbuf *m = b->mbuf[i];
+	const uint8_t *ip = b->ip[i];
+	uint32_t room = b->room[i];
+	uint32_t behind = rte_pktmbuf_pkt_len(m) - rte_pktmbuf_data_len(m);
+	uint32_t ihl, length;
+
+	if (room < IPV4_MIN) {
+		burst_end(b, i, V_FRAME_SHORT);
+		return;
+	}
+	ihl = (ip[0] & 0x0f) * 4u;
+	length = rte_be_to_cpu_16(load16(ip + 2));
+	b->length[i] = (uint16_t)length;
+	if (ip[0] >> 4 != 4 || ihl < IPV4_MIN || ihl > room || length < ihl ||
+		length > room + behind)
+		burst_end(b, i, V_IP_HEADER);
+	else if (csum_fold(csum_sum(ip, ihl)) != 0xffff)
+		burst_end(b, i, V_IP_CHECKSUM);
+	else
+		read_addresses(b, i, ihl, (length < room ? length : room) - ihl);
+}
+
+// Nearly every packet: a header of 20 bytes, and all of it in the first segment.
+static inline void read_ipv4(struct burst *b, unsigned i)
+{
+	const uint8_t *ip = b->ip[i];
+	uint32_t room = b->room[i], length;
+	uint64_t sum;
+
+	if (unlikely(room < IPV4_MIN || ip[0] != 0x45)) {
+		read_slowly(b, i);
+		return;
+	}
+	sum = (uint64_t)load32(ip) + load32(ip + 4) + load32(ip + 8) + load32(ip + 12) +
+		load32(ip + 16);
+	length = rte_be_to_cpu_16(load16(ip + 2));
+	if (unlikely(length < IPV4_MIN || length > room || csum_fold(sum) != 0xffff)) {
+		read_slowly(b, i);
+		return;
+	}
+	b->length[i] = (uint16_t)length;
+	read_addresses(b, i, IPV4_MIN, length - IPV4_MIN);
+}
+
+void hdr_read(struct burst *b, uint64_t mask)
+{
+	unsigned i;
+
+	b->icmp_error = 0;
+	b->stateful = 0;
+	for (uint64_t todo = mask; bit_take(&todo, &i);)
+		read_ipv4(b, i);
+}
+
+void hdr_hop(struct burst *b, uint64_t mask)
+{
+	unsigned i;
+
+	for (uint64_t todo = mask; bit_take(&todo, &i);) {
+		uint8_t *ip = b->ip[i];
+		uint16_t sum = csum_apply(load16(ip + 10), csum_change16(1, 0));
+
+		memcpy(ip + 10, &sum, sizeof(sum));
+		ip[8]--;
+	}
+}
+
+bool hdr_quoted(const struct burst *b, unsigned i, struct quoted *q)
+{
+	uint8_t *ip = b->ip[i] + b->ihl[i] + 8;
+	uint32_t there = b->length[i] < b->room[i] ? b->length[i] : b->room[i];
+	uint32_t room = there - b->ihl[i] - 8;
+	uint32_t ihl;
+
+	if (room < IPV4_MIN)
+		return false;
+	ihl = (ip[0] & 0x0f) * 4u;
+	if (ip[0] >> 4 != 4 || ihl < IPV4_MIN || room < ihl + 8)
+		return false;
+	// RFC 5508 REQ-3a: a bad inner header checksum; and only a first fragment has ports
+	if (csum_fold(csum_sum(ip, ihl)) != 0xffff || load16(ip + 6) & RTE_BE16(0x1fff))
+		return false;
+	q->ip = ip;
+	q->src = load32(ip + 12);
+	q->dst = load32(ip + 16);
+	q->l4 = ip + ihl;
+	q->l4_length = (uint16_t)(room - ihl);
+	q->proto = l4_of(ip[9]);
+	switch (q->proto) {
+	case L4_UDP:
+	case L4_TCP:
+		q->src_port = load16(q->l4);
+		q->dst_port = load16(q->l4 + 2);
+		return true;
+	case L4_ICMP:
+		q->src_port = q->dst_port = load16(q->l4 + 4);
+		return icmp_is_query(q->l4[0]);
+	default:
+		return false;
+	}
+}

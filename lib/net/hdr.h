@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// IPv4 and transport headers: checking and reading them, for a burst and for the packet that an ICMP
+// error quotes.
+
+#include "net/burst.h"
+
+#include <stdbool.h>
+
+#define IPV4_MIN 20
+
+// ICMP types (RFC 792), as far as somebody asks for them.
+enum icmp_type {
+	ICMP_ECHO_REPLY = 0,
+	ICMP_UNREACHABLE = 3,
+	ICMP_ECHO = 8,
+	ICMP_TIME_EXCEEDED = 11,
+	ICMP_PARAMETER_PROBLEM = 12,
+};
+
+// Reads the IPv4 packets of `mask`, whose ip[] and room[] are set. Fills src, dst, ports, length, ihl, l4
+// and flags, `icmp_error` and `stateful`; ends what is malformed, a fragment, or not to be forwarded.
+void hdr_read(struct burst *b, uint64_t mask);
+
+// Takes one from the time to live of the IPv4 packets of `mask`.
+void hdr_hop(struct burst *b, uint64_t mask);
+
+// What stands in an IPv4 packet quoted by an ICMP error.
+struct quoted {
+	uint8_t *ip;
+	uint8_t *l4;
+	enum l4 proto;
+	rte_be32_t src;
+	rte_be32_t dst;
+	rte_be16_t src_port; // of an ICMP query: its identifier, in both
+	rte_be16_t dst_port;
+	uint16_t l4_length; // of the transport header and data quoted
+};
+
+// Reads the packet quoted by the ICMP error i. Returns false if it is cut short, no first fragment or
+// not translatable, itself an error among that (RFC 5508 REQ-3, RFC 1122 section 3.2.2).
+bool hdr_quoted(const struct burst *b, unsigned i, struct quoted *q);
+
+static inline bool icmp_is_query(uint8_t type)
+{
+	return type == ICMP_ECHO || type == ICMP_ECHO_REPLY;
+}
+
+// The errors that quote a packet and are translated (RFC 5508 REQ-10).
+static inline bool icmp_is_error(uint8_t type)
+{
+	return type == ICMP_UNREACHABLE || type == ICMP_TIME_EXCEEDED ||
+		type == ICMP_PARAMETER_PROBLEM;
+}

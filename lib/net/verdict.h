@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Every way in which a packet can leave the box, in the order in which a packet meets them. This one
+// list yields the enum, the counter's name and its help text, so the command line, the metrics and
+// docs/counters.md cannot disagree. Received packets = the sum of all verdicts: each packet test
+// asserts it.
+//
+// VERDICT(enum, counter name, kind, help)
+//   FORWARD  sent on              LOCAL  taken by the box itself
+//   DROP     discarded            (an ICMP error may have been sent back: see `icmp-errors-sent`)
+
+#define VERDICTS(VERDICT)                                                                          \
+	/* forwarded */                                                                            \
+	VERDICT(V_NAT44_OUT, "nat44-out", FORWARD, "translated from inside to outside")            \
+	VERDICT(V_NAT44_IN, "nat44-in", FORWARD, "translated from outside to inside")              \
+	VERDICT(V_NAT44_HAIRPIN, "nat44-hairpin", FORWARD,                                         \
+		"translated from one inside host to another by its outside address")               \
+	VERDICT(V_ROUTED, "routed", FORWARD, "routed between inside networks without translation") \
+	/* for the box itself */                                                                   \
+	VERDICT(V_ARP, "arp", LOCAL, "ARP message answered or learned from")                       \
+	VERDICT(V_NEIGHBOUR_DISCOVERY, "neighbour-discovery", LOCAL,                               \
+		"IPv6 neighbour solicitation answered, or another ND message taken note of")       \
+	VERDICT(V_ECHO, "echo", LOCAL, "ICMP echo request to an address of the box answered")      \
+	/* frames */                                                                               \
+	VERDICT(V_FRAME_SHORT, "drop-frame-short", DROP, "frame ends inside its headers")          \
+	VERDICT(V_VLAN, "drop-vlan", DROP, "no interface has this VLAN, or the interface is off")  \
+	VERDICT(V_MAC, "drop-mac", DROP, "unicast frame for another station")                      \
+	VERDICT(V_ETHERTYPE, "drop-ethertype", DROP, "neither IPv4, IPv6 nor ARP")                 \
+	/* IP headers */                                                                           \
+	VERDICT(V_IP_HEADER, "drop-ip-header", DROP, "bad version, header length or total length") \
+	VERDICT(V_IP_CHECKSUM, "drop-ip-checksum", DROP, "bad IPv4 header checksum")               \
+	VERDICT(V_IP_SOURCE, "drop-ip-source", DROP,                                               \
+		"source address that no packet may have, or equal to the destination")             \
+	VERDICT(V_MULTICAST, "drop-multicast", DROP, "multicast or broadcast destination")         \
+	VERDICT(V_FRAGMENT, "drop-fragment", DROP, "IPv4 fragment")                                \
+	VERDICT(V_L4_SHORT, "drop-l4-short", DROP, "datagram ends inside its transport header")    \
+	VERDICT(V_PORT_ZERO, "drop-port-zero", DROP, "TCP or UDP port 0")                          \
+	VERDICT(V_ICMP_CHECKSUM, "drop-icmp-checksum", DROP, "bad ICMP checksum")                  \
+	VERDICT(V_ICMP_TYPE, "drop-icmp-type", DROP, "ICMP type that is not translated")           \
+	VERDICT(V_ICMP_QUOTE, "drop-icmp-quote", DROP,                                             \
+		"ICMP error whose quoted packet is cut short or not translatable")                 \
+	/* where to */                                                                             \
+	VERDICT(V_NO_ROUTE, "drop-no-route", DROP, "no route to the destination")                  \
+	VERDICT(V_BLACKHOLE, "drop-blackhole", DROP, "route says to discard")                      \
+	VERDICT(V_LOCAL, "drop-local", DROP, "for an address of the box that nothing answers")     \
+	VERDICT(V_IPV6_SERVICE, "drop-ipv6", DROP, "IPv6 packet that no service handles")          \
+	VERDICT(V_REALM, "drop-realm", DROP,                                                       \
+		"from outside to an address that is neither in a pool nor the box's")              \
+	VERDICT(V_TTL, "drop-ttl", DROP, "time to live reached zero")                              \
+	/* translation */                                                                          \
+	VERDICT(V_PROTOCOL, "drop-protocol", DROP, "transport protocol that is not translated")    \
+	VERDICT(V_POLICY, "drop-policy", DROP, "inside source matches no NAT policy")              \
+	VERDICT(V_SPOOFED, "drop-spoofed", DROP,                                                   \
+		"source is an outside address of the box, or an inside one arriving from outside") \
+	VERDICT(V_NO_MAPPING, "drop-no-mapping", DROP, "from outside, no mapping")                 \
+	VERDICT(V_NOT_SYN, "drop-not-syn", DROP, "TCP segment without SYN opens no session")       \
+	VERDICT(V_HAIRPINNING, "drop-hairpinning", DROP, "hairpinning is switched off")            \
+	VERDICT(V_ACL, "drop-acl", DROP, "matched a mitigation")                                   \
+	VERDICT(V_QUOTA, "drop-quota", DROP, "subscriber has all the ports its quota allows")      \
+	VERDICT(V_BLOCK_LIMIT, "drop-block-limit", DROP,                                           \
+		"subscriber's port blocks are full and it may have no more")                       \
+	VERDICT(V_POOL, "drop-pool", DROP, "no free port block, or none on the paired address")    \
+	VERDICT(V_SUBSCRIBER_MEMORY, "drop-subscriber-memory", DROP, "subscriber table is full")   \
+	VERDICT(V_MAPPING_MEMORY, "drop-mapping-memory", DROP, "mapping table is full")            \
+	VERDICT(V_SESSION_MEMORY, "drop-session-memory", DROP, "session table is full")            \
+	VERDICT(V_BLOCK_MEMORY, "drop-block-memory", DROP, "port block table is full")             \
+	VERDICT(V_LOG_FULL, "drop-log-full", DROP,                                                 \
+		"no room to record a port block, so none was given")                               \
+	/* out */                                                                                  \
+	VERDICT(V_TOO_BIG, "drop-too-big", DROP, "larger than the MTU of the way out")             \
+	VERDICT(V_NEIGHBOUR, "drop-neighbour", DROP, "next hop did not answer, or too many wait")  \
+	VERDICT(V_RING, "drop-ring", DROP, "queue to another worker or to the control is full")    \
+	VERDICT(V_TRANSMIT, "drop-transmit", DROP, "transmit queue is full")
+
+#define VERDICT_ENUM(id, name, kind, help) id,
+enum verdict { VERDICTS(VERDICT_ENUM) V_COUNT };
+#undef VERDICT_ENUM
+
+enum verdict_kind { FORWARD, LOCAL, DROP };
+
+struct verdict_info {
+	const char *name;
+	enum verdict_kind kind;
+	const char *help;
+};
+
+extern const struct verdict_info verdict_info[V_COUNT];
