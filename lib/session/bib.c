@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "session/bib.h"
+
+#include <rte_malloc.h>
+
+#include <errno.h>
+
+// Mappings made from static ones are few; there is room for one in eight.
+static uint32_t static_room(uint32_t size)
+{
+	return size / 8 + 64;
+}
+
+uint64_t bib_bytes(uint32_t size)
+{
+	return ((uint64_t)size + 1) * sizeof(struct mapping) + index_bytes(size) +
+		index_bytes(static_room(size));
+}
+
+bool bib_has_static_room(const struct bib *bib)
+{
+	return bib->by_static.entries < static_room(bib->size);
+}
+
+int bib_init(struct bib *bib, uint32_t size)
+{
+	*bib = (struct bib){.size = size, .fresh = 1};
+	bib->mapping = rte_zmalloc(
+		"mappings", ((size_t)size + 1) * sizeof(struct mapping), RTE_CACHE_LINE_SIZE);
+	if (!bib->mapping || index_init(&bib->by_inside, "bib-inside", size) < 0 ||
+		index_init(&bib->by_static, "bib-static", static_room(size)) < 0) {
+		bib_free(bib);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+void bib_free(struct bib *bib)
+{
+	index_free(&bib->by_static);
+	index_free(&bib->by_inside);
+	rte_free(bib->mapping);
+	bib->mapping = NULL;
+}
+
+uint32_t bib_add(
+	struct bib *bib, enum l4 l4, rte_be32_t inside, rte_be16_t inside_port, uint8_t policy)
+{
+	uint32_t number = bib->next_free;
+	struct mapping *m;
+
+	if (number)
+		bib->next_free = bib->mapping[number].next_free;
+	else if (bib->fresh <= bib->size)
+		number = bib->fresh++;
+	else
+		return 0;
+	m = &bib->mapping[number];
+	*m = (struct mapping){
+		.inside = inside,
+		.inside_port = inside_port,
+		.flags = (uint8_t)l4,
+		.policy = policy,
+	};
+	index_add(&bib->by_inside, bib_hash(bib, l4, inside, inside_port), number);
+	bib->used++;
+	return number;
+}
+
+static uint64_t static_hash(const struct bib *bib, enum l4 l4, rte_be32_t outside, rte_be16_t port)
+{
+	return index_hash(&bib->by_static, bib_key(l4, outside, port));
+}
+
+void bib_add_static(struct bib *bib, uint32_t number)
+{
+	struct mapping *m = &bib->mapping[number];
+
+	m->flags |= MAPPING_STATIC;
+	index_add(&bib->by_static, static_hash(bib, mapping_l4(m), m->outside, m->outside_port),
+		number);
+}
+
+void bib_remove(struct bib *bib, uint32_t number)
+{
+	struct mapping *m = &bib->mapping[number];
+	enum l4 l4 = mapping_l4(m);
+
+	index_remove(&bib->by_inside, bib_hash(bib, l4, m->inside, m->inside_port), number);
+	if (m->flags & MAPPING_STATIC)
+		index_remove(
+			&bib->by_static, static_hash(bib, l4, m->outside, m->outside_port), number);
+	*m = (struct mapping){.next_free = bib->next_free};
+	bib->next_free = number;
+	bib->used--;
+}
+
+uint32_t bib_find_inside(const struct bib *bib, enum l4 l4, rte_be32_t inside, rte_be16_t port)
+{
+	struct index_search search = index_begin(&bib->by_inside, bib_hash(bib, l4, inside, port));
+	uint32_t number;
+
+	while ((number = index_next(&search))) {
+		if (mapping_is_inside(&bib->mapping[number], l4, inside, port))
+			break;
+	}
+	return number;
+}
+
+uint32_t bib_find_static(const struct bib *bib, enum l4 l4, rte_be32_t outside, rte_be16_t port)
+{
+	struct index_search search =
+		index_begin(&bib->by_static, static_hash(bib, l4, outside, port));
+	uint32_t number;
+
+	while ((number = index_next(&search))) {
+		const struct mapping *m = &bib->mapping[number];
+
+		if (m->outside == outside && m->outside_port == port && mapping_l4(m) == l4)
+			break;
+	}
+	return number;
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// All the translation state of one worker, and how its pieces live and die together: subscribers
+// take port blocks, mappings take ports of them, TCP and ICMP mappings have sessions, and the wheel
+// brings up whatever may have ended. One worker owns it; nothing here is shared but the pool's entries
+// (table/pool.h).
+//
+//	subscriber --blocks--> port block --slot--> mapping <--session-- session
+//	     ^                                        |                    |
+//	     +----------------------------------------+        wheel <-----+
+
+#include "base/rand.h"
+#include "msg/msg.h"
+#include "net/verdict.h"
+#include "session/bib.h"
+#include "session/portblk.h"
+#include "session/session.h"
+#include "session/subscriber.h"
+#include "session/wheel.h"
+#include "table/snapshot.h"
+
+struct acl;
+
+// How large a worker's tables are; equal shares of what the configuration gives the box.
+struct nat_size {
+	uint32_t mappings;
+	uint32_t sessions;
+	uint32_t subscribers;
+	uint32_t blocks; // granted at one time, of each pool
+};
+
+struct nat {
+	const struct snapshot *snapshot; // set anew each turn
+	const struct acl *acl;
+	struct channel *channel; // where block events go; NULL: nowhere
+	struct rand random;
+	struct bib bib;
+	struct session_table sessions;
+	struct subscriber_table subscribers;
+	struct wheel wheel;
+	struct portblk
+		*share[SNAPSHOT_MAX_POLICIES]; // by policy slot; the snapshot's, or its past's
+	bool had_statics;                      // some block has ports reserved for static mappings
+};
+
+// Makes the state of one worker at tick `now`. Returns 0 or -ENOMEM.
+int nat_init(struct nat *nat, const struct nat_size *size, uint32_t now);
+void nat_fini(struct nat *nat);
+
+// Bytes that nat_init would allocate.
+uint64_t nat_bytes(const struct nat_size *size);
+
+// Finds or makes the mapping of an inside tuple for a first packet from inside (RFC 4787 REQ-1). On
+// success writes its number and returns V_NAT44_OUT; else returns the verdict that says why not.
+// Nothing that exists is ever given up to make room (RFC 6888 REQ-11).
+enum verdict nat_open(struct nat *nat, enum l4 l4, rte_be32_t inside, rte_be16_t inside_port,
+	uint32_t now, uint32_t *mapping);
+
+// The mapping for a first packet from outside, which only a static mapping allows. Writes its number
+// and returns V_NAT44_IN; else returns the verdict that says why not.
+enum verdict nat_open_static(struct nat *nat, const struct static_mapping *from, enum l4 l4,
+	rte_be16_t outside_port, uint32_t now, uint32_t *mapping);
+
+// The mapping behind an outside tuple whose route is `nexthop` (NEXTHOP_POOL or NEXTHOP_STATIC), or 0.
+uint32_t nat_find_outside(const struct nat *nat, const struct nexthop *nexthop, enum l4 l4,
+	rte_be32_t outside, rte_be16_t outside_port);
+
+// The slot of an outside tuple (host order) in the port block it lies in, or NULL if its block is not
+// granted. The route is NEXTHOP_POOL.
+static inline const uint32_t *nat_slot(const struct nat *nat, const struct nexthop *nexthop,
+	enum l4 l4, uint32_t outside, uint16_t port)
+{
+	const struct portblk *share = nat->share[nexthop->policy];
+	uint32_t number = nexthop->number + (outside - nexthop->first);
+	uint32_t place = pool_index(share->pool, number, port);
+	uint32_t block = pool_entry_block(pool_entry(share->pool, place));
+
+	return block ? &share->slot[block_slot(share, block, l4, port)] : NULL;
+}
+
+// Whether the block of an outside tuple (host order) may have ports of static mappings in it, so that
+// those must be asked first.
+static inline bool nat_has_statics(
+	const struct nat *nat, const struct nexthop *nexthop, uint32_t outside, uint16_t port)
+{
+	const struct policy *policy = nat->snapshot->policy[nexthop->policy];
+	uint32_t place;
+
+	if (likely(nexthop->kind == NEXTHOP_POOL && !policy->static_blocks))
+		return false;
+	if (nexthop->kind != NEXTHOP_POOL)
+		return true;
+	place = pool_index(policy->pool, nexthop->number + (outside - nexthop->first), port);
+	return policy->static_blocks[place / 64] >> (place % 64) & 1;
+}
+
+// Runs the session of a TCP segment (flags) or ICMP query of a mapping, making one if it may; `outward`
+// is from inside. A UDP mapping is refreshed by what goes out (RFC 4787 REQ-6). Returns the
+// verdict in favour, or the one against it.
+enum verdict nat_track(struct nat *nat, uint32_t mapping, rte_be32_t remote, rte_be16_t remote_port,
+	uint8_t tcp_flags, bool outward, uint32_t now);
+
+// Ends a mapping and its sessions at once; its port may be given out again without a rest.
+void nat_close(struct nat *nat, uint32_t mapping, uint32_t now);
+
+// Ends what has run out, at most `budget` entries. Returns how many entries came up.
+unsigned nat_expire(struct nat *nat, uint32_t now, unsigned budget);
+
+// Sets or clears the ACL mark of a subscriber and of all its mappings, if it is here.
+void nat_mark(struct nat *nat, const struct subkey *subscriber, bool marked);
+
+// Makes the state agree with nat->snapshot, which has just come in force, on this worker: what belongs
+// to pools that are gone ends, ports of static mappings are taken from whoever has them, and mappings
+// of static ones that are gone end. Afterwards nothing of an earlier snapshot is used any more.
+void nat_reconcile(struct nat *nat, unsigned worker, uint32_t now);
+
+// Tick at which a session, or a mapping without sessions, ends if nothing refreshes it.
+uint32_t nat_session_due(const struct nat *nat, const struct session *s);
+uint32_t nat_mapping_due(const struct nat *nat, const struct mapping *m);
+
+// Write rows from a cursor on (0 to begin); return how many, and the cursor to go on by (0 at the
+// end).
+uint32_t nat_walk_mappings(const struct nat *nat, uint32_t *cursor, uint32_t room,
+	struct mapping_row *rows, uint32_t now);
+uint32_t nat_walk_subscribers(
+	const struct nat *nat, uint32_t *cursor, uint32_t room, struct subscriber_row *rows);
+
+// The row of one mapping.
+void nat_mapping_row(
+	const struct nat *nat, uint32_t mapping, uint32_t now, struct mapping_row *row);
+
+// Subscribers with a live ICMP session from an outside address to a network, each once.
+uint32_t nat_find_icmp(const struct nat *nat, rte_be32_t outside, rte_be32_t target,
+	rte_be32_t mask, uint32_t room, struct subkey *subscribers);

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "session/portblk.h"
+
+#include "base/bits.h"
+
+#include <rte_malloc.h>
+
+#include <string.h>
+
+// Random tries at a port before the block is searched: with half its ports taken, fewer than one
+// search in two hundred.
+#define PORT_TRIES 8
+
+uint32_t portblk_size(const struct pool *pool, uint32_t limit)
+{
+	uint64_t blocks = (uint64_t)pool->addresses * pool_blocks_an_address(pool);
+	// slots are numbered in 32 bits, blocks in pool entries and wheel handles in 22
+	uint64_t most = (UINT32_MAX / L4_COUNT >> pool->block_bits) - 1;
+
+	if (blocks > limit)
+		blocks = limit;
+	if (blocks > most)
+		blocks = most;
+	return (uint32_t)(blocks > BLOCK_NUMBER_MAX ? BLOCK_NUMBER_MAX : blocks);
+}
+
+static size_t words(uint64_t bits)
+{
+	return div_round_up(bits, 64);
+}
+
+uint64_t portblk_bytes(unsigned block_bits, uint32_t addresses, uint32_t size)
+{
+	uint64_t entries = (uint64_t)addresses << (16 - block_bits);
+
+	return ((uint64_t)size + 1) *
+		(sizeof(struct block) + (L4_COUNT * sizeof(uint32_t) << block_bits)) +
+		words(entries) * 8 + addresses * sizeof(uint16_t);
+}
+
+// Marks as free what the pool has dealt to this worker, except blocks with system ports.
+static void find_own(struct portblk *share)
+{
+	const struct pool *pool = share->pool;
+	uint32_t blocks = pool_blocks_an_address(pool);
+
+	for (uint32_t address = 0; address < pool->addresses; address++) {
+		for (uint32_t i = POOL_FIRST_PORT >> pool->block_bits; i < blocks; i++) {
+			uint32_t entry = address * blocks + i;
+
+			// a block larger than the system ports begins with them
+			if (i << pool->block_bits < POOL_FIRST_PORT)
+				continue;
+			if (pool_entry_worker(pool_entry(pool, entry)) != share->worker)
+				continue;
+			share->free[entry / 64] |= bit(entry % 64);
+			share->free_of[address]++;
+			share->free_total++;
+		}
+	}
+}
+
+struct portblk *portblk_new(struct pool *pool, unsigned worker, uint32_t size)
+{
+	struct portblk *share = rte_zmalloc("portblk", sizeof(*share), RTE_CACHE_LINE_SIZE);
+	size_t slots = ((size_t)size + 1) * L4_COUNT << pool->block_bits;
+
+	if (!share)
+		return NULL;
+	share->pool = pool;
+	share->worker = worker;
+	share->size = size;
+	share->fresh = 1;
+	share->block = rte_zmalloc(
+		"blocks", ((size_t)size + 1) * sizeof(struct block), RTE_CACHE_LINE_SIZE);
+	share->slot = rte_zmalloc("slots", slots * sizeof(uint32_t), RTE_CACHE_LINE_SIZE);
+	share->free = rte_zmalloc("free-blocks",
+		words((uint64_t)pool->addresses * pool_blocks_an_address(pool)) * 8, 0);
+	share->free_of = rte_zmalloc("free-of", pool->addresses * sizeof(uint16_t), 0);
+	if (!share->block || !share->slot || !share->free || !share->free_of) {
+		portblk_free(share);
+		return NULL;
+	}
+	find_own(share);
+	return share;
+}
+
+void portblk_free(struct portblk *share)
+{
+	if (!share)
+		return;
+	rte_free(share->free_of);
+	rte_free(share->free);
+	rte_free(share->slot);
+	rte_free(share->block);
+	rte_free(share);
+}
+
+uint32_t portblk_pick_address(struct portblk *share)
+{
+	if (!share->free_total)
+		return UINT32_MAX;
+	for (;;) {
+		uint32_t address = share->next_address;
+
+		if (++share->next_address == share->pool->addresses)
+			share->next_address = 0;
+		if (share->free_of[address])
+			return address;
+	}
+}
+
+// A random free block of an address: from a random place on, the next that is free.
+static uint32_t pick_entry(const struct portblk *share, struct rand *random, uint32_t address)
+{
+	uint32_t blocks = pool_blocks_an_address(share->pool);
+	uint32_t start = rand_below(random, blocks);
+
+	for (uint32_t i = 0; i < blocks; i++) {
+		uint32_t entry = address * blocks + ((start + i) & (blocks - 1));
+
+		if (share->free[entry / 64] & bit(entry % 64))
+			return entry;
+	}
+	return UINT32_MAX;
+}
+
+enum grant portblk_grant(struct portblk *share, struct rand *random, uint32_t address,
+	uint32_t subscriber, uint32_t now, uint32_t *number_out)
+{
+	uint32_t number = share->next_free;
+	uint32_t entry;
+	struct block *b;
+
+	if (!share->free_of[address])
+		return GRANT_NO_BLOCK;
+	if (number)
+		share->next_free = share->block[number].next;
+	else if (share->fresh <= share->size)
+		number = share->fresh++;
+	else
+		return GRANT_NO_MEMORY;
+	entry = pick_entry(share, random, address);
+	share->free[entry / 64] &= ~bit(entry % 64);
+	share->free_of[address]--;
+	share->free_total--;
+	share->used++;
+	b = &share->block[number];
+	*b = (struct block){
+		.subscriber = subscriber,
+		.entry = entry,
+		.since = now,
+		.empty = now,
+		.state = BLOCK_GRANTED,
+	};
+	memset(&share->slot[block_slot(share, number, 0, 0)], 0,
+		L4_COUNT * sizeof(uint32_t) << share->pool->block_bits);
+	pool_set_block(share->pool, entry, number);
+	*number_out = number;
+	return GRANT_OK;
+}
+
+void portblk_release(struct portblk *share, uint32_t number)
+{
+	struct block *b = &share->block[number];
+	uint32_t entry = b->entry;
+
+	pool_set_block(share->pool, entry, 0);
+	share->free[entry / 64] |= bit(entry % 64);
+	share->free_of[block_number_of_address(share, b)]++;
+	share->free_total++;
+	share->used--;
+	*b = (struct block){.next = share->next_free};
+	share->next_free = number;
+}
+
+static bool slot_is_free(uint32_t slot, uint32_t now)
+{
+	if (!slot)
+		return true;
+	return slot != PORT_RESERVED && slot & PORT_HELD && (slot & ~PORT_HELD) <= now;
+}
+
+uint32_t portblk_pick_port(
+	const struct portblk *share, struct rand *random, uint32_t number, enum l4 l4, uint32_t now)
+{
+	uint32_t size = pool_block_size(share->pool);
+	uint32_t first = block_slot(share, number, l4, 0);
+	uint32_t start;
+
+	for (unsigned i = 0; i < PORT_TRIES; i++) {
+		uint32_t place = first + rand_below(random, size);
+
+		if (slot_is_free(share->slot[place], now))
+			return place;
+	}
+	start = rand_below(random, size);
+	for (uint32_t i = 0; i < size; i++) {
+		uint32_t place = first + ((start + i) & (size - 1));
+
+		if (slot_is_free(share->slot[place], now))
+			return place;
+	}
+	return UINT32_MAX;
+}

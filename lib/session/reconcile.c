@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// What a worker does once when a new snapshot comes in force. Sessions of pools that stay are kept;
+// what no longer fits ends here, so that nothing later asks for a policy that is gone.
+
+#include "session/nat.h"
+
+// Forgets all that belongs to the pool of a policy slot. No port of it rests and no return of a block
+// is told: the pool is gone, and the control thread, which took it away, knows who had what.
+static void drop_share(struct nat *nat, unsigned slot)
+{
+	struct portblk *share = nat->share[slot];
+
+	for (uint32_t n = 1; n < nat->sessions.fresh; n++) {
+		struct session *s = &nat->sessions.session[n];
+
+		if (s->mapping && nat->bib.mapping[s->mapping].policy == slot) {
+			wheel_stop(&nat->wheel, handle_make(HANDLE_SESSION, n));
+			session_remove(&nat->sessions, n);
+		}
+	}
+	for (uint32_t n = 1; n < nat->bib.fresh; n++) {
+		struct mapping *m = &nat->bib.mapping[n];
+
+		if (!mapping_in_use(m) || m->policy != slot)
+			continue;
+		if (mapping_l4(m) == L4_UDP)
+			wheel_stop(&nat->wheel, handle_make(HANDLE_MAPPING, n));
+		bib_remove(&nat->bib, n);
+	}
+	for (uint32_t n = 1; n < nat->subscribers.fresh; n++) {
+		const struct subscriber *s = &nat->subscribers.subscriber[n];
+
+		if (s->key.family && s->policy == slot)
+			subscriber_remove(&nat->subscribers, n);
+	}
+	for (uint32_t n = 1; n < share->fresh; n++)
+		wheel_stop(&nat->wheel, block_handle(slot, n));
+	nat->share[slot] = NULL;
+}
+
+// Ends mappings that a static mapping made which is no longer configured like that.
+static void drop_stale_statics(struct nat *nat, uint32_t now)
+{
+	for (uint32_t n = 1; n < nat->bib.fresh; n++) {
+		const struct mapping *m = &nat->bib.mapping[n];
+		const struct static_mapping *from;
+		uint16_t port;
+
+		if (!mapping_in_use(m) || !(m->flags & MAPPING_STATIC))
+			continue;
+		port = rte_be_to_cpu_16(m->inside_port);
+		from = static_by_inside(
+			&nat->snapshot->statics, m->inside, l4_protocol(mapping_l4(m)), port);
+		if (!from || from->outside != m->outside ||
+			from->outside_lower + (port - from->inside_lower) !=
+				rte_be_to_cpu_16(m->outside_port))
+			nat_close(nat, n, now);
+	}
+}
+
+// Makes the reserved ports of a granted block those that static mappings have now.
+static void reserve_again(struct nat *nat, struct portblk *share, uint32_t number, uint32_t now)
+{
+	const struct block *b = &share->block[number];
+	rte_be32_t outside =
+		rte_cpu_to_be_32(pool_address(share->pool, block_number_of_address(share, b)));
+
+	for (uint32_t i = 0; i < pool_block_size(share->pool); i++) {
+		uint16_t port = (uint16_t)(block_first_port(share, b) + i);
+
+		for (enum l4 l4 = 0; l4 < L4_COUNT; l4++) {
+			uint32_t *slot = &share->slot[block_slot(share, number, l4, port)];
+			bool wanted = static_by_outside(
+				&nat->snapshot->statics, outside, l4_protocol(l4), port);
+
+			if (wanted && slot_mapping(*slot))
+				nat_close(nat, *slot, now);
+			if (wanted)
+				*slot = PORT_RESERVED;
+			else if (*slot == PORT_RESERVED)
+				*slot = 0;
+		}
+	}
+}
+
+void nat_reconcile(struct nat *nat, unsigned worker, uint32_t now)
+{
+	bool has_statics = false;
+
+	for (unsigned slot = 0; slot < SNAPSHOT_MAX_POLICIES; slot++) {
+		const struct policy *policy = nat->snapshot->policy[slot];
+		struct portblk *share = policy ? policy->share[worker] : NULL;
+
+		if (nat->share[slot] && nat->share[slot] != share)
+			drop_share(nat, slot);
+		nat->share[slot] = share;
+		if (policy && policy->static_blocks)
+			has_statics = true;
+	}
+	if (has_statics || nat->had_statics) {
+		// mappings of static ones first: what is reserved next is then nobody's
+		drop_stale_statics(nat, now);
+		for (unsigned slot = 0; slot < SNAPSHOT_MAX_POLICIES; slot++) {
+			struct portblk *share = nat->share[slot];
+
+			for (uint32_t n = 1; share && n < share->fresh; n++) {
+				if (share->block[n].state == BLOCK_GRANTED)
+					reserve_again(nat, share, n, now);
+			}
+		}
+	}
+	nat->had_statics = has_statics;
+}
