@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// Routes. One lookup of the destination tells everything: an address of the box, an outside address of a
+// pool, a next hop, or nothing; with the realm that a packet came from, that says which way it goes.
+
+#include "net/hdr.h"
+#include "net/icmp.h"
+#include "net/local.h"
+#include "worker/stages.h"
+
+#include <rte_fib.h>
+
+#define DONT_FRAGMENT 0x40 // in the seventh byte of an IPv4 header
+
+// Looks up the routes of addresses (host order) that stand in the order of the mask's bits.
+static void look_up(
+	const struct worker *w, struct burst *b, uint64_t mask, uint32_t *addresses, unsigned n)
+{
+	uint64_t found[BURST_MAX];
+	unsigned k = 0, i;
+
+	rte_fib_lookup_bulk(w->snapshot->fib, addresses, found, (int)n);
+	for (uint64_t todo = mask; bit_take(&todo, &i);)
+		b->route[i] = (uint32_t)found[k++];
+}
+
+static void look_up_destinations(const struct worker *w, struct burst *b, uint64_t mask)
+{
+	uint32_t addresses[BURST_MAX];
+	unsigned n = 0, i;
+
+	for (uint64_t todo = mask; bit_take(&todo, &i);)
+		addresses[n++] = rte_be_to_cpu_32(b->dst[i]);
+	look_up(w, b, mask, addresses, n);
+}
+
+void classify_refuse(struct worker *w, struct burst *b, unsigned i, enum verdict verdict,
+	uint8_t type, uint8_t code, uint16_t mtu)
+{
+	unsigned iface = b->iface[i];
+	struct icmp_error error = {
+		.type = type,
+		.code = code,
+		.mtu = mtu,
+		.source = w->snapshot->iface[iface].addr4,
+	};
+
+	burst_end(b, i, verdict);
+	// never an error about an error (RFC 1812 section 4.3.2.7)
+	if (b->icmp_error & bit(i) || !error.source)
+		return;
+	if (!w->icmp_tokens) {
+		stat_add(&w->stats.icmp_errors_withheld, 1);
+		return;
+	}
+	if (!icmp_error_make(b->mbuf[i], b->ip[i], &error))
+		return;
+	w->icmp_tokens--;
+	stat_add(&w->stats.icmp_errors_sent, 1);
+	stat_add(&w->stats.iface[iface].rx_drops, 1);
+	transmit_frame(w, iface, b->mbuf[i], verdict);
+	b->mbuf[i] = NULL;
+}
+
+static void answer_local(struct worker *w, struct burst *b, unsigned i)
+{
+	if (b->l4[i] != L4_ICMP || b->flags[i] != ICMP_ECHO || b->icmp_error & bit(i)) {
+		burst_end(b, i, V_LOCAL);
+		return;
+	}
+	echo_answer4(b->mbuf[i], b->ip[i], b->ip[i] + b->ihl[i], &w->iface_mac[b->iface[i]]);
+	transmit_frame(w, b->iface[i], b->mbuf[i], V_ECHO);
+	b->mbuf[i] = NULL;
+	burst_end(b, i, V_ECHO);
+}
+
+enum way { WAY_NONE, WAY_OUT, WAY_HAIRPIN, WAY_IN, WAY_ROUTED };
+
+// With one arm the realm says nothing; then a source that a policy serves is inside.
+static bool is_from_inside(const struct worker *w, const struct burst *b, unsigned i)
+{
+	switch ((enum realm)w->snapshot->iface[b->iface[i]].realm) {
+	case REALM_INTERNAL:
+		return true;
+	case REALM_EXTERNAL:
+		return false;
+	default:
+		return snapshot_policy_of(w->snapshot, b->src[i]) >= 0;
+	}
+}
+
+// The way of a packet whose destination is a next hop.
+static enum way way_by_hop(
+	const struct worker *w, const struct burst *b, unsigned i, const struct nexthop *nh)
+{
+	if (!is_from_inside(w, b, i))
+		return WAY_NONE;
+	if (nh->realm == REALM_BOTH)
+		return snapshot_policy_of(w->snapshot, b->dst[i]) >= 0 ? WAY_ROUTED : WAY_OUT;
+	return nh->realm == REALM_INTERNAL ? WAY_ROUTED : WAY_OUT;
+}
+
+static bool may_hairpin(const struct worker *w, const struct nexthop *nh)
+{
+	return w->snapshot->policy[nh->policy]->hairpinning;
+}
+
+// The way of any packet, or its end.
+static enum way sort(struct worker *w, struct burst *b, unsigned i)
+{
+	const struct nexthop *nh = &w->snapshot->nexthop[b->route[i]];
+	enum way way;
+
+	switch ((enum nexthop_kind)nh->kind) {
+	case NEXTHOP_LOCAL:
+		answer_local(w, b, i);
+		return WAY_NONE;
+	case NEXTHOP_NONE:
+		classify_refuse(w, b, i, V_NO_ROUTE, ICMP_UNREACHABLE, ICMP_NET_UNREACHABLE, 0);
+		return WAY_NONE;
+	case NEXTHOP_BLACKHOLE:
+		burst_end(b, i, V_BLACKHOLE);
+		return WAY_NONE;
+	case NEXTHOP_POOL:
+	case NEXTHOP_STATIC:
+		way = is_from_inside(w, b, i) ? WAY_HAIRPIN : WAY_IN;
+		break;
+	default:
+		way = way_by_hop(w, b, i, nh);
+		break;
+	}
+	if (way == WAY_NONE)
+		burst_end(b, i, V_REALM);
+	else if (way == WAY_HAIRPIN && !may_hairpin(w, nh))
+		burst_end(b, i, V_HAIRPINNING);
+	else if (b->ip[i][8] <= 1)
+		classify_refuse(w, b, i, V_TTL, ICMP_TIME_EXCEEDED, 0, 0);
+	else if (b->l4[i] == L4_COUNT && way != WAY_ROUTED)
+		burst_end(b, i, V_PROTOCOL);
+	else
+		return way;
+	return WAY_NONE;
+}
+
+static void sort_slowly(struct worker *w, struct burst *b, unsigned i, struct ways *ways)
+{
+	switch (sort(w, b, i)) {
+	case WAY_NONE:
+		break;
+	case WAY_HAIRPIN:
+		ways->hairpin |= bit(i);
+		ways->out |= bit(i);
+		break;
+	case WAY_OUT:
+		ways->out |= bit(i);
+		break;
+	case WAY_IN:
+		ways->in |= bit(i);
+		break;
+	case WAY_ROUTED:
+		ways->routed |= bit(i);
+		break;
+	}
+}
+
+struct ways classify(struct worker *w, struct burst *b, uint64_t mask)
+{
+	const struct snapshot *snapshot = w->snapshot;
+	struct ways ways = {0};
+	uint64_t big = 0;
+	unsigned i;
+
+	look_up_destinations(w, b, mask);
+	for (uint64_t todo = mask; bit_take(&todo, &i);) {
+		const struct nexthop *nh = &snapshot->nexthop[b->route[i]];
+		uint8_t realm = snapshot->iface[b->iface[i]].realm;
+
+		big |= (uint64_t)(b->length[i] > nh->mtu) << i;
+		// nearly all packets: inside to outside, or to a pool from there
+		if (unlikely(b->ip[i][8] <= 1 || b->l4[i] == L4_COUNT))
+			sort_slowly(w, b, i, &ways);
+		else if (realm == REALM_INTERNAL && nh->realm == REALM_EXTERNAL)
+			ways.out |= bit(i);
+		else if (realm == REALM_EXTERNAL && nh->kind == NEXTHOP_POOL)
+			ways.in |= bit(i);
+		else
+			sort_slowly(w, b, i, &ways);
+	}
+	b->big = big;
+	return ways;
+}
+
+uint64_t classify_inside(struct worker *w, struct burst *b, uint64_t mask)
+{
+	uint32_t addresses[BURST_MAX];
+	uint64_t inside = mask;
+	unsigned n = 0, i;
+
+	for (uint64_t todo = mask; bit_take(&todo, &i);)
+		addresses[n++] = rte_be_to_cpu_32(w->nat.bib.mapping[b->mapping[i]].inside);
+	look_up(w, b, mask, addresses, n);
+	for (uint64_t todo = mask; bit_take(&todo, &i);) {
+		const struct nexthop *nh = &w->snapshot->nexthop[b->route[i]];
+
+		b->big |= (uint64_t)(b->length[i] > nh->mtu) << i;
+		if (likely(nh->realm & REALM_INTERNAL))
+			continue;
+		burst_end(b, i, V_NO_ROUTE);
+		inside &= ~bit(i);
+	}
+	return inside;
+}
+
+uint64_t classify_outside(struct worker *w, struct burst *b, uint64_t mask)
+{
+	uint64_t outside = mask;
+	unsigned i;
+
+	look_up_destinations(w, b, mask);
+	for (uint64_t todo = mask; bit_take(&todo, &i);) {
+		const struct nexthop *nh = &w->snapshot->nexthop[b->route[i]];
+
+		if (nh->kind == NEXTHOP_POOL || nh->kind == NEXTHOP_STATIC)
+			continue;
+		burst_end(b, i, V_NO_ROUTE);
+		outside &= ~bit(i);
+	}
+	return outside;
+}
+
+uint64_t classify_size(struct worker *w, struct burst *b, uint64_t mask, uint64_t quiet)
+{
+	unsigned i;
+
+	for (uint64_t todo = mask & b->big; bit_take(&todo, &i);) {
+		uint16_t mtu = w->snapshot->nexthop[b->route[i]].mtu;
+
+		if (b->ip[i][6] & DONT_FRAGMENT && !(quiet & bit(i)))
+			classify_refuse(w, b, i, V_TOO_BIG, ICMP_UNREACHABLE,
+				ICMP_FRAGMENTATION_NEEDED, mtu);
+		else
+			burst_end(b, i, V_TOO_BIG);
+	}
+	return mask & ~b->big;
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// Mitigations (RFC 9066): drops what a subscriber sends towards the target of a rule. It stands between
+// lookup and open, so that a matched packet makes no state and refreshes none. A subscriber without rules
+// pays one bit of the mapping that its packet needs anyway.
+
+#include "net/hdr.h"
+#include "table/acl.h"
+#include "worker/stages.h"
+
+static struct acl_packet describe(const struct burst *b, unsigned i)
+{
+	bool icmp = b->l4[i] == L4_ICMP;
+
+	return (struct acl_packet){
+		.destination = ipaddr_v4(b->dst[i]),
+		.protocol = l4_protocol(b->l4[i]),
+		.port = icmp ? -1 : rte_be_to_cpu_16(b->dst_port[i]),
+		.icmp_type = icmp ? b->flags[i] : -1,
+	};
+}
+
+static void check(struct worker *w, struct burst *b, unsigned i, const struct subkey *subscriber)
+{
+	const struct acl *acl = w->dataplane->acl;
+	struct acl_packet packet = describe(b, i);
+	uint32_t slot = acl_match(acl, subscriber, &packet);
+
+	if (slot == ACL_NO_SLOT)
+		return;
+	acl_hit(acl, w->number, slot, b->length[i]);
+	switch (acl_action(acl, slot)) {
+	case ACL_BLOCK:
+		burst_end(b, i, V_ACL);
+		break;
+	}
+}
+
+static void check_known(struct worker *w, struct burst *b, unsigned i)
+{
+	const struct nat *nat = &w->nat;
+	const struct mapping *m = &nat->bib.mapping[b->mapping[i]];
+	const struct subscriber *s = &nat->subscribers.subscriber[m->subscriber];
+
+	if (s->marked)
+		check(w, b, i, &s->key);
+}
+
+// A source without a mapping for this packet may be a subscriber all the same, here or not yet.
+static void check_first(struct worker *w, struct burst *b, unsigned i)
+{
+	int slot = snapshot_policy_of(w->snapshot, b->src[i]);
+	struct subkey key;
+
+	if (slot < 0)
+		return;
+	key = subkey_v4(b->src[i], w->snapshot->policy[slot]->instance);
+	if (acl_marked(w->dataplane->acl, &key))
+		check(w, b, i, &key);
+}
+
+void filter(struct worker *w, struct burst *b, uint64_t marked, uint64_t first)
+{
+	unsigned i;
+
+	for (uint64_t todo = marked; bit_take(&todo, &i);)
+		check_known(w, b, i);
+	if (!first || !acl_count(w->dataplane->acl))
+		return;
+	for (uint64_t todo = first; bit_take(&todo, &i);)
+		check_first(w, b, i);
+}

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// The thread of a worker. This is the only file of the packet tower that may sleep, and it does so only
+// when the configuration allows and nothing has come for a while.
+
+#include "base/clock.h"
+#include "base/rcu.h"
+#include "worker/stages.h"
+
+#include <rte_ethdev.h>
+#include <rte_malloc.h>
+
+#include <stdio.h>
+#include <time.h>
+
+#define EXPIRE_A_TURN 64
+#define HANDOVER_RING 4096
+#define QUIET_TURNS   1024 // before a worker calls itself idle
+
+static struct rte_ring *handover_ring(unsigned from, unsigned to)
+{
+	char name[RTE_RING_NAMESIZE];
+
+	snprintf(name, sizeof(name), "worker-%u-%u", from, to);
+	return rte_ring_create(
+		name, HANDOVER_RING, (int)rte_socket_id(), RING_F_SP_ENQ | RING_F_SC_DEQ);
+}
+
+struct worker *worker_new(
+	struct dataplane *dataplane, unsigned number, const struct nat_size *size, uint32_t now)
+{
+	struct worker *w = rte_zmalloc("worker", sizeof(*w), RTE_CACHE_LINE_SIZE);
+
+	if (!w)
+		return NULL;
+	w->dataplane = dataplane;
+	w->number = number;
+	w->now = now;
+	w->transmit = rte_zmalloc(
+		"transmit", SNAPSHOT_MAX_IFACES * sizeof(*w->transmit), RTE_CACHE_LINE_SIZE);
+	if (!w->transmit || nat_init(&w->nat, size, now) < 0 ||
+		channel_open(&w->channel, number) < 0)
+		goto fail;
+	w->nat.channel = &w->channel;
+	w->nat.acl = dataplane->acl;
+	for (unsigned from = 0; from < dataplane->workers; from++) {
+		if (from == number)
+			continue;
+		w->from[from] = handover_ring(from, number);
+		if (!w->from[from])
+			goto fail;
+	}
+	return w;
+fail:
+	worker_free(w);
+	return NULL;
+}
+
+static void drain(struct rte_ring *ring)
+{
+	void *mbuf;
+
+	while (!rte_ring_sc_dequeue(ring, &mbuf))
+		rte_pktmbuf_free(mbuf);
+}
+
+void worker_free(struct worker *w)
+{
+	if (!w)
+		return;
+	for (unsigned i = 0; i < POOL_MAX_WORKERS; i++) {
+		if (w->from[i])
+			drain(w->from[i]);
+		rte_ring_free(w->from[i]);
+	}
+	for (unsigned i = 0; w->transmit && i < SNAPSHOT_MAX_IFACES; i++)
+		rte_pktmbuf_free_bulk(w->transmit[i].mbuf, w->transmit[i].n);
+	channel_close(&w->channel);
+	nat_fini(&w->nat);
+	rte_free(w->transmit);
+	rte_free(w);
+}
+
+// Takes a new configuration in use. After the last line nothing of an earlier one is referred to.
+static void adopt(struct worker *w, const struct snapshot *snapshot)
+{
+	w->snapshot = snapshot;
+	w->nat.snapshot = snapshot;
+	for (unsigned i = 0; i < snapshot->ifaces; i++) {
+		const struct iface *iface = &snapshot->iface[i];
+
+		w->iface_mac[i] = rte_is_zero_ether_addr(&iface->mac)
+			? w->dataplane->port[iface->port].mac
+			: iface->mac;
+	}
+	nat_reconcile(&w->nat, w->number, w->now);
+	atomic_store_explicit(&w->generation, snapshot->generation, memory_order_release);
+}
+
+static void set_now(struct worker *w, uint32_t now)
+{
+	uint32_t most = w->dataplane->icmp_rate;
+	uint64_t tokens = w->icmp_tokens;
+
+	if (now == w->now)
+		return;
+	tokens += (uint64_t)(now - w->now) * (most / TICKS_A_SECOND + 1);
+	w->icmp_tokens = tokens > most ? most : (uint32_t)tokens;
+	w->now = now;
+}
+
+static unsigned poll_ports(struct worker *w)
+{
+	struct dataplane *d = w->dataplane;
+	struct burst *b = &w->burst;
+	unsigned work = 0;
+
+	for (unsigned i = 0; i < d->ports; i++) {
+		const struct port *port = &d->port[i];
+		uint16_t queue = port->queues > 1 ? (uint16_t)w->number : 0;
+
+		if (!port->started || (port->queues == 1 && port->owner != w->number))
+			continue;
+		b->n = rte_eth_rx_burst(port->id, queue, b->mbuf, BURST_MAX);
+		if (b->n)
+			pipeline_run(w, b, i);
+		work += b->n;
+	}
+	return work;
+}
+
+static unsigned poll_workers(struct worker *w)
+{
+	struct burst *b = &w->burst;
+	unsigned work = 0;
+
+	for (unsigned i = 0; i < w->dataplane->workers; i++) {
+		if (!w->from[i])
+			continue;
+		b->n = rte_ring_sc_dequeue_burst(w->from[i], (void **)b->mbuf, BURST_MAX, NULL);
+		if (b->n)
+			pipeline_resume(w, b);
+		work += b->n;
+	}
+	return work;
+}
+
+unsigned worker_turn(struct worker *w, uint32_t now)
+{
+	const struct snapshot *snapshot =
+		atomic_load_explicit(&w->dataplane->snapshot, memory_order_acquire);
+	unsigned work;
+
+	set_now(w, now);
+	if (unlikely(snapshot != w->snapshot))
+		adopt(w, snapshot);
+	work = inbox_run(w);
+	work += poll_ports(w);
+	work += poll_workers(w);
+	work += nat_expire(&w->nat, now, EXPIRE_A_TURN);
+	transmit_flush(w);
+	return work;
+}
+
+// The clock costs as much as a packet, and a tick is long: it is read once a millisecond, but each turn
+// while it is held, so that an advance is seen at once.
+static uint32_t read_now(struct worker *w)
+{
+	uint64_t tsc = rte_rdtsc();
+
+	if (tsc < w->next_clock_tsc && !clock_is_held())
+		return w->now;
+	w->next_clock_tsc = tsc + rte_get_tsc_hz() / 1000;
+	return clock_tick();
+}
+
+static void rest(struct worker *w)
+{
+	struct timespec pause = {.tv_nsec = (long)w->dataplane->idle_sleep_us * 1000};
+
+	if (++w->quiet_turns < QUIET_TURNS)
+		return;
+	atomic_store_explicit(&w->idle, true, memory_order_release);
+	if (pause.tv_nsec)
+		nanosleep(&pause, NULL);
+}
+
+int worker_main(void *arg)
+{
+	struct worker *w = arg;
+	struct dataplane *d = w->dataplane;
+
+	rcu_online(d->rcu, w->number);
+	while (!atomic_load_explicit(&d->stop, memory_order_relaxed)) {
+		if (worker_turn(w, read_now(w))) {
+			w->quiet_turns = 0;
+			if (atomic_load_explicit(&w->idle, memory_order_relaxed))
+				atomic_store_explicit(&w->idle, false, memory_order_relaxed);
+		} else {
+			rest(w);
+		}
+		rcu_quiescent(d->rcu, w->number);
+	}
+	rcu_offline(d->rcu, w->number);
+	return 0;
+}

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// The way of a packet, from received burst to transmit queue: the table of contents of the packet tower.
+
+#include "net/hdr.h"
+#include "worker/stages.h"
+#include "xlate/xlate.h"
+
+// From inside: whose is it, may it pass, is it the first of its kind, then change the source.
+// Returns those that go on to an outside address.
+static uint64_t go_out(struct worker *w, struct burst *b, struct ways ways)
+{
+	uint64_t plain = ways.out & ~b->icmp_error;
+	uint64_t errors = ways.out & b->icmp_error;
+	uint64_t found = nat44_find_out(&w->nat, b, plain, w->now);
+	uint64_t pass;
+	unsigned i;
+
+	for (uint64_t todo = errors; bit_take(&todo, &i);) {
+		if (nat44_error_find_out(&w->nat, b, i))
+			found |= bit(i);
+	}
+	filter(w, b, found & b->marked, plain & ~found);
+	found &= b->live;
+	if (unlikely(plain & b->live & ~found))
+		found |= nat44_open(&w->nat, b, plain & b->live & ~found, w->now);
+	pass = nat44_track(&w->nat, b, found & ~errors, true, w->now) | (found & errors);
+	pass = classify_size(w, b, pass & ~ways.hairpin, 0) | (pass & ways.hairpin);
+	nat44_translate_out(&w->nat, b, pass & ~errors);
+	for (uint64_t todo = pass & errors; bit_take(&todo, &i);)
+		nat44_error_translate_out(&w->nat, b, i);
+	transmit(w, b, pass & ~ways.hairpin, V_NAT44_OUT);
+	return pass & ways.hairpin;
+}
+
+// To an outside address: whose is it, then change the destination. Packets of `hairpin` come from
+// inside and have had their hop counted.
+static void go_in(struct worker *w, struct burst *b, uint64_t in, uint64_t hairpin)
+{
+	uint64_t errors = in & b->icmp_error;
+	uint64_t pass = nat44_find_in(&w->nat, b, in & ~errors, w->now);
+	unsigned i;
+
+	for (uint64_t todo = errors; bit_take(&todo, &i);) {
+		if (nat44_error_find_in(&w->nat, b, i))
+			pass |= bit(i);
+	}
+	pass = nat44_track(&w->nat, b, pass & ~errors, false, w->now) | (pass & errors);
+	pass = classify_inside(w, b, pass);
+	pass = classify_size(w, b, pass, hairpin);
+	nat44_translate_in(&w->nat, b, pass & ~errors, hairpin);
+	for (uint64_t todo = pass & errors; bit_take(&todo, &i);)
+		nat44_error_translate_in(&w->nat, b, i, hairpin & bit(i));
+	transmit(w, b, pass & ~hairpin, V_NAT44_IN);
+	transmit(w, b, pass & hairpin, V_NAT44_HAIRPIN);
+}
+
+static void forward(struct worker *w, struct burst *b, struct ways ways)
+{
+	uint64_t hairpin = 0;
+
+	if (ways.out)
+		hairpin = go_out(w, b, ways);
+	if (unlikely(hairpin))
+		hairpin = steer_hairpin(w, b, hairpin);
+	if (ways.in | hairpin)
+		go_in(w, b, ways.in | hairpin, hairpin);
+	if (unlikely(ways.routed)) {
+		ways.routed = classify_size(w, b, ways.routed, 0);
+		hdr_hop(b, ways.routed);
+		transmit(w, b, ways.routed, V_ROUTED);
+	}
+}
+
+// Counts and frees what was ended; what left the burst otherwise has no mbuf any more.
+static void finish(struct worker *w, struct burst *b)
+{
+	struct rte_mbuf *dead[BURST_MAX];
+	unsigned n = 0, i;
+
+	for (uint64_t todo = bits_below(b->n) & ~b->live; bit_take(&todo, &i);) {
+		if (!b->mbuf[i])
+			continue;
+		dead[n++] = b->mbuf[i];
+		stat_add(&w->stats.verdict[b->verdict[i]], 1);
+		if (verdict_info[b->verdict[i]].kind == DROP)
+			stat_add(&w->stats.iface[b->iface[i]].rx_drops, 1);
+	}
+	if (n)
+		rte_pktmbuf_free_bulk(dead, n);
+}
+
+void pipeline_run(struct worker *w, struct burst *b, unsigned port)
+{
+	uint64_t ipv4;
+	struct ways ways;
+
+	b->live = bits_below(b->n);
+	stat_add(&w->stats.received, b->n);
+	ipv4 = link_receive(w, b, port);
+	hdr_read(b, ipv4);
+	ways = classify(w, b, ipv4 & b->live);
+	if (w->dataplane->workers > 1)
+		ways = steer(w, b, ways);
+	forward(w, b, ways);
+	finish(w, b);
+}
+
+// Takes what another worker has found out about packet i.
+static void take_over(
+	struct worker *w, struct burst *b, unsigned i, uint64_t *received, uint64_t *hairpin)
+{
+	const struct handover *h = handover_of(b->mbuf[i]);
+
+	b->ip[i] = rte_pktmbuf_mtod_offset(b->mbuf[i], uint8_t *, h->ip_offset);
+	b->room[i] = (uint16_t)(rte_pktmbuf_data_len(b->mbuf[i]) - h->ip_offset);
+	b->iface[i] = h->iface;
+	switch ((enum handover_kind)h->kind) {
+	case HANDOVER_RECEIVED:
+		*received |= bit(i);
+		break;
+	case HANDOVER_HAIRPIN:
+		*hairpin |= bit(i);
+		break;
+	case HANDOVER_TRANSMIT:
+		transmit_frame(w, h->iface, b->mbuf[i], h->verdict);
+		b->mbuf[i] = NULL;
+		b->live &= ~bit(i);
+		break;
+	}
+}
+
+void pipeline_resume(struct worker *w, struct burst *b)
+{
+	uint64_t received = 0, hairpin = 0;
+	struct ways ways;
+
+	b->live = bits_below(b->n);
+	for (unsigned i = 0; i < b->n; i++)
+		take_over(w, b, i, &received, &hairpin);
+	hdr_read(b, received | hairpin);
+	ways = classify(w, b, received & b->live);
+	forward(w, b, ways);
+	hairpin = classify_outside(w, b, hairpin & b->live);
+	if (hairpin)
+		go_in(w, b, hairpin, hairpin);
+	finish(w, b);
+}

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "worker/port.h"
+
+#include "base/log.h"
+
+#include <rte_dev.h>
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define DESCRIPTORS 1024
+
+// The name DPDK gives a device is what stands before the first comma.
+static int find(const char *device, uint16_t *id, struct err *err)
+{
+	char name[RTE_ETH_NAME_MAX_LEN];
+	size_t length = strcspn(device, ",");
+	int rc;
+
+	if (length >= sizeof(name))
+		return err_set(err, "device %s: the name has more than %zu characters", device,
+			sizeof(name) - 1);
+	memcpy(name, device, length);
+	name[length] = '\0';
+	if (!rte_eth_dev_get_port_by_name(name, id))
+		return 0;
+	rc = rte_dev_probe(device);
+	if (rc < 0)
+		return err_code(err, rc, "device %s: %s", device, rte_strerror(-rc));
+	if (rte_eth_dev_get_port_by_name(name, id))
+		return err_code(
+			err, -ENODEV, "device %s: there is no such Ethernet device", device);
+	return 0;
+}
+
+static int configure(struct port *port, const struct port_setup *setup,
+	const struct rte_eth_dev_info *info, struct err *err)
+{
+	struct rte_eth_conf conf = {.rxmode = {.mtu = setup->mtu}};
+	uint16_t descriptors_rx = DESCRIPTORS, descriptors_tx = DESCRIPTORS;
+	bool all = info->max_rx_queues >= setup->workers && info->max_tx_queues >= setup->workers;
+	int rc;
+
+	port->queues = all ? (uint16_t)setup->workers : 1;
+	port->owner = (uint16_t)setup->owner;
+	if (info->max_mtu && setup->mtu > info->max_mtu)
+		return err_set(err, "device %s: MTU %u, allowed up to %u", setup->device,
+			setup->mtu, info->max_mtu);
+	rc = rte_eth_dev_configure(port->id, port->queues, port->queues, &conf);
+	if (rc < 0)
+		return err_code(err, rc, "device %s: %u queues, MTU %u: %s", setup->device,
+			port->queues, setup->mtu, rte_strerror(-rc));
+	rte_eth_dev_adjust_nb_rx_tx_desc(port->id, &descriptors_rx, &descriptors_tx);
+	for (uint16_t q = 0; q < port->queues && rc >= 0; q++) {
+		rc = rte_eth_rx_queue_setup(
+			port->id, q, descriptors_rx, SOCKET_ID_ANY, NULL, setup->mbufs);
+		if (rc >= 0)
+			rc = rte_eth_tx_queue_setup(
+				port->id, q, descriptors_tx, SOCKET_ID_ANY, NULL);
+	}
+	if (rc < 0)
+		return err_code(err, rc, "device %s: queue: %s", setup->device, rte_strerror(-rc));
+	return 0;
+}
+
+// What a device cannot do is done in software (worker/link.c), so a refusal is only worth a word.
+static void set_addresses(const struct port *port, const struct port_setup *setup)
+{
+	bool promiscuous = setup->promiscuous;
+
+	if (setup->mac) {
+		struct rte_ether_addr mac = *setup->mac;
+
+		if (rte_eth_dev_default_mac_addr_set(port->id, &mac) < 0)
+			promiscuous = true;
+	}
+	if (promiscuous && rte_eth_promiscuous_enable(port->id) < 0)
+		log_debug("port", "%s: cannot be made promiscuous", setup->device);
+	// neighbour solicitations come by multicast
+	if (rte_eth_allmulticast_enable(port->id) < 0)
+		log_debug("port", "%s: cannot be told to pass multicast", setup->device);
+}
+
+int port_start(struct port *port, const struct port_setup *setup, struct err *err)
+{
+	struct rte_eth_dev_info info;
+	int rc;
+
+	*port = (struct port){0};
+	rc = find(setup->device, &port->id, err);
+	if (rc < 0)
+		return rc;
+	port->started = true; // from here on port_stop() has something to close
+	rc = rte_eth_dev_info_get(port->id, &info);
+	if (rc < 0)
+		return err_code(err, rc, "device %s: %s", setup->device, rte_strerror(-rc));
+	rc = configure(port, setup, &info, err);
+	if (rc < 0)
+		return rc;
+	set_addresses(port, setup);
+	rc = rte_eth_dev_start(port->id);
+	if (rc < 0)
+		return err_code(err, rc, "device %s: start: %s", setup->device, rte_strerror(-rc));
+	rte_eth_macaddr_get(port->id, &port->mac);
+	port->mtu_max = info.max_mtu;
+	port->file = !strncmp(setup->device, "net_pcap", 8) && strstr(setup->device, "rx_pcap=") &&
+		!strstr(setup->device, "infinite_rx=1");
+	log_info("port", "%s: " RTE_ETHER_ADDR_PRT_FMT ", %u queue%s", setup->device,
+		RTE_ETHER_ADDR_BYTES(&port->mac), port->queues, port->queues == 1 ? "" : "s");
+	return 0;
+}
+
+void port_stop(struct port *port)
+{
+	if (!port->started)
+		return;
+	rte_eth_dev_stop(port->id);
+	rte_eth_dev_close(port->id);
+	port->started = false;
+}
+
+bool port_link_is_up(const struct port *port)
+{
+	struct rte_eth_link link;
+
+	return port->started && !rte_eth_link_get_nowait(port->id, &link) &&
+		link.link_status == RTE_ETH_LINK_UP;
+}
+
+uint64_t port_speed_bps(const struct port *port)
+{
+	struct rte_eth_link link;
+
+	if (!port->started || rte_eth_link_get_nowait(port->id, &link) ||
+		link.link_speed == RTE_ETH_SPEED_NUM_UNKNOWN)
+		return 0;
+	return (uint64_t)link.link_speed * 1000000;
+}

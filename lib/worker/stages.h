@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The stages of the pipeline that are not translation. pipeline.c says in which order they run.
+
+#include "worker/worker.h"
+
+// Which way each packet goes. Every live packet is in one of out, in and routed; hairpin is a part of
+// out.
+struct ways {
+	uint64_t out;     // from inside: translate the source
+	uint64_t hairpin; // and then, since it goes to an outside address, as if from outside
+	uint64_t in;      // to an outside address: translate the destination
+	uint64_t routed;  // between inside networks
+};
+
+// link.c: frames. Finds the interface of each packet of the burst, received on `port`, answers ARP,
+// neighbour discovery and IPv6, and returns the IPv4 packets.
+uint64_t link_receive(struct worker *w, struct burst *b, unsigned port);
+
+// classify.c: routes. Looks up where each packet of the mask goes, answers echo requests, ends what
+// cannot be forwarded, and sorts the rest.
+struct ways classify(struct worker *w, struct burst *b, uint64_t mask);
+
+// Looks up the route to the inside address of the mapping of each of the mask; it must lead inside.
+// Returns those that do.
+uint64_t classify_inside(struct worker *w, struct burst *b, uint64_t mask);
+
+// Looks up the route of each of the mask, which must be an outside address of the box. Returns those
+// that are.
+uint64_t classify_outside(struct worker *w, struct burst *b, uint64_t mask);
+
+// Ends those of the mask that do not fit the interface they leave by, with an ICMP error if they may not
+// be fragmented; without one for those of `quiet`, whose source is translated already, so that an error
+// would not reach it. Returns those that fit.
+uint64_t classify_size(struct worker *w, struct burst *b, uint64_t mask, uint64_t quiet);
+
+// Ends packet i with a verdict and sends its sender an ICMP error, as far as rules and rate allow.
+void classify_refuse(struct worker *w, struct burst *b, unsigned i, enum verdict verdict,
+	uint8_t type, uint8_t code, uint16_t mtu);
+
+// steer.c: owners. Hands packets that belong to other workers over to them; returns the ways of the rest.
+struct ways steer(struct worker *w, struct burst *b, struct ways ways);
+
+// The same for packets translated from inside that go to an outside address. Returns this worker's.
+uint64_t steer_hairpin(struct worker *w, struct burst *b, uint64_t mask);
+
+// Hands one frame over to another worker, which counts it. Returns false if its ring is full.
+bool steer_frame(struct worker *w, unsigned to, struct rte_mbuf *mbuf);
+
+// filter.c: mitigations. Ends packets from inside that an ACL rule matches: of `marked` by the subscriber
+// of their mapping, of `first`, which have none yet, by their source.
+void filter(struct worker *w, struct burst *b, uint64_t marked, uint64_t first);
+
+// transmit.c: next hops. Sends those of the mask by their routes, to count as `verdict`.
+void transmit(struct worker *w, struct burst *b, uint64_t mask, enum verdict verdict);
+
+// Sends a finished frame by an interface.
+void transmit_frame(struct worker *w, unsigned iface, struct rte_mbuf *mbuf, enum verdict verdict);
+
+// Sends an IP packet to a station: writes the Ethernet header before the packet at `ip`.
+void transmit_ip(struct worker *w, unsigned iface, struct rte_mbuf *mbuf, uint8_t *ip, uint64_t mac,
+	uint16_t ethertype, enum verdict verdict);
+
+// Gives all waiting frames to the devices.
+void transmit_flush(struct worker *w);
+
+// pipeline.c: the whole way. The burst's mbufs and n are set; afterwards every packet has been sent,
+// handed on or freed.
+void pipeline_run(struct worker *w, struct burst *b, unsigned port);
+
+// The rest of the way for packets that another worker began to carry.
+void pipeline_resume(struct worker *w, struct burst *b);
+
+// inbox.c: carries out what the control thread asks. Returns how many messages there were.
+unsigned inbox_run(struct worker *w);

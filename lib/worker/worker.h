@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// A worker and what it shares with the others.
+//
+// Each worker polls its receive queues, carries every packet through the pipeline, and owns all state
+// of its subscribers; only what `struct dataplane` holds is shared, and of that workers only read,
+// except for the rings they hand packets over by. The control thread makes everything before the
+// workers start and frees it after they have stopped.
+
+#include "net/burst.h"
+#include "session/nat.h"
+#include "table/snapshot.h"
+#include "worker/port.h"
+
+#include <rte_cycles.h>
+#include <rte_ring.h>
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define TRANSMIT_MAX 128
+
+struct neighbour_table;
+struct rcu;
+
+// Counters have one writer; the control thread reads them as they grow.
+struct iface_stats {
+	uint64_t rx_packets;
+	uint64_t rx_bytes;
+	uint64_t rx_multicast; // broadcast included
+	uint64_t rx_drops;
+	uint64_t tx_packets;
+	uint64_t tx_bytes;
+	uint64_t tx_drops;
+};
+
+struct worker_stats {
+	uint64_t received;
+	uint64_t verdict[V_COUNT];
+	uint64_t icmp_errors_sent;
+	uint64_t icmp_errors_withheld; // by the rate limit
+	uint64_t steered;              // handed over to another worker
+	struct iface_stats iface[SNAPSHOT_MAX_IFACES];
+};
+
+// Frames waiting to leave by one interface, each with the verdict it counts as once it is gone.
+struct transmit {
+	unsigned n;
+	uint64_t bytes; // of what the last flush sent
+	struct rte_mbuf *mbuf[TRANSMIT_MAX];
+	uint8_t verdict[TRANSMIT_MAX];
+};
+
+struct dataplane {
+	unsigned workers;
+	_Atomic(const struct snapshot *) snapshot;
+	const struct acl *acl;
+	const struct neighbour_table *neighbours;
+	struct rcu *rcu;
+	struct rte_mempool *mbufs;
+	_Atomic bool stop;
+	unsigned
+		idle_sleep_us; // how long a worker sleeps when it finds nothing to do; 0: it polls on
+	uint32_t icmp_rate;    // ICMP errors a second and worker
+	unsigned ports;
+	struct port port[SNAPSHOT_MAX_PORTS];
+	struct worker *worker[POOL_MAX_WORKERS];
+};
+
+struct worker {
+	struct dataplane *dataplane;
+	unsigned number;
+	uint32_t now;                                         // tick of this turn
+	const struct snapshot *snapshot;                      // of this turn
+	struct rte_ether_addr iface_mac[SNAPSHOT_MAX_IFACES]; // configured, or the device's
+	uint32_t icmp_tokens;
+	struct nat nat;
+	struct channel channel;                  // to and from the control thread
+	struct rte_ring *from[POOL_MAX_WORKERS]; // packets other workers hand over; NULL for itself
+	struct transmit *transmit;               // by interface
+	uint64_t transmit_waiting;               // one bit for each interface with frames to send
+	struct burst burst;
+	struct worker_stats stats;
+	unsigned quiet_turns;        // in a row with nothing to do
+	uint64_t next_clock_tsc;     // when to read the clock again
+	_Atomic uint32_t generation; // of the snapshot whose predecessors are not used any more
+	_Atomic bool idle;           // nothing came and nothing waits since a good while
+};
+
+// What travels with a packet from worker to worker, in the private area of its mbuf.
+enum handover_kind {
+	HANDOVER_RECEIVED, // as received on `iface`; its IP header is at `ip_offset`
+	HANDOVER_HAIRPIN,  // translated from inside; for an outside address of the receiving worker
+	HANDOVER_TRANSMIT, // a finished frame, to leave by `iface` and count as `verdict`
+};
+
+struct handover {
+	uint8_t kind;
+	uint8_t iface;
+	uint8_t verdict;
+	uint16_t ip_offset;
+};
+
+static inline struct handover *handover_of(struct rte_mbuf *mbuf)
+{
+	return rte_mbuf_to_priv(mbuf);
+}
+
+// Adds to a counter that the control thread reads.
+static inline void stat_add(uint64_t *counter, uint64_t n)
+{
+	__atomic_store_n(counter, __atomic_load_n(counter, __ATOMIC_RELAXED) + n, __ATOMIC_RELAXED);
+}
+
+static inline uint64_t stat_read(const uint64_t *counter)
+{
+	return __atomic_load_n(counter, __ATOMIC_RELAXED);
+}
+
+// Makes worker `number` with empty tables at tick `now`. Returns NULL if memory runs out.
+struct worker *worker_new(
+	struct dataplane *dataplane, unsigned number, const struct nat_size *size, uint32_t now);
+
+// Frees a worker that has stopped, and the packets it still holds. NULL is allowed.
+void worker_free(struct worker *worker);
+
+// The thread of a worker: polls until dataplane->stop. For rte_eal_remote_launch().
+int worker_main(void *worker);
+
+// One turn of the loop. Returns how much there was to do, 0 for nothing.
+unsigned worker_turn(struct worker *worker, uint32_t now);

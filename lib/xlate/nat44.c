@@ -1,0 +1,367 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// NAT44 (RFC 4787, 5382, 5508): endpoint-independent mappings over port blocks.
+//
+// A lookup goes through the burst several times: each pass touches what the pass before has prefetched,
+// so that the memory latencies of all packets overlap.
+
+#include "net/csum.h"
+#include "net/hdr.h"
+#include "xlate/xlate.h"
+
+#include <rte_prefetch.h>
+
+#include <string.h>
+
+#define UDP_CHECKSUM  6
+#define TCP_CHECKSUM  16
+#define ICMP_CHECKSUM 2
+#define ICMP_ID       4
+
+uint64_t nat44_find_out(struct nat *nat, struct burst *b, uint64_t mask, uint32_t now)
+{
+	const struct bib *bib = &nat->bib;
+	struct index_search search[BURST_MAX];
+	uint64_t hash[BURST_MAX];
+	uint64_t found = 0, marked = 0, stale = 0;
+	unsigned i;
+
+	for (uint64_t todo = mask; bit_take(&todo, &i);) {
+		hash[i] = bib_hash(bib, b->l4[i], b->src[i], b->src_port[i]);
+		rte_prefetch0(index_home(&bib->by_inside, hash[i]));
+	}
+	for (uint64_t todo = mask; bit_take(&todo, &i);) {
+		search[i] = index_begin(&bib->by_inside, hash[i]);
+		b->mapping[i] = index_next(&search[i]);
+		rte_prefetch0(&bib->mapping[b->mapping[i]]);
+	}
+	for (uint64_t todo = mask; bit_take(&todo, &i);) {
+		const struct mapping *m = &bib->mapping[b->mapping[i]];
+
+		while (unlikely(!mapping_is_inside(m, b->l4[i], b->src[i], b->src_port[i])) &&
+			b->mapping[i]) {
+			b->mapping[i] = index_next(&search[i]);
+			m = &bib->mapping[b->mapping[i]];
+		}
+		found |= (uint64_t)(b->mapping[i] != 0) << i;
+		// static mappings are not reached through their subscriber's blocks, so carry no mark
+		marked |= (uint64_t)((m->flags & (MAPPING_MARKED | MAPPING_STATIC)) != 0) << i;
+		stale |= (uint64_t)(m->seen != now) << i;
+	}
+	b->marked = marked;
+	b->stale = stale;
+	return found;
+}
+
+// A first packet to a port that a static mapping forwards makes its mapping.
+static bool open_static(struct nat *nat, struct burst *b, unsigned i, uint32_t now)
+{
+	enum l4 l4 = b->l4[i];
+	const struct static_mapping *from = static_by_outside(&nat->snapshot->statics, b->dst[i],
+		l4_protocol(l4), rte_be_to_cpu_16(b->dst_port[i]));
+	enum verdict verdict = V_NO_MAPPING;
+
+	if (from && l4 == L4_TCP && tcp_event(b->flags[i]) != TCP_SYN)
+		verdict = V_NOT_SYN;
+	else if (from && !(l4 == L4_ICMP && b->flags[i] != ICMP_ECHO))
+		verdict = nat_open_static(nat, from, l4, b->dst_port[i], now, &b->mapping[i]);
+	if (verdict == V_NAT44_IN)
+		return true;
+	burst_end(b, i, verdict);
+	return false;
+}
+
+uint64_t nat44_find_in(struct nat *nat, struct burst *b, uint64_t mask, uint32_t now)
+{
+	static const uint32_t nobody = 0;
+	const struct nexthop *nexthop = nat->snapshot->nexthop;
+	const uint32_t *slot[BURST_MAX];
+	uint64_t statics = 0, found = 0;
+	unsigned i;
+
+	for (uint64_t todo = mask; bit_take(&todo, &i);) {
+		const struct nexthop *nh = &nexthop[b->route[i]];
+		uint32_t outside = rte_be_to_cpu_32(b->dst[i]);
+		uint16_t port = rte_be_to_cpu_16(b->dst_port[i]);
+
+		slot[i] = NULL;
+		if (unlikely(nat_has_statics(nat, nh, outside, port)))
+			statics |= bit(i);
+		else
+			slot[i] = nat_slot(nat, nh, b->l4[i], outside, port);
+		if (unlikely(!slot[i]))
+			slot[i] = &nobody;
+		rte_prefetch0(slot[i]);
+	}
+	for (uint64_t todo = mask; bit_take(&todo, &i);) {
+		b->mapping[i] = slot_mapping(*slot[i]);
+		found |= (uint64_t)(b->mapping[i] != 0) << i;
+		rte_prefetch0(&nat->bib.mapping[b->mapping[i]]);
+	}
+	for (uint64_t todo = statics; bit_take(&todo, &i);) {
+		b->mapping[i] = nat_find_outside(
+			nat, &nexthop[b->route[i]], b->l4[i], b->dst[i], b->dst_port[i]);
+		found |= (uint64_t)(b->mapping[i] != 0) << i;
+	}
+	for (uint64_t todo = mask & ~found; bit_take(&todo, &i);) {
+		if (open_static(nat, b, i, now))
+			found |= bit(i);
+	}
+	return found;
+}
+
+uint64_t nat44_open(struct nat *nat, struct burst *b, uint64_t mask, uint32_t now)
+{
+	uint64_t found = 0;
+	unsigned i;
+
+	for (uint64_t todo = mask; bit_take(&todo, &i);) {
+		enum l4 l4 = b->l4[i];
+		enum verdict verdict = V_NAT44_OUT;
+
+		// an earlier packet of this burst may have made it
+		b->mapping[i] = bib_find_inside(&nat->bib, l4, b->src[i], b->src_port[i]);
+		if (b->mapping[i])
+			;
+		else if (l4 == L4_TCP && tcp_event(b->flags[i]) != TCP_SYN)
+			verdict = V_NOT_SYN;
+		else if (l4 == L4_ICMP && b->flags[i] != ICMP_ECHO)
+			verdict = V_NO_MAPPING;
+		else
+			verdict = nat_open(nat, l4, b->src[i], b->src_port[i], now, &b->mapping[i]);
+		if (verdict == V_NAT44_OUT)
+			found |= bit(i);
+		else
+			burst_end(b, i, verdict);
+	}
+	return found;
+}
+
+// The session of packet i, or nothing: a mapping that was made for it alone goes with it.
+static bool track(struct nat *nat, struct burst *b, unsigned i, bool outward, uint32_t now)
+{
+	uint32_t number = b->mapping[i];
+	enum verdict verdict = nat_track(nat, number, outward ? b->dst[i] : b->src[i],
+		outward ? b->dst_port[i] : b->src_port[i], b->flags[i], outward, now);
+
+	if (likely(verdict == V_NAT44_OUT || verdict == V_NAT44_IN))
+		return true;
+	if (!nat->bib.mapping[number].sessions)
+		nat_close(nat, number, now);
+	burst_end(b, i, verdict);
+	return false;
+}
+
+uint64_t nat44_track(struct nat *nat, struct burst *b, uint64_t mask, bool outward, uint32_t now)
+{
+	uint64_t go_on = mask;
+	unsigned i;
+
+	for (uint64_t todo = mask & b->stateful; bit_take(&todo, &i);)
+		rte_prefetch0(&nat->sessions.session[nat->bib.mapping[b->mapping[i]].session]);
+	// what comes in does not refresh a UDP mapping (RFC 4787 REQ-6)
+	for (uint64_t todo = mask & (b->stateful | (outward ? b->stale : 0));
+		bit_take(&todo, &i);) {
+		if (!track(nat, b, i, outward, now))
+			go_on &= ~bit(i);
+	}
+	return go_on;
+}
+
+// Writes an address and a port into packet i, at these offsets of the IP and transport headers, and
+// mends the checksums. An ICMP query has its identifier where others have a port.
+static inline void rewrite(struct burst *b, unsigned i, unsigned address_at, unsigned port_at,
+	rte_be32_t address, rte_be16_t port, uint8_t ttl_step)
+{
+	uint8_t *ip = b->ip[i], *l4 = ip + b->ihl[i];
+	rte_be32_t old_address;
+	rte_be16_t old_port, sum;
+	uint32_t change, change_l4;
+
+	memcpy(&old_address, ip + address_at, 4);
+	memcpy(ip + address_at, &address, 4);
+	change = csum_change32(old_address, address);
+	memcpy(&sum, ip + 10, 2);
+	// the time to live is the low byte of its word: less one is as much as plus 0xfffe
+	sum = csum_apply(sum, change + csum_change16(ttl_step, 0));
+	memcpy(ip + 10, &sum, 2);
+	ip[8] = (uint8_t)(ip[8] - ttl_step);
+
+	if (b->l4[i] == L4_ICMP)
+		port_at = ICMP_ID;
+	memcpy(&old_port, l4 + port_at, 2);
+	memcpy(l4 + port_at, &port, 2);
+	change_l4 = csum_change16(old_port, port);
+	switch (b->l4[i]) {
+	case L4_UDP:
+		memcpy(&sum, l4 + UDP_CHECKSUM, 2);
+		sum = csum_apply_udp(sum, change + change_l4);
+		memcpy(l4 + UDP_CHECKSUM, &sum, 2);
+		break;
+	case L4_TCP:
+		memcpy(&sum, l4 + TCP_CHECKSUM, 2);
+		sum = csum_apply(sum, change + change_l4);
+		memcpy(l4 + TCP_CHECKSUM, &sum, 2);
+		break;
+	default: // ICMP has no pseudo-header
+		memcpy(&sum, l4 + ICMP_CHECKSUM, 2);
+		sum = csum_apply(sum, change_l4);
+		memcpy(l4 + ICMP_CHECKSUM, &sum, 2);
+		break;
+	}
+}
+
+void nat44_translate_out(const struct nat *nat, struct burst *b, uint64_t mask)
+{
+	unsigned i;
+
+	for (uint64_t todo = mask; bit_take(&todo, &i);) {
+		const struct mapping *m = &nat->bib.mapping[b->mapping[i]];
+
+		rewrite(b, i, 12, 0, m->outside, m->outside_port, 1);
+		b->src[i] = m->outside;
+		b->src_port[i] = m->outside_port;
+	}
+}
+
+void nat44_translate_in(const struct nat *nat, struct burst *b, uint64_t mask, uint64_t keep_ttl)
+{
+	unsigned i;
+
+	for (uint64_t todo = mask; bit_take(&todo, &i);) {
+		const struct mapping *m = &nat->bib.mapping[b->mapping[i]];
+
+		rewrite(b, i, 16, 2, m->inside, m->inside_port, keep_ttl & bit(i) ? 0 : 1);
+		b->dst[i] = m->inside;
+		b->dst_port[i] = m->inside_port;
+	}
+}
+
+bool nat44_error_find_out(const struct nat *nat, struct burst *b, unsigned i)
+{
+	struct quoted q;
+
+	// who sent the quoted packet must be whom the error is for
+	if (!hdr_quoted(b, i, &q) || q.src != b->dst[i]) {
+		burst_end(b, i, V_ICMP_QUOTE);
+		return false;
+	}
+	b->mapping[i] = bib_find_inside(&nat->bib, q.proto, q.dst, q.dst_port);
+	if (b->mapping[i])
+		return true;
+	burst_end(b, i, V_NO_MAPPING);
+	return false;
+}
+
+bool nat44_error_find_in(const struct nat *nat, struct burst *b, unsigned i)
+{
+	const struct nexthop *nexthop = &nat->snapshot->nexthop[b->route[i]];
+	struct quoted q;
+
+	if (!hdr_quoted(b, i, &q) || q.src != b->dst[i]) {
+		burst_end(b, i, V_ICMP_QUOTE);
+		return false;
+	}
+	b->mapping[i] = nat_find_outside(nat, nexthop, q.proto, q.src, q.src_port);
+	if (b->mapping[i])
+		return true;
+	burst_end(b, i, V_NO_MAPPING);
+	return false;
+}
+
+// Overwrite a field and add what that changes in the sum over the bytes it stands in.
+static void put32(void *field, uint32_t value, uint32_t *change)
+{
+	uint32_t old;
+
+	memcpy(&old, field, sizeof(old));
+	memcpy(field, &value, sizeof(value));
+	*change += csum_change32(old, value);
+}
+
+static void put16(void *field, uint16_t value, uint32_t *change)
+{
+	uint16_t old;
+
+	memcpy(&old, field, sizeof(old));
+	memcpy(field, &value, sizeof(value));
+	*change += csum_change16(old, value);
+}
+
+// Mends the transport checksum inside the quote, if it was quoted that far; whether it was right is
+// not asked (RFC 5508 REQ-3c).
+static void quoted_checksum(
+	const struct quoted *q, uint32_t addresses, uint32_t ports, uint32_t *outer)
+{
+	static const uint8_t offset[L4_COUNT] = {
+		[L4_UDP] = UDP_CHECKSUM, [L4_TCP] = TCP_CHECKSUM, [L4_ICMP] = ICMP_CHECKSUM};
+	uint8_t *field = q->l4 + offset[q->proto];
+	uint16_t sum;
+
+	if (q->l4_length < offset[q->proto] + 2)
+		return;
+	memcpy(&sum, field, sizeof(sum));
+	if (q->proto == L4_UDP)
+		sum = csum_apply_udp(sum, addresses + ports);
+	else
+		sum = csum_apply(sum, q->proto == L4_ICMP ? ports : addresses + ports);
+	put16(field, sum, outer);
+}
+
+// Changes the quoted packet's source or destination, at these offsets of its IP and transport headers,
+// and the ICMP checksum over it.
+static void requote(struct burst *b, unsigned i, const struct quoted *q, unsigned address_at,
+	unsigned port_at, rte_be32_t address, rte_be16_t port)
+{
+	uint8_t *icmp = b->ip[i] + b->ihl[i];
+	uint32_t addresses = 0, ports = 0, outer;
+	uint16_t sum;
+
+	put32(q->ip + address_at, address, &addresses);
+	put16(q->l4 + (q->proto == L4_ICMP ? ICMP_ID : port_at), port, &ports);
+	outer = addresses + ports;
+	memcpy(&sum, q->ip + 10, sizeof(sum));
+	put16(q->ip + 10, csum_apply(sum, addresses), &outer);
+	quoted_checksum(q, addresses, ports, &outer);
+	memcpy(&sum, icmp + ICMP_CHECKSUM, sizeof(sum));
+	sum = csum_apply(sum, outer);
+	memcpy(icmp + ICMP_CHECKSUM, &sum, sizeof(sum));
+}
+
+static void readdress(
+	struct burst *b, unsigned i, unsigned address_at, rte_be32_t address, uint8_t ttl_step)
+{
+	uint8_t *ip = b->ip[i];
+	uint32_t change = csum_change16(ttl_step, 0);
+	uint16_t sum;
+
+	put32(ip + address_at, address, &change);
+	memcpy(&sum, ip + 10, sizeof(sum));
+	sum = csum_apply(sum, change);
+	memcpy(ip + 10, &sum, sizeof(sum));
+	ip[8] = (uint8_t)(ip[8] - ttl_step);
+}
+
+// The sender may be the host itself or a router on the way to it, which has no outside address of its
+// own; the host's stands for both (RFC 5508 REQ-5c).
+void nat44_error_translate_out(const struct nat *nat, struct burst *b, unsigned i)
+{
+	const struct mapping *m = &nat->bib.mapping[b->mapping[i]];
+	struct quoted q;
+
+	hdr_quoted(b, i, &q);
+	requote(b, i, &q, 16, 2, m->outside, m->outside_port);
+	readdress(b, i, 12, m->outside, 1);
+	b->src[i] = m->outside;
+}
+
+void nat44_error_translate_in(const struct nat *nat, struct burst *b, unsigned i, bool keep_ttl)
+{
+	const struct mapping *m = &nat->bib.mapping[b->mapping[i]];
+	struct quoted q;
+
+	hdr_quoted(b, i, &q);
+	requote(b, i, &q, 12, 0, m->inside, m->inside_port);
+	readdress(b, i, 16, m->inside, keep_ttl ? 0 : 1);
+	b->dst[i] = m->inside;
+}
