@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// A dataplane without devices, for unit tests, fuzzers and benchmarks: two interfaces, one NAT policy,
+// workers whose pipeline is run by the caller, and frames taken from the transmit queues.
+//
+//	inside, interface 0, 100.64.0.0/10 behind 100.64.0.2      outside, interface 1, 192.0.2.1/24,
+//	(address 100.64.0.1)                                      default route by 192.0.2.254
+
+#include "worker/stages.h"
+
+#define WORLD_INSIDE  0
+#define WORLD_OUTSIDE 1
+
+struct world_setup {
+	unsigned workers;
+	struct nat_size size;
+	unsigned block_bits;
+	unsigned max_blocks;
+	uint32_t pool_first; // host order
+	uint32_t pool_last;
+	uint32_t mbufs;
+	struct timers timers; // all zero: the defaults of the RFCs
+	bool hairpinning;
+	uint16_t mtu;
+	const struct static_mapping *statics;
+	unsigned n_statics;
+	bool huge_pages; // where there are any; else ordinary memory
+	unsigned memory_mb;
+};
+
+struct world {
+	struct dataplane dataplane;
+	struct snapshot *snapshot;
+	struct acl *acl;
+	struct neighbour_table *neighbours;
+	struct rcu *rcu;
+	struct rte_mempool *mbufs;
+	struct pool *pool;
+};
+
+// Starts EAL once for the process. Exits if it cannot.
+void world_eal(const char *program, bool huge_pages, unsigned memory_mb);
+
+// Makes the world at tick `now`; exits if memory runs out.
+struct world *world_new(const struct world_setup *setup, uint32_t now);
+void world_free(struct world *world);
+
+// The default of everything: one worker, small tables, 203.0.113.0/28 in blocks of 64 ports.
+struct world_setup world_setup(void);
+
+// A frame with an IPv4 packet of `length` bytes at `ip`, addressed to the box, in a fresh mbuf.
+struct rte_mbuf *world_frame(struct world *world, unsigned iface, const void *ip, uint16_t length);
+
+// Runs one packet through worker 0 as received on an interface.
+void world_receive(struct world *world, unsigned iface, struct rte_mbuf *mbuf);
+
+// Takes the oldest frame that worker `worker` would send by an interface, or NULL.
+struct rte_mbuf *world_sent(struct world *world, unsigned worker, unsigned iface);
