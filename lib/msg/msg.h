@@ -55,8 +55,10 @@ struct subscriber_row {
 	uint8_t policy;
 	bool marked;
 	uint16_t blocks;
-	uint32_t ports[3]; // by enum l4
-	uint64_t refused;  // packets that found no port
+	uint32_t udp_ports; // in use, of its blocks
+	uint32_t tcp_ports;
+	uint32_t icmp_ids;
+	uint64_t refused; // packets that found no port
 };
 
 struct msg_block {

@@ -76,7 +76,9 @@ uint32_t nat_walk_subscribers(
 			.policy = s->policy,
 			.marked = s->marked,
 			.blocks = s->blocks,
-			.ports = {s->ports[L4_UDP], s->ports[L4_TCP], s->ports[L4_ICMP]},
+			.udp_ports = s->ports[L4_UDP],
+			.tcp_ports = s->ports[L4_TCP],
+			.icmp_ids = s->ports[L4_ICMP],
 			.refused = s->refused,
 		};
 	}

@@ -29,6 +29,7 @@ void snapshot_free(struct snapshot *snapshot)
 		policy_free(snapshot->policy[i]);
 	rte_fib_free(snapshot->fib);
 	free(snapshot->nexthop);
+	free(snapshot->neighbour);
 	free(snapshot->statics.by_inside);
 	free(snapshot->statics.by_outside);
 	free(snapshot);

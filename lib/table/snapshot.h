@@ -123,11 +123,18 @@ struct static_table {
 	struct static_mapping *by_outside; // ascending by outside address
 };
 
+// A neighbour whose link-layer address is configured, and so neither asked for nor learned.
+struct static_neighbour {
+	uint8_t iface;
+	struct ipaddr addr;
+	struct rte_ether_addr mac;
+};
+
 struct rte_fib;
 
 struct snapshot {
 	uint32_t generation; // counts the configurations put in force
-	unsigned ifaces;
+	unsigned ifaces; // an interface keeps its number over reloads; one that left has no name
 	struct iface iface[SNAPSHOT_MAX_IFACES];
 	unsigned ports;
 	char device[SNAPSHOT_MAX_PORTS]
@@ -137,6 +144,8 @@ struct snapshot {
 	struct rte_fib *fib; // IPv4, gives the place in nexthop[]
 	unsigned nexthops;
 	struct nexthop *nexthop;
+	unsigned neighbours;
+	struct static_neighbour *neighbour;
 	struct policy *policy[SNAPSHOT_MAX_POLICIES]; // by slot, which a policy keeps over reloads
 	struct static_table statics;
 };

@@ -149,7 +149,7 @@ unsigned worker_turn(struct worker *w, uint32_t now)
 {
 	const struct snapshot *snapshot =
 		atomic_load_explicit(&w->dataplane->snapshot, memory_order_acquire);
-	unsigned work;
+	unsigned work, expired;
 
 	set_now(w, now);
 	if (unlikely(snapshot != w->snapshot))
@@ -157,7 +157,10 @@ unsigned worker_turn(struct worker *w, uint32_t now)
 	work = inbox_run(w);
 	work += poll_ports(w);
 	work += poll_workers(w);
-	work += nat_expire(&w->nat, now, EXPIRE_A_TURN);
+	expired = nat_expire(&w->nat, now, EXPIRE_A_TURN);
+	work += expired;
+	if (expired < EXPIRE_A_TURN)
+		atomic_store_explicit(&w->settled, now, memory_order_release);
 	transmit_flush(w);
 	return work;
 }

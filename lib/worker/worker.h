@@ -85,6 +85,7 @@ struct worker {
 	struct worker_stats stats;
 	unsigned quiet_turns;        // in a row with nothing to do
 	uint64_t next_clock_tsc;     // when to read the clock again
+	_Atomic uint32_t settled;    // the last tick at which all that was due has been done
 	_Atomic uint32_t generation; // of the snapshot whose predecessors are not used any more
 	_Atomic bool idle;           // nothing came and nothing waits since a good while
 };
