@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// Configuration to snapshot, part one: interfaces, devices, routes. Interfaces and devices that were there
+// before keep their numbers, since packets on their way carry them.
+
+#include "conf/build_nat.h"
+#include "conf/conf.h"
+#include "table/neighbour.h"
+
+#include <rte_errno.h>
+#include <rte_fib.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define VLANS 4096
+
+static int find_port(const struct snapshot *s, const char *device)
+{
+	for (unsigned i = 0; i < s->ports; i++) {
+		if (!strcmp(s->device[i], device))
+			return (int)i;
+	}
+	return -1;
+}
+
+static int find_iface(const struct snapshot *s, const char *name)
+{
+	for (unsigned i = 0; i < s->ifaces; i++) {
+		if (!strcmp(s->iface[i].name, name))
+			return (int)i;
+	}
+	return -1;
+}
+
+static void add_ports(struct snapshot *s, const struct config *config, const struct snapshot *old)
+{
+	for (unsigned i = 0; old && i < old->ports; i++)
+		snprintf(s->device[s->ports++], sizeof(s->device[0]), "%s", old->device[i]);
+	for (unsigned i = 0; i < config->ifaces; i++) {
+		const char *device = config->iface[i].device;
+
+		if (find_port(s, device) < 0)
+			snprintf(s->device[s->ports++], sizeof(s->device[0]), "%s", device);
+	}
+}
+
+// The number an interface has: its old one, or the first that neither snapshot uses.
+static unsigned iface_number(const struct snapshot *s, const char *name, const struct snapshot *old)
+{
+	int number = old ? find_iface(old, name) : -1;
+
+	if (number >= 0)
+		return (unsigned)number;
+	for (unsigned i = 0;; i++) {
+		if (!s->iface[i].name[0] && (!old || i >= old->ifaces || !old->iface[i].name[0]))
+			return i;
+	}
+}
+
+static int add_iface(struct snapshot *s, const struct config_iface *from, unsigned number)
+{
+	struct iface *iface = &s->iface[number];
+	int port = find_port(s, from->device);
+
+	*iface = (struct iface){
+		.mac = from->mac,
+		.port = (uint8_t)port,
+		.realm = from->realm,
+		.enabled = from->enabled,
+		.promiscuous = from->promiscuous,
+		.vlan = from->vlan,
+		.mtu = from->mtu,
+		.addrs = from->addrs,
+	};
+	snprintf(iface->name, sizeof(iface->name), "%s", from->name);
+	if (number >= s->ifaces)
+		s->ifaces = number + 1;
+	iface->addr = calloc(from->addrs ? from->addrs : 1, sizeof(*iface->addr));
+	if (!iface->addr)
+		return -ENOMEM;
+	for (unsigned i = 0; i < from->addrs; i++) {
+		iface->addr[i] = (struct iface_addr){from->addr[i].addr, from->addr[i].len};
+		if (!iface->addr4 && from->addr[i].addr.family == 4)
+			iface->addr4 = ipaddr_be32(&from->addr[i].addr);
+	}
+	if (iface->enabled)
+		s->iface_of[port][iface->vlan] = (uint8_t)number;
+	return 0;
+}
+
+static int add_ifaces(struct snapshot *s, const struct config *config, const struct snapshot *old)
+{
+	add_ports(s, config, old);
+	for (unsigned i = 0; i < s->ports; i++) {
+		s->iface_of[i] = malloc(VLANS);
+		if (!s->iface_of[i])
+			return -ENOMEM;
+		memset(s->iface_of[i], UINT8_MAX, VLANS);
+	}
+	for (unsigned i = 0; i < config->ifaces; i++) {
+		const struct config_iface *f = &config->iface[i];
+
+		if (add_iface(s, f, iface_number(s, f->name, old)) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int add_static_neighbours(struct snapshot *s, const struct config *config)
+{
+	unsigned total = 0;
+
+	for (unsigned i = 0; i < config->ifaces; i++)
+		total += config->iface[i].neighbours;
+	s->neighbour = calloc(total + 1, sizeof(*s->neighbour));
+	if (!s->neighbour)
+		return -ENOMEM;
+	for (unsigned i = 0; i < config->ifaces; i++) {
+		const struct config_iface *f = &config->iface[i];
+
+		for (unsigned k = 0; k < f->neighbours; k++)
+			s->neighbour[s->neighbours++] = (struct static_neighbour){
+				.iface = (uint8_t)find_iface(s, f->name),
+				.addr = f->neighbour[k].addr,
+				.mac = f->neighbour[k].mac,
+			};
+	}
+	return 0;
+}
+
+unsigned build_nexthop(struct snapshot *s, struct nexthop nexthop)
+{
+	if (!nexthop.mtu)
+		nexthop.mtu = UINT16_MAX;
+	s->nexthop[s->nexthops] = nexthop;
+	return s->nexthops++;
+}
+
+int build_route(struct snapshot *s, uint32_t address, unsigned len, unsigned nexthop)
+{
+	return rte_fib_add(s->fib, address, (uint8_t)len, nexthop);
+}
+
+// Routes to an interface's own addresses and networks. The first and last address of a network are
+// nobody's (RFC 1812 section 4.2.3.1).
+static int add_networks(struct snapshot *s, unsigned number)
+{
+	const struct iface *iface = &s->iface[number];
+	unsigned local, connected, nowhere;
+	int rc = 0;
+
+	local = build_nexthop(s, (struct nexthop){.kind = NEXTHOP_LOCAL, .iface = (uint8_t)number});
+	connected = build_nexthop(s,
+		(struct nexthop){.kind = NEXTHOP_CONNECTED,
+			.iface = (uint8_t)number,
+			.realm = iface->realm,
+			.mtu = iface->mtu,
+			.neighbour = NEIGHBOUR_NONE});
+	nowhere = build_nexthop(s, (struct nexthop){.kind = NEXTHOP_BLACKHOLE});
+	for (unsigned i = 0; i < iface->addrs && rc >= 0; i++) {
+		uint32_t address = rte_be_to_cpu_32(ipaddr_be32(&iface->addr[i].addr));
+		unsigned len = iface->addr[i].len;
+		uint32_t hosts = len < 32 ? UINT32_MAX >> len : 0;
+
+		if (iface->addr[i].addr.family != 4)
+			continue;
+		rc = build_route(s, address & ~hosts, len, connected);
+		if (len < 31 && rc >= 0)
+			rc = build_route(s, address & ~hosts, 32, nowhere);
+		if (len < 31 && rc >= 0)
+			rc = build_route(s, address | hosts, 32, nowhere);
+		if (rc >= 0)
+			rc = build_route(s, address, 32, local);
+	}
+	return rc;
+}
+
+// The interface that a gateway is on: the one named, or the one whose network it is in.
+static int gateway_iface(const struct snapshot *s, const struct config_route *r)
+{
+	if (r->iface)
+		return find_iface(s, r->iface);
+	for (unsigned i = 0; i < s->ifaces; i++) {
+		for (unsigned k = 0; k < s->iface[i].addrs; k++) {
+			struct ipprefix net =
+				ipprefix_make(&s->iface[i].addr[k].addr, s->iface[i].addr[k].len);
+
+			if (ipprefix_has(&net, &r->address))
+				return (int)i;
+		}
+	}
+	return -1;
+}
+
+static int add_static_route(struct snapshot *s, const struct config_route *r,
+	const struct build *build, struct err *err)
+{
+	struct nexthop hop = {.kind = NEXTHOP_BLACKHOLE};
+	uint32_t to = rte_be_to_cpu_32(ipaddr_be32(&r->destination.addr));
+
+	if (r->kind == ROUTE_NEXT_HOP) {
+		int number = gateway_iface(s, r);
+		const struct iface *iface = &s->iface[number];
+
+		hop = (struct nexthop){
+			.kind = NEXTHOP_GATEWAY,
+			.iface = (uint8_t)number,
+			.realm = iface->realm,
+			.mtu = iface->mtu,
+			.neighbour = neighbour_add(build->neighbours, (uint8_t)number, &r->address),
+		};
+		if (hop.neighbour == NEIGHBOUR_NONE)
+			return err_set(err,
+				"/homeport:homeport/platform/max-neighbours: the neighbour table "
+				"is full");
+		if (!iface->enabled)
+			hop = (struct nexthop){.kind = NEXTHOP_NONE};
+	}
+	return build_route(s, to, r->destination.len, build_nexthop(s, hop));
+}
+
+static int add_routes(
+	struct snapshot *s, const struct config *config, const struct build *build, struct err *err)
+{
+	unsigned prefixes = 16 + config->routes + build_nat_prefixes(config);
+	struct rte_fib_conf fib = {
+		.type = RTE_FIB_DIR24_8,
+		.default_nh = 0,
+		.dir24_8 = {.nh_sz = RTE_FIB_DIR24_8_2B},
+	};
+	char name[32];
+	int rc = 0;
+
+	for (unsigned i = 0; i < s->ifaces; i++)
+		prefixes += 3 + 4 * s->iface[i].addrs;
+	// each of them has at most one next hop and one second-level table of its own
+	if (prefixes > UINT16_MAX / 2)
+		return err_set(err, "%u routes, pools and addresses. Allowed: up to %d", prefixes,
+			UINT16_MAX / 2);
+	fib.max_routes = (int)prefixes;
+	fib.dir24_8.num_tbl8 = prefixes + 1;
+	snprintf(name, sizeof(name), "fib-%u", build->generation);
+	s->fib = rte_fib_create(name, SOCKET_ID_ANY, &fib);
+	s->nexthop = calloc(prefixes, sizeof(*s->nexthop));
+	if (!s->fib || !s->nexthop)
+		return err_set(err, "/homeport:homeport/platform/memory: no room for the routes");
+	build_nexthop(s, (struct nexthop){.kind = NEXTHOP_NONE});
+	for (unsigned i = 0; i < s->ifaces && rc >= 0; i++) {
+		if (s->iface[i].enabled && s->iface[i].name[0])
+			rc = add_networks(s, i);
+	}
+	for (unsigned i = 0; i < config->routes && rc >= 0; i++)
+		rc = add_static_route(s, &config->route[i], build, err);
+	return rc;
+}
+
+struct snapshot *conf_build(const struct config *config, const struct build *build, struct err *err)
+{
+	struct snapshot *s = calloc(1, sizeof(*s));
+
+	err_set(err, "out of memory");
+	if (!s)
+		return NULL;
+	s->generation = build->generation;
+	if (add_ifaces(s, config, build->old) < 0 || add_static_neighbours(s, config) < 0 ||
+		add_routes(s, config, build, err) < 0 || build_nat(s, config, build, err) < 0) {
+		conf_release(s, build->old, build);
+		return NULL;
+	}
+	return s;
+}
+
+void conf_release(struct snapshot *s, const struct snapshot *next, const struct build *build)
+{
+	if (!s)
+		return;
+	for (unsigned slot = 0; slot < SNAPSHOT_MAX_POLICIES; slot++) {
+		struct policy *policy = s->policy[slot];
+		const struct policy *heir = next ? next->policy[slot] : NULL;
+
+		if (!policy || (heir && heir->pool == policy->pool))
+			continue;
+		for (unsigned i = 0; policy->share && i < build->workers; i++)
+			build->share_free(policy->share[i]);
+		pool_free(policy->pool);
+	}
+	snapshot_free(s);
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && !strcmp(a, b));
+}
+
+int conf_can_replace(const struct config *running, const struct config *next, struct err *err)
+{
+	const struct config_platform *a = &running->platform, *b = &next->platform;
+
+	if (a->workers != b->workers || a->huge_pages != b->huge_pages ||
+		a->packet_buffers != b->packet_buffers || a->max_mappings != b->max_mappings ||
+		a->max_sessions != b->max_sessions || a->max_subscribers != b->max_subscribers ||
+		a->max_port_sets != b->max_port_sets || a->max_neighbours != b->max_neighbours)
+		return err_set(err, "/homeport:homeport/platform: changes take a restart");
+	if (running->max_rules != next->max_rules)
+		return err_set(err, "/homeport:homeport/dots/max-rules: a change takes a restart");
+	if (!same_text(running->socket, next->socket))
+		return err_set(
+			err, "/homeport:homeport/management/socket: a change takes a restart");
+	for (unsigned i = 0; i < next->ifaces; i++) {
+		bool known = false;
+
+		for (unsigned k = 0; k < running->ifaces; k++)
+			known |= same_text(running->iface[k].device, next->iface[i].device);
+		if (!known)
+			return err_set(err,
+				"/ietf-interfaces:interfaces/interface[name='%s']/homeport:device: "
+				"a new device takes a restart",
+				next->iface[i].name);
+	}
+	return 0;
+}

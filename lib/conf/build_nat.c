@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// Configuration to snapshot, part two: policies with their pools, and static mappings. A policy whose pool
+// is the same as before keeps its slot, its pool and all state in it.
+
+#include "conf/build_nat.h"
+
+#include "base/bits.h"
+#include "base/clock.h"
+#include "net/l4.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+unsigned build_nat_prefixes(const struct config *config)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < config->instances; i++) {
+		const struct config_instance *instance = &config->instance[i];
+
+		count += instance->statics;
+		for (unsigned k = 0; k < instance->policies; k++)
+			count += instance->policy[k].pools;
+	}
+	return count;
+}
+
+static int compare_ranges(const void *a, const void *b)
+{
+	const struct pool_range *x = a, *y = b;
+
+	return x->first < y->first ? -1 : x->first > y->first;
+}
+
+static struct pool_range *make_ranges(const struct config_policy *from)
+{
+	struct pool_range *range = calloc(from->pools, sizeof(*range));
+
+	for (unsigned i = 0; range && i < from->pools; i++) {
+		const struct ipprefix *p = &from->pool[i].prefix;
+
+		range[i].first = rte_be_to_cpu_32(ipaddr_be32(&p->addr));
+		range[i].last = range[i].first | (p->len < 32 ? UINT32_MAX >> p->len : 0);
+	}
+	if (range)
+		qsort(range, from->pools, sizeof(*range), compare_ranges);
+	return range;
+}
+
+static bool is_same_policy(const struct policy *policy, uint32_t instance, uint32_t id)
+{
+	return policy && policy->instance_id == instance && policy->policy_id == id;
+}
+
+static unsigned block_bits(const struct config_policy *from)
+{
+	return bit_lowest(from->port_set_size);
+}
+
+// The slot and pool of a policy: those it had, or new ones. Returns the slot, or -ENOMEM.
+static int take_pool(struct snapshot *s, const struct config_instance *instance,
+	const struct config_policy *from, const struct build *build, struct policy *policy)
+{
+	struct pool_range *range = make_ranges(from);
+	int slot;
+
+	if (!range)
+		return -ENOMEM;
+	for (slot = 0; build->old && slot < SNAPSHOT_MAX_POLICIES; slot++) {
+		const struct policy *was = build->old->policy[slot];
+
+		if (!is_same_policy(was, instance->id, from->id) ||
+			!pool_same(was->pool, range, from->pools, block_bits(from), build->workers))
+			continue;
+		policy->pool = was->pool;
+		memcpy(policy->share, was->share, build->workers * sizeof(*policy->share));
+		free(range);
+		return slot;
+	}
+	policy->pool = pool_new(range, from->pools, block_bits(from), build->workers);
+	free(range);
+	for (slot = 0; s->policy[slot] || (build->old && build->old->policy[slot]);)
+		slot++;
+	for (unsigned i = 0; policy->pool && i < build->workers; i++) {
+		policy->share[i] = build->share_new(policy->pool, i, build->max_port_sets);
+		if (!policy->share[i])
+			return -ENOMEM;
+	}
+	return policy->pool ? slot : -ENOMEM;
+}
+
+static struct timers make_timers(const struct config_policy *from)
+{
+	return (struct timers){
+		.udp = from->udp_timeout * TICKS_A_SECOND,
+		.tcp_idle = from->tcp_idle_timeout * TICKS_A_SECOND,
+		.tcp_trans_open = from->tcp_trans_open_timeout * TICKS_A_SECOND,
+		.tcp_trans_close = from->tcp_trans_close_timeout * TICKS_A_SECOND,
+		.icmp = from->icmp_timeout * TICKS_A_SECOND,
+		.hold_down = from->hold_down_timeout * TICKS_A_SECOND,
+		.port_set = from->port_set_timeout * TICKS_A_SECOND,
+	};
+}
+
+static int copy_lists(struct policy *policy, const struct config_policy *from)
+{
+	policy->match = calloc(from->matches, sizeof(*policy->match));
+	// an entry without protocol is one for TCP and one for UDP
+	policy->port_timeout = calloc(2 * from->port_timeouts + 1, sizeof(*policy->port_timeout));
+	if (!policy->match || !policy->port_timeout)
+		return -ENOMEM;
+	for (unsigned i = 0; i < from->matches; i++)
+		policy->match[policy->matches++] = from->match[i].prefix;
+	for (unsigned i = 0; i < from->port_timeouts; i++) {
+		const struct config_port_timeout *t = &from->port_timeout[i];
+		struct port_timeout made = {.protocol = t->protocol,
+			.port = t->port,
+			.ticks = t->seconds * TICKS_A_SECOND};
+
+		if (!t->has_protocol) {
+			made.protocol = PROTOCOL_TCP;
+			policy->port_timeout[policy->port_timeouts++] = made;
+			made.protocol = PROTOCOL_UDP;
+		}
+		policy->port_timeout[policy->port_timeouts++] = made;
+	}
+	return 0;
+}
+
+static void set_limits(struct policy *policy, const struct config_policy *from)
+{
+	policy->port_limit_all = UINT32_MAX;
+	for (enum l4 l4 = 0; l4 < L4_COUNT; l4++) {
+		policy->port_limit[l4] = UINT32_MAX;
+		policy->protocol[l4] = !from->protocols;
+	}
+	for (unsigned i = 0; i < from->protocols; i++)
+		policy->protocol[l4_of(from->protocol[i])] = true;
+	for (unsigned i = 0; i < from->quotas; i++) {
+		const struct config_quota *q = &from->quota[i];
+
+		if (q->protocol)
+			policy->port_limit[l4_of(q->protocol)] = q->limit;
+		else
+			policy->port_limit_all = q->limit;
+	}
+}
+
+static bool number_of(const struct snapshot *s, uint32_t instance, uint16_t *number)
+{
+	for (unsigned slot = 0; s && slot < SNAPSHOT_MAX_POLICIES; slot++) {
+		if (s->policy[slot] && s->policy[slot]->instance_id == instance) {
+			*number = s->policy[slot]->instance;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool has_number(const struct snapshot *s, uint16_t number)
+{
+	for (unsigned slot = 0; s && slot < SNAPSHOT_MAX_POLICIES; slot++) {
+		if (s->policy[slot] && s->policy[slot]->instance == number)
+			return true;
+	}
+	return false;
+}
+
+// The number of an instance in the keys of its subscribers: the one it had, or one that neither snapshot
+// uses.
+static uint16_t instance_number(
+	const struct snapshot *s, uint32_t instance, const struct snapshot *old)
+{
+	uint16_t number = 0;
+
+	if (number_of(s, instance, &number) || number_of(old, instance, &number))
+		return number;
+	while (has_number(s, number) || has_number(old, number))
+		number++;
+	return number;
+}
+
+static int add_policy(struct snapshot *s, const struct config_instance *instance,
+	const struct config_policy *from, const struct build *build)
+{
+	struct policy *policy = calloc(1, sizeof(*policy));
+	int slot;
+
+	if (!policy)
+		return -ENOMEM;
+	policy->share = calloc(build->workers, sizeof(struct portblk *));
+	slot = policy->share ? take_pool(s, instance, from, build, policy) : -ENOMEM;
+	if (slot < 0) {
+		for (unsigned i = 0; policy->share && i < build->workers; i++)
+			build->share_free(policy->share[i]);
+		pool_free(policy->pool);
+		free(policy->share);
+		free(policy);
+		return slot;
+	}
+	policy->instance = instance_number(s, instance->id, build->old);
+	s->policy[slot] = policy;
+	policy->instance_id = instance->id;
+	policy->policy_id = from->id;
+	policy->hairpinning = from->hairpinning;
+	policy->max_blocks = from->max_port_sets;
+	policy->timers = make_timers(from);
+	set_limits(policy, from);
+	if (copy_lists(policy, from) < 0)
+		return -ENOMEM;
+	for (unsigned i = 0; i < from->pools; i++) {
+		const struct ipprefix *p = &from->pool[i].prefix;
+		uint32_t first = rte_be_to_cpu_32(ipaddr_be32(&p->addr));
+		unsigned hop = build_nexthop(s,
+			(struct nexthop){.kind = NEXTHOP_POOL,
+				.policy = (uint8_t)slot,
+				.first = first,
+				.number = pool_number(policy->pool, first)});
+		int rc = build_route(s, first, p->len, hop);
+
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+// The policy whose pool has an outside address. Returns its slot, or -1.
+static int slot_of_outside(const struct snapshot *s, rte_be32_t outside, uint32_t instance)
+{
+	for (int slot = 0; slot < SNAPSHOT_MAX_POLICIES; slot++) {
+		const struct policy *policy = s->policy[slot];
+
+		if (policy && policy->instance_id == instance &&
+			pool_number(policy->pool, rte_be_to_cpu_32(outside)) != UINT32_MAX)
+			return slot;
+	}
+	return -1;
+}
+
+static int first_slot(const struct snapshot *s, uint32_t instance)
+{
+	int slot = 0;
+
+	while (!s->policy[slot] || s->policy[slot]->instance_id != instance)
+		slot++;
+	return slot;
+}
+
+// Marks the blocks of a pool in which a static mapping has ports.
+static int mark_blocks(struct policy *policy, const struct static_mapping *m)
+{
+	const struct pool *pool = policy->pool;
+	uint32_t number = pool_number(pool, rte_be_to_cpu_32(m->outside));
+	uint64_t entries = (uint64_t)pool->addresses * pool_blocks_an_address(pool);
+
+	if (!policy->static_blocks)
+		policy->static_blocks = calloc(div_round_up(entries, 64), sizeof(uint64_t));
+	if (!policy->static_blocks)
+		return -ENOMEM;
+	for (uint32_t i = 0; i <= m->ports; i++) {
+		uint32_t entry = pool_index(pool, number, (uint16_t)(m->outside_lower + i));
+
+		policy->static_blocks[entry / 64] |= bit(entry % 64);
+	}
+	return 0;
+}
+
+static int add_static(struct snapshot *s, const struct config_instance *instance,
+	const struct config_static *from)
+{
+	struct static_mapping m = {
+		.index = from->index,
+		.protocol = from->protocol,
+		.inside = ipaddr_be32(&from->inside.addr),
+		.outside = ipaddr_be32(&from->outside.addr),
+		.inside_lower = from->inside_lower,
+		.outside_lower = from->outside_lower,
+		.ports = from->has_inside_ports
+			? (uint16_t)(from->inside_upper - from->inside_lower)
+			: UINT16_MAX,
+	};
+	int pool_slot = slot_of_outside(s, m.outside, instance->id);
+	int slot = snapshot_policy_of(s, m.inside);
+	uint32_t address = rte_be_to_cpu_32(m.outside);
+	unsigned hop;
+
+	// a subscriber's static mappings are of the same policy as its others
+	if (slot < 0 || s->policy[slot]->instance_id != instance->id)
+		slot = pool_slot >= 0 ? pool_slot : first_slot(s, instance->id);
+	m.policy = (uint8_t)slot;
+	s->statics.by_inside[s->statics.count] = m;
+	s->statics.by_outside[s->statics.count++] = m;
+	if (pool_slot >= 0)
+		return mark_blocks(s->policy[pool_slot], &m);
+	hop = build_nexthop(s, (struct nexthop){.kind = NEXTHOP_STATIC, .policy = (uint8_t)slot});
+	return build_route(s, address, 32, hop);
+}
+
+static int compare_inside(const void *a, const void *b)
+{
+	uint32_t x = rte_be_to_cpu_32(((const struct static_mapping *)a)->inside);
+	uint32_t y = rte_be_to_cpu_32(((const struct static_mapping *)b)->inside);
+
+	return x < y ? -1 : x > y;
+}
+
+static int compare_outside(const void *a, const void *b)
+{
+	uint32_t x = rte_be_to_cpu_32(((const struct static_mapping *)a)->outside);
+	uint32_t y = rte_be_to_cpu_32(((const struct static_mapping *)b)->outside);
+
+	return x < y ? -1 : x > y;
+}
+
+static int add_statics(struct snapshot *s, const struct config *config)
+{
+	unsigned total = 0;
+	int rc = 0;
+
+	for (unsigned i = 0; i < config->instances; i++)
+		total += config->instance[i].statics;
+	s->statics.by_inside = calloc(total + 1, sizeof(struct static_mapping));
+	s->statics.by_outside = calloc(total + 1, sizeof(struct static_mapping));
+	if (!s->statics.by_inside || !s->statics.by_outside)
+		return -ENOMEM;
+	for (unsigned i = 0; i < config->instances; i++) {
+		const struct config_instance *instance = &config->instance[i];
+
+		for (unsigned k = 0; instance->enabled && k < instance->statics && rc >= 0; k++)
+			rc = add_static(s, instance, &instance->static_mapping[k]);
+	}
+	qsort(s->statics.by_inside, s->statics.count, sizeof(struct static_mapping),
+		compare_inside);
+	qsort(s->statics.by_outside, s->statics.count, sizeof(struct static_mapping),
+		compare_outside);
+	return rc;
+}
+
+int build_nat(
+	struct snapshot *s, const struct config *config, const struct build *build, struct err *err)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; i < config->instances; i++) {
+		const struct config_instance *instance = &config->instance[i];
+
+		for (unsigned k = 0; instance->enabled && k < instance->policies && rc >= 0; k++)
+			rc = add_policy(s, instance, &instance->policy[k], build);
+	}
+	if (rc >= 0)
+		rc = add_statics(s, config);
+	if (rc < 0)
+		err_set(err, "/homeport:homeport/platform/memory: no room for pools and mappings");
+	return rc;
+}

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "conf/conf.h"
+
+// How many prefixes of the route table, at most, the translators take.
+unsigned build_nat_prefixes(const struct config *config);
+
+// Adds policies, pools and static mappings to a snapshot that has its interfaces and routes.
+int build_nat(struct snapshot *s, const struct config *config, const struct build *build,
+	struct err *err);
+
+// Adds a next hop, for which there is room. Returns its number.
+unsigned build_nexthop(struct snapshot *s, struct nexthop nexthop);
+
+// Adds a route to an address (host order). Returns 0 or -errno.
+int build_route(struct snapshot *s, uint32_t address, unsigned len, unsigned nexthop);

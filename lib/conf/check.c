@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// What YANG cannot say, part one: interfaces, routes and the box. The translators are in check_nat.c.
+
+#include "conf/check.h"
+
+#include "conf/check_nat.h"
+#include "conf/judge.h"
+
+#include <string.h>
+
+#define MTU_MIN 576  // RFC 791: every host takes that
+#define MTU_MAX 9600 // what fits a buffer with the largest headers we add
+
+static void check_device(struct judge *j, const struct config *config, unsigned at)
+{
+	const struct config_iface *f = &config->iface[at];
+
+	if (!f->type || !strstr(f->type, "ethernetCsmacd"))
+		judge_fault(j, f->node, "type", "%s. Allowed: iana-if-type:ethernetCsmacd",
+			f->type ? f->type : "missing");
+	if (strlen(f->name) >= SNAPSHOT_NAME)
+		judge_fault(j, f->node, "name", "%zu characters. Allowed: 1 to %d", strlen(f->name),
+			SNAPSHOT_NAME - 1);
+	if (!f->realm)
+		judge_fault(
+			j, f->node, "homeport:realm", "missing. Allowed: internal, external, both");
+	if (!f->device) {
+		judge_fault(j, f->node, "homeport:device",
+			"missing. Allowed: a PCI address or a DPDK virtual device");
+		return;
+	}
+	for (unsigned i = 0; i < at; i++) {
+		const struct config_iface *other = &config->iface[i];
+
+		if (other->device && !strcmp(other->device, f->device) && other->vlan == f->vlan)
+			judge_fault(j, f->node, f->vlan ? "homeport:vlan" : "homeport:device",
+				"interface %s has the same device and the same VLAN (%u). Allowed: "
+				"one interface for each VLAN of a device, and one without",
+				other->name, f->vlan);
+	}
+}
+
+static void check_mac(struct judge *j, const struct lyd_node *node, const char *leaf,
+	const char *text, bool valid, const struct rte_ether_addr *mac)
+{
+	if (text && (!valid || !rte_is_valid_assigned_ether_addr(mac)))
+		judge_fault(j, node, leaf, "%s. Allowed: a unicast address of six bytes", text);
+}
+
+// An address that a station can have: not unspecified, loopback or multicast, and neither the first nor
+// the last of an IPv4 network that has both.
+static bool is_station(const struct ipaddr *addr, unsigned len)
+{
+	uint32_t host = rte_be_to_cpu_32(ipaddr_be32(addr));
+	uint32_t hosts = len < 32 ? UINT32_MAX >> len : 0;
+
+	if (addr->family == 6) {
+		struct in6_addr in6;
+
+		memcpy(&in6, addr->bytes, sizeof(in6));
+		return !IN6_IS_ADDR_UNSPECIFIED(&in6) && !IN6_IS_ADDR_LOOPBACK(&in6) &&
+			!IN6_IS_ADDR_MULTICAST(&in6) && !IN6_IS_ADDR_V4MAPPED(&in6);
+	}
+	if (host >> 24 == 0 || host >> 24 == 127 || host >> 24 >= 224)
+		return false;
+	return len > 30 || ((host & hosts) != 0 && (host & hosts) != hosts);
+}
+
+static void check_addr(struct judge *j, const struct config *config, unsigned at, unsigned a)
+{
+	const struct config_iface *f = &config->iface[at];
+	const struct config_addr *addr = &f->addr[a];
+	struct ipprefix net = ipprefix_make(&addr->addr, addr->len);
+	char text[IPADDR_TEXT], other_text[IPPREFIX_TEXT];
+
+	if (!is_station(&addr->addr, addr->len))
+		judge_fault(j, addr->node, "ip",
+			"%s/%u. Allowed: a unicast address that is not its network's first or last",
+			ipaddr_format(&addr->addr, text), addr->len);
+	for (unsigned i = 0; i <= at; i++) {
+		const struct config_iface *other = &config->iface[i];
+
+		for (unsigned k = 0; k < (i == at ? a : other->addrs); k++) {
+			struct ipprefix theirs =
+				ipprefix_make(&other->addr[k].addr, other->addr[k].len);
+
+			if (i == at && ipaddr_compare(&addr->addr, &other->addr[k].addr))
+				continue; // one interface may have several addresses of a network
+			if (ipprefix_overlaps(&net, &theirs))
+				judge_fault(j, addr->node, "ip",
+					"%s/%u overlaps %s of interface %s. Allowed: a network on "
+					"one interface only",
+					ipaddr_format(&addr->addr, text), addr->len,
+					ipprefix_format(&theirs, other_text), other->name);
+		}
+	}
+}
+
+static bool is_on_link(const struct config_iface *f, const struct ipaddr *addr)
+{
+	for (unsigned i = 0; i < f->addrs; i++) {
+		struct ipprefix net = ipprefix_make(&f->addr[i].addr, f->addr[i].len);
+
+		if (ipprefix_has(&net, addr))
+			return true;
+	}
+	return false;
+}
+
+static bool is_own(const struct config *config, const struct ipaddr *addr)
+{
+	for (unsigned i = 0; i < config->ifaces; i++) {
+		for (unsigned k = 0; k < config->iface[i].addrs; k++) {
+			if (!ipaddr_compare(&config->iface[i].addr[k].addr, addr))
+				return true;
+		}
+	}
+	return false;
+}
+
+static void check_neighbour(struct judge *j, const struct config *config,
+	const struct config_iface *f, const struct config_neighbour *n)
+{
+	char text[IPADDR_TEXT];
+
+	check_mac(j, n->node, "link-layer-address", n->mac_text, n->mac_valid, &n->mac);
+	if (!is_on_link(f, &n->addr))
+		judge_fault(j, n->node, "ip",
+			"%s is in no network of the interface. Allowed: an address of one of them",
+			ipaddr_format(&n->addr, text));
+	else if (is_own(config, &n->addr))
+		judge_fault(j, n->node, "ip", "%s is the box's own. Allowed: another station's",
+			ipaddr_format(&n->addr, text));
+}
+
+static unsigned count_devices(const struct config *config)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < config->ifaces; i++) {
+		bool seen = !config->iface[i].device;
+
+		for (unsigned k = 0; k < i && !seen; k++)
+			seen = config->iface[k].device &&
+				!strcmp(config->iface[i].device, config->iface[k].device);
+		count += !seen;
+	}
+	return count;
+}
+
+static void check_ifaces(struct judge *j, const struct config *config)
+{
+	uint8_t realms = 0;
+
+	for (unsigned i = 0; i < config->ifaces; i++) {
+		const struct config_iface *f = &config->iface[i];
+
+		realms |= f->realm;
+		check_device(j, config, i);
+		check_mac(j, f->node, "homeport:mac-address", f->mac_text, f->mac_valid, &f->mac);
+		if (f->mtu < MTU_MIN || f->mtu > MTU_MAX)
+			judge_fault(j, f->node, "ietf-ip:ipv4/mtu", "%u. Allowed: %d to %d", f->mtu,
+				MTU_MIN, MTU_MAX);
+		if (!f->forwarding)
+			judge_fault(j, f->node, "ietf-ip:ipv4/forwarding",
+				"false. Allowed: true; to stop an interface set enabled to false");
+		for (unsigned k = 0; k < f->addrs; k++)
+			check_addr(j, config, i, k);
+		for (unsigned k = 0; k < f->neighbours; k++)
+			check_neighbour(j, config, f, &f->neighbour[k]);
+	}
+	if (config->ifaces > SNAPSHOT_MAX_IFACES)
+		judge_text(j, "/ietf-interfaces:interfaces: %u interfaces. Allowed: up to %d",
+			config->ifaces, SNAPSHOT_MAX_IFACES);
+	if (count_devices(config) > SNAPSHOT_MAX_PORTS)
+		judge_text(j, "/ietf-interfaces:interfaces: %u devices. Allowed: up to %d",
+			count_devices(config), SNAPSHOT_MAX_PORTS);
+	if (realms != REALM_BOTH)
+		judge_text(j,
+			"/ietf-interfaces:interfaces: no interface has homeport:realm %s. Allowed: "
+			"at least one internal and one external, or one that is both",
+			realms & REALM_INTERNAL ? "external" : "internal");
+}
+
+static void check_hop(struct judge *j, const struct config *config, const struct config_route *r)
+{
+	char text[IPADDR_TEXT];
+	bool found = false;
+
+	if (!r->has_address) {
+		judge_fault(j, r->node, "next-hop",
+			"no next-hop-address. Allowed: the address of a neighbour, or "
+			"special-next-hop blackhole");
+		return;
+	}
+	if (is_own(config, &r->address)) {
+		judge_fault(j, r->node, "next-hop/next-hop-address",
+			"%s is the box's own. Allowed: a neighbour's",
+			ipaddr_format(&r->address, text));
+		return;
+	}
+	for (unsigned i = 0; i < config->ifaces; i++) {
+		const struct config_iface *f = &config->iface[i];
+
+		if (!r->iface || !strcmp(r->iface, f->name))
+			found |= is_on_link(f, &r->address);
+	}
+	if (!found)
+		judge_fault(j, r->node, "next-hop/next-hop-address",
+			"%s is in no network of %s%s. Allowed: an address of one of them",
+			ipaddr_format(&r->address, text), r->iface ? "interface " : "any interface",
+			r->iface ? r->iface : "");
+}
+
+static void check_routes(struct judge *j, const struct config *config)
+{
+	char text[IPPREFIX_TEXT];
+
+	for (unsigned i = 0; i < config->routes; i++) {
+		const struct config_route *r = &config->route[i];
+		uint8_t first = r->destination.addr.bytes[0];
+
+		if (first == 127 || first >= 224)
+			judge_fault(j, r->node, "destination-prefix",
+				"%s. Allowed: a unicast network that is not loopback",
+				ipprefix_format(&r->destination, text));
+		for (unsigned k = 0; k < i; k++) {
+			if (config->route[k].destination.len == r->destination.len &&
+				ipprefix_overlaps(&config->route[k].destination, &r->destination))
+				judge_fault(j, r->node, "destination-prefix",
+					"%s stands twice. Allowed: one route for each destination",
+					ipprefix_format(&r->destination, text));
+		}
+		if (r->kind == ROUTE_OTHER)
+			judge_fault(j, r->node, "next-hop/special-next-hop",
+				"%s. Allowed: blackhole", r->special);
+		else if (r->kind == ROUTE_NEXT_HOP)
+			check_hop(j, config, r);
+	}
+}
+
+static void check_platform(struct judge *j, const struct config *config)
+{
+	// what the configuration says elsewhere, or what must stay as it is
+	static const char *const taken[] = {"-m", "-l", "-c", "-n", "--lcores", "--main-lcore",
+		"--no-huge", "--in-memory", "--proc-type", "--vdev", "-a", "--no-pci", "-h",
+		"--help"};
+
+	for (unsigned i = 0; i < config->platform.eal_options; i++) {
+		const char *word = config->platform.eal_option[i];
+		size_t length = strcspn(word, "=");
+
+		for (unsigned k = 0; k < sizeof(taken) / sizeof(taken[0]); k++) {
+			if (strlen(taken[k]) == length && !strncmp(taken[k], word, length))
+				judge_fault(j, config->platform.node, "eal-option",
+					"%s is set by other leaves. Allowed: options of DPDK that "
+					"neither choose cores, memory nor devices",
+					word);
+		}
+	}
+}
+
+static void check_upstreams(struct judge *j, const struct config *config)
+{
+	char text[IPPREFIX_TEXT];
+
+	for (unsigned i = 0; i < config->upstreams; i++) {
+		const struct config_upstream *u = &config->upstream[i];
+
+		if (!u->peer_name)
+			judge_fault(j, u->node, "peer-name",
+				"missing, and %s is no name. Allowed: the DNS name that its "
+				"certificate must have",
+				u->address);
+		for (unsigned k = 0; k < u->prefixes; k++) {
+			if (!check_is_outside(config, &u->prefix[k]))
+				judge_fault(j, u->node, "domain-prefix",
+					"%s has no address of a pool or static mapping. Allowed: "
+					"prefixes that have",
+					ipprefix_format(&u->prefix[k], text));
+		}
+	}
+}
+
+unsigned check_config(
+	const struct config *config, void (*report)(void *ctx, const char *text), void *ctx)
+{
+	struct judge judge = {.report = report, .ctx = ctx};
+
+	check_ifaces(&judge, config);
+	check_routes(&judge, config);
+	check_nat(&judge, config);
+	check_platform(&judge, config);
+	check_upstreams(&judge, config);
+	return judge.faults;
+}

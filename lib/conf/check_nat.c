@@ -1,0 +1,383 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// What YANG cannot say, part two: NAT instances, pools, policies, static mappings. Timer floors are those
+// of the RFCs (RFC 4787 REQ-5, RFC 5382 REQ-5, RFC 5508 REQ-2).
+
+#include "conf/check_nat.h"
+
+#include "base/bits.h"
+#include "net/l4.h"
+
+#include <string.h>
+
+#define SECONDS_MAX  (365u * 86400)
+#define POOL_LEN_MIN 16 // a pool prefix has at most 65536 addresses
+#define INDEX_MAX    0x7fffffffu
+#define PORT_SYSTEM  1023
+
+static bool is_translated(uint8_t protocol)
+{
+	return l4_of(protocol) != L4_COUNT;
+}
+
+static void check_choice(struct judge *j, const struct lyd_node *node, const char *leaf,
+	const char *value, const char *allowed)
+{
+	if (value && strcmp(value, allowed))
+		judge_fault(j, node, leaf, "%s. Allowed: %s", value, allowed);
+}
+
+static void check_seconds(struct judge *j, const struct config_policy *p, const char *leaf,
+	uint32_t value, uint32_t floor)
+{
+	if (value < floor || value > SECONDS_MAX)
+		judge_fault(j, p->node, leaf, "%u. Allowed: %u to %u seconds", value, floor,
+			SECONDS_MAX);
+}
+
+static void check_timers(struct judge *j, const struct config_policy *p)
+{
+	check_seconds(j, p, "timers/udp-timeout", p->udp_timeout, 120);
+	check_seconds(j, p, "timers/tcp-idle-timeout", p->tcp_idle_timeout, 7440);
+	check_seconds(j, p, "timers/tcp-trans-open-timeout", p->tcp_trans_open_timeout, 4);
+	check_seconds(j, p, "timers/tcp-trans-close-timeout", p->tcp_trans_close_timeout, 4);
+	check_seconds(j, p, "timers/icmp-timeout", p->icmp_timeout, 60);
+	check_seconds(j, p, "timers/hold-down-timeout", p->hold_down_timeout, 0);
+	check_seconds(j, p, "port-set/port-set-timeout", p->port_set_timeout, 1);
+	for (unsigned i = 0; i < p->port_timeouts; i++) {
+		const struct config_port_timeout *t = &p->port_timeout[i];
+		bool udp = t->protocol == PROTOCOL_UDP;
+		uint32_t whole = udp ? p->udp_timeout : p->tcp_idle_timeout;
+
+		if (t->has_protocol && !udp && t->protocol != PROTOCOL_TCP)
+			judge_fault(j, t->node, "protocol", "%u. Allowed: 6, 17, or none for both",
+				t->protocol);
+		// RFC 4787 REQ-5a: shorter only for the ports of well-known services
+		if (t->port > PORT_SYSTEM)
+			judge_fault(j, t->node, "port-number", "%u. Allowed: 0 to %d", t->port,
+				PORT_SYSTEM);
+		if (t->seconds < 1 || t->seconds > whole)
+			judge_fault(j, t->node, "timeout", "%u. Allowed: 1 to %u seconds",
+				t->seconds, whole);
+	}
+}
+
+static void check_quotas(struct judge *j, const struct config_policy *p)
+{
+	for (unsigned i = 0; i < p->quotas; i++) {
+		const struct config_quota *q = &p->quota[i];
+
+		if (q->protocol && !is_translated(q->protocol))
+			judge_fault(j, q->node, "quota-type", "%u. Allowed: 0 (all), 1, 6, 17",
+				q->protocol);
+		if (!q->has_limit || !q->limit)
+			judge_fault(j, q->node, "port-limit", "%s. Allowed: 1 to 65535",
+				q->has_limit ? "0" : "missing");
+	}
+}
+
+static void check_port_set(struct judge *j, const struct config_policy *p)
+{
+	uint32_t least = 1u << POOL_BLOCK_BITS_MIN, most = 1u << POOL_BLOCK_BITS_MAX;
+
+	if (!p->has_port_set)
+		judge_fault(j, p->node, "port-set/port-set-size",
+			"missing. Allowed: a power of two from %u to %u", least, most);
+	else if (!is_power_of_two(p->port_set_size) || p->port_set_size < least ||
+		p->port_set_size > most)
+		judge_fault(j, p->node, "port-set/port-set-size",
+			"%u. Allowed: a power of two from %u to %u", p->port_set_size, least, most);
+}
+
+static void check_external(
+	struct judge *j, const struct config *config, const struct config_policy *p)
+{
+	for (unsigned i = 0; p->external_iface && i < config->ifaces; i++) {
+		const struct config_iface *f = &config->iface[i];
+
+		if (!strcmp(f->name, p->external_iface) && !(f->realm & REALM_EXTERNAL))
+			judge_fault(j, p->node, "external-realm/external-interface",
+				"%s has homeport:realm internal. Allowed: an interface that is "
+				"external or both",
+				f->name);
+	}
+}
+
+// Calls fn with every policy of an enabled instance that comes before `end` (NULL: all).
+static bool any_policy(const struct config *config, const struct config_policy *end,
+	bool (*fn)(const struct config_policy *policy, const void *arg), const void *arg)
+{
+	for (unsigned i = 0; i < config->instances; i++) {
+		const struct config_instance *instance = &config->instance[i];
+
+		for (unsigned k = 0; instance->enabled && k < instance->policies; k++) {
+			if (&instance->policy[k] == end)
+				return false;
+			if (fn(&instance->policy[k], arg))
+				return true;
+		}
+	}
+	return false;
+}
+
+static bool pool_overlaps(const struct config_policy *policy, const void *prefix)
+{
+	for (unsigned i = 0; i < policy->pools; i++) {
+		if (ipprefix_overlaps(&policy->pool[i].prefix, prefix))
+			return true;
+	}
+	return false;
+}
+
+static bool match_is(const struct config_policy *policy, const void *prefix)
+{
+	const struct ipprefix *p = prefix;
+
+	for (unsigned i = 0; i < policy->matches; i++) {
+		if (policy->match[i].prefix.len == p->len &&
+			ipprefix_overlaps(&policy->match[i].prefix, p))
+			return true;
+	}
+	return false;
+}
+
+static bool has_own_address(const struct config *config, const struct ipprefix *prefix)
+{
+	for (unsigned i = 0; i < config->ifaces; i++) {
+		for (unsigned k = 0; k < config->iface[i].addrs; k++) {
+			if (ipprefix_has(prefix, &config->iface[i].addr[k].addr))
+				return true;
+		}
+	}
+	return false;
+}
+
+static void check_pool(
+	struct judge *j, const struct config *config, const struct config_policy *p, unsigned at)
+{
+	const struct config_match *pool = &p->pool[at];
+	uint8_t first = pool->prefix.addr.bytes[0];
+	char text[IPPREFIX_TEXT];
+	bool twice = any_policy(config, p, pool_overlaps, &pool->prefix);
+
+	ipprefix_format(&pool->prefix, text);
+	for (unsigned i = 0; i < at; i++)
+		twice |= ipprefix_overlaps(&p->pool[i].prefix, &pool->prefix);
+	if (pool->prefix.len < POOL_LEN_MIN)
+		judge_fault(j, pool->node, "external-ip-pool",
+			"%s. Allowed: prefix lengths %d to 32", text, POOL_LEN_MIN);
+	else if (!first || first == 127 || first >= 224)
+		judge_fault(
+			j, pool->node, "external-ip-pool", "%s. Allowed: unicast addresses", text);
+	if (twice)
+		judge_fault(j, pool->node, "external-ip-pool",
+			"%s overlaps another pool. Allowed: an address in one pool only", text);
+	if (has_own_address(config, &pool->prefix))
+		judge_fault(j, pool->node, "external-ip-pool",
+			"%s has an address of an interface in it. Allowed: addresses that no "
+			"interface has",
+			text);
+}
+
+static void check_match(
+	struct judge *j, const struct config *config, const struct config_policy *p, unsigned at)
+{
+	const struct config_match *match = &p->match[at];
+	char text[IPPREFIX_TEXT];
+	bool twice = any_policy(config, p, match_is, &match->prefix);
+
+	ipprefix_format(&match->prefix, text);
+	for (unsigned i = 0; i < at; i++)
+		twice |= p->match[i].prefix.len == match->prefix.len &&
+			ipprefix_overlaps(&p->match[i].prefix, &match->prefix);
+	if (match->prefix.addr.family != 4)
+		judge_fault(j, match->node, "subnet", "%s. Allowed: IPv4 prefixes", text);
+	if (twice)
+		judge_fault(j, match->node, "subnet",
+			"%s stands twice. Allowed: a prefix in one policy only", text);
+	if (any_policy(config, NULL, pool_overlaps, &match->prefix))
+		judge_fault(j, match->node, "subnet",
+			"%s overlaps an external pool. Allowed: inside addresses", text);
+}
+
+static void check_policy(
+	struct judge *j, const struct config *config, const struct config_policy *p)
+{
+	if (!p->pools)
+		judge_fault(j, p->node, "external-ip-address-pool",
+			"missing. Allowed: at least one pool");
+	if (!p->matches)
+		judge_fault(j, p->node, "subscriber-match",
+			"missing. Allowed: at least one prefix of inside addresses");
+	for (unsigned i = 0; i < p->pools; i++)
+		check_pool(j, config, p, i);
+	for (unsigned i = 0; i < p->matches; i++)
+		check_match(j, config, p, i);
+	for (unsigned i = 0; i < p->protocols; i++) {
+		if (!is_translated(p->protocol[i]))
+			judge_fault(j, p->node, "transport-protocols", "%u. Allowed: 1, 6, 17",
+				p->protocol[i]);
+	}
+	check_choice(j, p->node, "address-allocation-type", p->address_allocation, "paired");
+	check_choice(
+		j, p->node, "port-allocation-type", p->port_allocation, "port-range-allocation");
+	check_choice(j, p->node, "mapping-type", p->mapping_type, "eim");
+	check_choice(j, p->node, "filtering-type", p->filtering_type, "eif");
+	check_choice(j, p->node, "fragment-behavior", p->fragment_behavior, "drop-all");
+	check_port_set(j, p);
+	check_timers(j, p);
+	check_quotas(j, p);
+	check_external(j, config, p);
+}
+
+// Whether two static mappings lay claim to a common port of one address; `inside` says on which side.
+static bool collide(const struct config_static *a, const struct config_static *b, bool inside)
+{
+	const struct ipprefix *pa = inside ? &a->inside : &a->outside;
+	const struct ipprefix *pb = inside ? &b->inside : &b->outside;
+	uint16_t a_lower = inside ? a->inside_lower : a->outside_lower;
+	uint16_t a_upper = inside ? a->inside_upper : a->outside_upper;
+	uint16_t b_lower = inside ? b->inside_lower : b->outside_lower;
+	uint16_t b_upper = inside ? b->inside_upper : b->outside_upper;
+
+	if (!ipprefix_overlaps(pa, pb))
+		return false;
+	if (!a->has_inside_ports || !b->has_inside_ports)
+		return true;
+	return a->protocol == b->protocol && a_lower <= b_upper && b_lower <= a_upper;
+}
+
+static void check_static_address(struct judge *j, const struct config_static *s, const char *leaf,
+	bool has, const struct ipprefix *prefix)
+{
+	char text[IPPREFIX_TEXT];
+
+	if (!has)
+		judge_fault(j, s->node, leaf, "missing. Allowed: an IPv4 address with length 32");
+	else if (prefix->addr.family != 4 || prefix->len != 32)
+		judge_fault(j, s->node, leaf, "%s. Allowed: an IPv4 address with length 32",
+			ipprefix_format(prefix, text));
+}
+
+static void check_static_ports(
+	struct judge *j, const struct config *config, const struct config_static *s)
+{
+	bool ports = s->has_inside_ports || s->has_outside_ports;
+	char text[IPPREFIX_TEXT];
+
+	if (!ports) {
+		if (s->protocol)
+			judge_fault(j, s->node, "transport-protocol",
+				"%u. Allowed without ports: none, the whole address is mapped",
+				s->protocol);
+		if (any_policy(config, NULL, pool_overlaps, &s->outside))
+			judge_fault(j, s->node, "external-src-address",
+				"%s is in a pool. Allowed: without ports the address is the "
+				"host's alone, so none of a pool",
+				ipprefix_format(&s->outside, text));
+		return;
+	}
+	if (s->has_inside_ports != s->has_outside_ports)
+		judge_fault(j, s->node,
+			s->has_inside_ports ? "external-src-port" : "internal-src-port",
+			"missing. Allowed: ports on both sides, or on none");
+	else if (s->inside_lower > s->inside_upper || !s->inside_lower)
+		judge_fault(j, s->node, "internal-src-port",
+			"%u to %u. Allowed: 1 to 65535, rising", s->inside_lower, s->inside_upper);
+	else if (s->outside_lower > s->outside_upper || !s->outside_lower)
+		judge_fault(j, s->node, "external-src-port",
+			"%u to %u. Allowed: 1 to 65535, rising", s->outside_lower,
+			s->outside_upper);
+	else if (s->inside_upper - s->inside_lower != s->outside_upper - s->outside_lower)
+		judge_fault(j, s->node, "external-src-port",
+			"%d ports for %d inside. Allowed: as many on both sides",
+			s->outside_upper - s->outside_lower + 1,
+			s->inside_upper - s->inside_lower + 1);
+	if (s->protocol != PROTOCOL_TCP && s->protocol != PROTOCOL_UDP)
+		judge_fault(j, s->node, "transport-protocol", "%s. Allowed with ports: 6, 17",
+			s->has_protocol ? "has no ports" : "missing");
+}
+
+static void check_static(struct judge *j, const struct config *config,
+	const struct config_instance *instance, unsigned at)
+{
+	const struct config_static *s = &instance->static_mapping[at];
+	char text[IPPREFIX_TEXT];
+
+	if (s->type && strcmp(s->type, "static"))
+		judge_fault(j, s->node, "type", "%s. Allowed: static", s->type);
+	if (s->index > INDEX_MAX)
+		judge_fault(j, s->node, "index", "%u. Allowed: 0 to %u", s->index, INDEX_MAX);
+	if (s->has_lifetime)
+		judge_fault(j, s->node, "lifetime",
+			"set. Allowed: none, a static mapping does not end");
+	check_static_address(j, s, "internal-src-address", s->has_inside, &s->inside);
+	check_static_address(j, s, "external-src-address", s->has_outside, &s->outside);
+	check_static_ports(j, config, s);
+	if (s->has_outside && has_own_address(config, &s->outside))
+		judge_fault(j, s->node, "external-src-address",
+			"%s is an interface's. Allowed: an address that no interface has",
+			ipprefix_format(&s->outside, text));
+	for (unsigned i = 0; i < config->instances; i++) {
+		const struct config_instance *other = &config->instance[i];
+
+		for (unsigned k = 0; k < other->statics; k++) {
+			const struct config_static *o = &other->static_mapping[k];
+
+			if (o == s)
+				return;
+			if (other->enabled && collide(s, o, false))
+				judge_fault(j, s->node, "external-src-address",
+					"mapping-entry %u has the same outside port. Allowed: a "
+					"port in one entry only",
+					o->index);
+			else if (other->enabled && collide(s, o, true))
+				judge_fault(j, s->node, "internal-src-address",
+					"mapping-entry %u has the same inside port. Allowed: a "
+					"port in one entry only",
+					o->index);
+		}
+	}
+}
+
+void check_nat(struct judge *j, const struct config *config)
+{
+	unsigned policies = 0;
+
+	for (unsigned i = 0; i < config->instances; i++) {
+		const struct config_instance *instance = &config->instance[i];
+
+		if (!instance->enabled)
+			continue;
+		policies += instance->policies;
+		if (!instance->type || !strstr(instance->type, "napt44"))
+			judge_fault(j, instance->node, "type", "%s. Allowed: ietf-nat:napt44",
+				instance->type ? instance->type : "missing");
+		check_choice(
+			j, instance->node, "per-interface-binding", instance->binding, "disabled");
+		if (!instance->policies)
+			judge_fault(j, instance->node, "policy",
+				"missing. Allowed: at least one policy");
+		for (unsigned k = 0; k < instance->policies; k++)
+			check_policy(j, config, &instance->policy[k]);
+		for (unsigned k = 0; k < instance->statics; k++)
+			check_static(j, config, instance, k);
+	}
+	// half of the slots stay free for policies that change at a reload
+	if (policies > SNAPSHOT_MAX_POLICIES / 2)
+		judge_text(j, "/ietf-nat:nat/instances: %u policies. Allowed: up to %d", policies,
+			SNAPSHOT_MAX_POLICIES / 2);
+}
+
+bool check_is_outside(const struct config *config, const struct ipprefix *prefix)
+{
+	for (unsigned i = 0; i < config->instances; i++) {
+		const struct config_instance *instance = &config->instance[i];
+
+		for (unsigned k = 0; instance->enabled && k < instance->statics; k++) {
+			if (ipprefix_overlaps(&instance->static_mapping[k].outside, prefix))
+				return true;
+		}
+	}
+	return any_policy(config, NULL, pool_overlaps, prefix);
+}

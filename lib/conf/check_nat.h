@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "conf/config.h"
+#include "conf/judge.h"
+
+// Checks the NAT instances.
+void check_nat(struct judge *j, const struct config *config);
+
+// Whether a prefix has an outside address: of a pool or a static mapping of an enabled instance.
+bool check_is_outside(const struct config *config, const struct ipprefix *prefix);

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The configuration as plain structures: what read.c makes of YANG instance data, what check.c checks
+// and build.c turns into a snapshot. Strings and nodes belong to the data tree, which the config owns.
+
+#include "base/ipaddr.h"
+#include "table/snapshot.h"
+
+#include <rte_ether.h>
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct lyd_node;
+
+// Each part knows the node it came from, for the paths in messages.
+struct config_addr {
+	const struct lyd_node *node;
+	struct ipaddr addr;
+	uint8_t len;
+};
+
+struct config_neighbour {
+	const struct lyd_node *node;
+	struct ipaddr addr;
+	const char *mac_text;
+	struct rte_ether_addr mac;
+	bool mac_valid;
+};
+
+struct config_iface {
+	const struct lyd_node *node;
+	const char *name;
+	const char *type; // identity
+	const char *device;
+	const char *mac_text;
+	struct rte_ether_addr mac; // all zero: the device's own
+	bool mac_valid;
+	bool enabled;
+	bool promiscuous;
+	bool has_ipv4;
+	bool forwarding;
+	uint8_t realm; // enum realm; 0: not said
+	uint16_t vlan; // 0: untagged
+	uint16_t mtu;
+	unsigned addrs;
+	struct config_addr *addr;
+	unsigned neighbours;
+	struct config_neighbour *neighbour;
+};
+
+enum route_kind { ROUTE_NEXT_HOP, ROUTE_BLACKHOLE, ROUTE_OTHER };
+
+struct config_route {
+	const struct lyd_node *node;
+	struct ipprefix destination;
+	enum route_kind kind;
+	const char *special; // name of a special next hop
+	bool has_address;
+	struct ipaddr address;
+	const char *iface; // NULL: found by the address
+};
+
+struct config_match {
+	const struct lyd_node *node;
+	struct ipprefix prefix;
+};
+
+struct config_port_timeout {
+	const struct lyd_node *node;
+	bool has_protocol;
+	uint8_t protocol;
+	uint16_t port;
+	uint32_t seconds;
+};
+
+struct config_quota {
+	const struct lyd_node *node;
+	uint8_t protocol; // 0: all
+	bool has_limit;
+	uint16_t limit;
+};
+
+struct config_policy {
+	const struct lyd_node *node;
+	uint32_t id;
+	unsigned pools;
+	struct config_match *pool;
+	unsigned matches;
+	struct config_match *match;
+	unsigned protocols;
+	uint8_t *protocol;
+	const char *address_allocation; // NULL: not said, and so on
+	const char *port_allocation;
+	const char *mapping_type;
+	const char *filtering_type;
+	const char *fragment_behavior;
+	const char *external_iface;
+	bool has_port_set;
+	uint32_t port_set_size;
+	uint32_t port_set_timeout; // seconds, as all that follow
+	uint32_t udp_timeout;
+	uint32_t tcp_idle_timeout;
+	uint32_t tcp_trans_open_timeout;
+	uint32_t tcp_trans_close_timeout;
+	uint32_t icmp_timeout;
+	uint32_t hold_down_timeout;
+	unsigned port_timeouts;
+	struct config_port_timeout *port_timeout;
+	unsigned quotas;
+	struct config_quota *quota;
+	bool hairpinning;
+	uint8_t max_port_sets;
+};
+
+struct config_static {
+	const struct lyd_node *node;
+	uint32_t index;
+	const char *type;
+	bool has_protocol;
+	uint8_t protocol;
+	bool has_inside, has_outside;
+	struct ipprefix inside;
+	struct ipprefix outside;
+	bool has_inside_ports, has_outside_ports;
+	uint16_t inside_lower, inside_upper;
+	uint16_t outside_lower, outside_upper;
+	bool has_lifetime;
+};
+
+struct config_instance {
+	const struct lyd_node *node;
+	uint32_t id;
+	const char *name;
+	const char *type; // identity
+	const char *binding;
+	bool enabled;
+	unsigned policies;
+	struct config_policy *policy;
+	unsigned statics;
+	struct config_static *static_mapping;
+};
+
+struct config_upstream {
+	const struct lyd_node *node;
+	const char *name;
+	const char *address;
+	uint16_t port;
+	unsigned transports;
+	const char *transport[2];
+	char *certificate; // paths, made absolute; they belong to the config
+	char *private_key;
+	char *ca;
+	char *crl;
+	const char *peer_name; // the address, where that is a name and nothing was said; else NULL
+	unsigned prefixes;
+	struct ipprefix *prefix;
+	uint16_t max_subscribers;
+	uint16_t max_mitigations;
+	bool overlap_by_target;
+	uint32_t max_lifetime; // 0: none
+	uint16_t heartbeat_interval;
+	uint32_t retry_interval;
+};
+
+struct config_platform {
+	const struct lyd_node *node;
+	uint8_t workers;
+	bool huge_pages;
+	uint32_t memory; // MiB; 0: what is needed
+	unsigned eal_options;
+	const char **eal_option;
+	uint16_t idle_sleep;
+	uint32_t icmp_error_rate;
+	uint32_t packet_buffers;
+	uint32_t max_mappings;
+	uint32_t max_sessions;
+	uint32_t max_subscribers;
+	uint32_t max_port_sets;
+	uint32_t max_neighbours;
+};
+
+struct config {
+	struct lyd_node *tree;
+	char *folder; // relative paths start here
+	bool whole;   // nothing was left out for want of memory
+	unsigned ifaces;
+	struct config_iface *iface;
+	unsigned routes;
+	struct config_route *route;
+	unsigned instances;
+	struct config_instance *instance;
+	struct config_platform platform;
+	const char *socket;
+	uint32_t history_size;
+	uint32_t history_retention;
+	uint32_t max_rules;
+	unsigned upstreams;
+	struct config_upstream *upstream;
+};
