@@ -1,0 +1,436 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "resolve/table.h"
+
+#include "base/bits.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "resolve/history.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+// The live grants of one pool: for each entry of the pool, the number of its grant, 0 for none.
+struct pool_grants {
+	const struct pool *pool;
+	uint32_t *grant;
+};
+
+struct resolve_table {
+	struct resolver resolver;
+	struct resolve_env env;
+	const struct snapshot *snapshot;
+	struct pool_grants pools[SNAPSHOT_MAX_POLICIES]; // by policy slot
+	struct grant *grant;                             // from 1 to room
+	uint32_t *free;                                  // numbers of grants not in use
+	uint32_t free_count;
+	uint32_t room;
+	struct history *history;
+};
+
+static int find_outside(
+	struct resolver *self, const struct resolve_req *req, struct resolve_answer *answer);
+static bool find_shared(struct resolver *self, const struct ipaddr *outside);
+
+// Makes room for twice as many live grants.
+static int grow(struct resolve_table *t)
+{
+	uint32_t room = t->room ? t->room * 2 : 1024;
+	struct grant *grant = reallocarray(t->grant, room + 1u, sizeof(*grant));
+	uint32_t *list;
+
+	if (!grant)
+		return -ENOMEM;
+	t->grant = grant;
+	list = reallocarray(t->free, room, sizeof(*list));
+	if (!list)
+		return -ENOMEM;
+	t->free = list;
+	for (uint32_t n = room; n > t->room; n--)
+		t->free[t->free_count++] = n;
+	t->room = room;
+	return 0;
+}
+
+struct resolve_table *resolve_table_new(const struct resolve_env *env)
+{
+	struct resolve_table *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return NULL;
+	t->resolver = (struct resolver){.outside = find_outside, .is_shared = find_shared};
+	t->env = *env;
+	t->history = history_new(env->history_size, (int64_t)env->retention_s * 1000);
+	if (!t->history || grow(t) < 0) {
+		resolve_table_free(t);
+		return NULL;
+	}
+	return t;
+}
+
+void resolve_table_free(struct resolve_table *t)
+{
+	if (!t)
+		return;
+	for (unsigned i = 0; i < SNAPSHOT_MAX_POLICIES; i++)
+		free(t->pools[i].grant);
+	history_free(t->history);
+	free(t->free);
+	free(t->grant);
+	free(t);
+}
+
+struct resolver *resolve_table_resolver(struct resolve_table *t)
+{
+	return &t->resolver;
+}
+
+static void end_grant(struct resolve_table *t, uint32_t *place, int64_t until)
+{
+	struct grant *g = &t->grant[*place];
+
+	g->until = until;
+	history_add(t->history, g);
+	t->free[t->free_count++] = *place;
+	*place = 0;
+}
+
+static uint32_t entries(const struct pool *pool)
+{
+	return pool->addresses * pool_blocks_an_address(pool);
+}
+
+int resolve_table_adopt(struct resolve_table *t, const struct snapshot *snapshot)
+{
+	int64_t now = clock_unix_ms();
+
+	t->snapshot = snapshot;
+	for (unsigned slot = 0; slot < SNAPSHOT_MAX_POLICIES; slot++) {
+		struct pool_grants *p = &t->pools[slot];
+		const struct policy *policy = snapshot->policy[slot];
+		const struct pool *pool = policy ? policy->pool : NULL;
+
+		if (p->pool == pool)
+			continue;
+		for (uint32_t i = 0; p->grant && i < entries(p->pool); i++) {
+			if (p->grant[i])
+				end_grant(t, &p->grant[i], now);
+		}
+		free(p->grant);
+		*p = (struct pool_grants){.pool = pool};
+		if (!pool)
+			continue;
+		p->grant = calloc(entries(pool), sizeof(*p->grant));
+		if (!p->grant) {
+			p->pool = NULL;
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+void resolve_table_event(struct resolve_table *t, const struct msg_block *event)
+{
+	struct pool_grants *p = &t->pools[event->policy];
+	int64_t at = clock_tick_unix_ms(event->tick);
+	uint32_t number, *place;
+
+	number = p->pool ? pool_number(p->pool, rte_be_to_cpu_32(event->outside)) : UINT32_MAX;
+	// an event of a pool that has left the configuration since
+	if (number == UINT32_MAX)
+		return;
+	place = &p->grant[pool_index(p->pool, number, event->first_port)];
+	if (*place)
+		end_grant(t, place, at);
+	if (!event->granted)
+		return;
+	if (!t->free_count && grow(t) < 0) {
+		log_error("resolve", "no memory to record a port block: it will not be found");
+		return;
+	}
+	*place = t->free[--t->free_count];
+	t->grant[*place] = (struct grant){
+		.subscriber = event->subscriber,
+		.outside = event->outside,
+		.first_port = event->first_port,
+		.last_port = (uint16_t)(event->first_port + event->ports - 1),
+		.from = at,
+	};
+}
+
+// The time that a request is about.
+struct window {
+	int64_t from;
+	int64_t until;
+	int64_t now;
+	bool past; // an instant was named; else now is meant
+};
+
+static struct window window_of(const struct resolve_req *req)
+{
+	int64_t now = clock_unix_ms();
+	int64_t at = req->at ? req->at : now;
+	int64_t slack = (int64_t)req->tolerance_s * 1000;
+
+	return (struct window){at - slack, at + slack, now, req->at != 0};
+}
+
+static void add_holder(struct resolve_answer *answer, const struct holder *h)
+{
+	for (unsigned i = 0; i < answer->count && i < answer->room; i++) {
+		const struct holder *other = &answer->holder[i];
+
+		// one address and port with two possible holders
+		if (!ipaddr_compare(&other->outside, &h->outside) && other->lower <= h->upper &&
+			h->lower <= other->upper &&
+			!subkey_equal(&other->subscriber, &h->subscriber))
+			answer->ambiguous = true;
+	}
+	if (answer->count < answer->room)
+		answer->holder[answer->count] = *h;
+	answer->count++;
+}
+
+static bool is_full(const struct resolve_answer *answer)
+{
+	return answer->count > answer->room;
+}
+
+static void add_grant(const struct resolve_req *req, struct resolve_answer *answer,
+	const struct grant *g, int64_t until)
+{
+	uint16_t lower = req->any_port || req->lower < g->first_port ? g->first_port : req->lower;
+	uint16_t upper = req->any_port || req->upper > g->last_port ? g->last_port : req->upper;
+
+	add_holder(answer,
+		&(struct holder){
+			.service = RESOLVE_NAT44,
+			.subscriber = g->subscriber,
+			.outside = ipaddr_v4(g->outside),
+			.lower = lower,
+			.upper = upper,
+			.from = g->from,
+			.until = until,
+		});
+}
+
+// Holders of the past that the request may mean. If now is meant, one whose ports still rest counts: the
+// report is then about packets already on their way.
+static bool find_past(struct resolve_table *t, const struct resolve_req *req,
+	struct resolve_answer *answer, rte_be32_t outside, uint16_t lower, uint16_t upper,
+	const struct window *w, int64_t rest_ms)
+{
+	int64_t from = w->past ? w->from : w->now - rest_ms;
+	const struct grant *g;
+	uint64_t cursor = 0;
+	bool found = false;
+
+	while (!is_full(answer) &&
+		(g = history_find(
+			 t->history, &cursor, outside, lower, upper, from, w->until, w->now))) {
+		add_grant(req, answer, g, g->until);
+		found = true;
+		// of those that have just gone, only the last can be meant
+		if (!w->past)
+			break;
+	}
+	return found;
+}
+
+static void find_in_block(struct resolve_table *t, const struct resolve_req *req,
+	struct resolve_answer *answer, unsigned slot, uint32_t number, uint32_t entry,
+	const struct window *w)
+{
+	const struct pool *pool = t->pools[slot].pool;
+	rte_be32_t outside = rte_cpu_to_be_32(pool_address(pool, number));
+	uint32_t size = pool_block_size(pool);
+	uint16_t first = (uint16_t)((entry & (pool_blocks_an_address(pool) - 1)) * size);
+	uint16_t last = (uint16_t)(first + size - 1);
+	uint32_t grant = t->pools[slot].grant[entry];
+	int64_t rest_ms =
+		(int64_t)t->snapshot->policy[slot]->timers.hold_down * 1000 / TICKS_A_SECOND;
+	bool live = grant && t->grant[grant].from <= w->until;
+
+	if (!req->any_port && req->lower > first)
+		first = req->lower;
+	if (!req->any_port && req->upper < last)
+		last = req->upper;
+	if (live)
+		add_grant(req, answer, &t->grant[grant], 0);
+	if (w->past || !live)
+		find_past(t, req, answer, outside, first, last, w, rest_ms);
+}
+
+static void find_in_pool(struct resolve_table *t, const struct resolve_req *req,
+	struct resolve_answer *answer, unsigned slot, const struct window *w, bool *ours)
+{
+	const struct pool *pool = t->pools[slot].pool;
+	uint32_t blocks = pool_blocks_an_address(pool);
+	uint16_t lower = req->any_port ? 0 : req->lower;
+	uint16_t upper = req->any_port ? UINT16_MAX : req->upper;
+
+	for (uint32_t n = 0; n < pool->addresses && !is_full(answer); n++) {
+		struct ipaddr addr = ipaddr_v4(rte_cpu_to_be_32(pool_address(pool, n)));
+
+		if (!ipprefix_has(&req->outside, &addr))
+			continue;
+		*ours = true;
+		for (uint32_t b = lower >> pool->block_bits;
+			b <= (uint32_t)upper >> pool->block_bits && !is_full(answer); b++)
+			find_in_block(t, req, answer, slot, n, n * blocks + b, w);
+	}
+}
+
+// Static mappings: they have no history but that of the configuration. Returns whether one covers the only
+// port that was asked for, so that nobody else can have it.
+static bool find_statics(struct resolve_table *t, const struct resolve_req *req,
+	struct resolve_answer *answer, bool *ours)
+{
+	const struct static_table *statics = &t->snapshot->statics;
+	bool whole = false;
+
+	for (unsigned i = 0; i < statics->count && !is_full(answer); i++) {
+		const struct static_mapping *m = &statics->by_outside[i];
+		struct ipaddr addr = ipaddr_v4(m->outside);
+		uint16_t last = (uint16_t)(m->outside_lower + m->ports);
+		uint16_t lower = req->any_port ? 0 : req->lower;
+		uint16_t upper = req->any_port ? UINT16_MAX : req->upper;
+
+		if (!ipprefix_has(&req->outside, &addr))
+			continue;
+		*ours = true;
+		if ((m->protocol && req->protocol && m->protocol != req->protocol) ||
+			m->outside_lower > upper || last < lower)
+			continue;
+		lower = lower > m->outside_lower ? lower : m->outside_lower;
+		upper = upper < last ? upper : last;
+		add_holder(answer,
+			&(struct holder){
+				.service = RESOLVE_NAT44,
+				.subscriber = subkey_v4(
+					m->inside, t->snapshot->policy[m->policy]->instance),
+				.outside = addr,
+				.lower = lower,
+				.upper = upper,
+			});
+		whole |= !req->any_port && req->lower == req->upper;
+	}
+	return whole;
+}
+
+// The inside tuple behind a single port, if a mapping lives there now.
+static void find_mapping(struct resolve_table *t, const struct resolve_req *req, struct holder *h)
+{
+	struct mapping_row row;
+	struct msg msg = {
+		.type = MSG_FIND,
+		.find =
+			{
+				.protocol = req->protocol,
+				.port = h->lower,
+				.outside = ipaddr_be32(&h->outside),
+				.row = &row,
+			},
+	};
+
+	for (unsigned w = 0; w < t->env.workers; w++) {
+		struct msg m = msg;
+
+		if (t->env.ask(t->env.ctx, w, &m) < 0 || !m.answer.count)
+			continue;
+		h->mapped = true;
+		h->inside = row.inside;
+		h->inside_port = row.inside_port;
+		return;
+	}
+}
+
+#define ICMP_HOLDERS 64
+
+// ICMP without an identifier: whoever has a live ICMP session from the address to the target.
+static int find_by_target(
+	struct resolve_table *t, const struct resolve_req *req, struct resolve_answer *answer)
+{
+	struct subkey found[ICMP_HOLDERS];
+	uint32_t mask = req->target.len ? UINT32_MAX << (32 - req->target.len) : 0;
+	struct msg msg = {
+		.type = MSG_FIND_ICMP,
+		.find_icmp =
+			{
+				.outside = ipaddr_be32(&req->outside.addr),
+				.target = ipaddr_be32(&req->target.addr),
+				.mask = rte_cpu_to_be_32(mask),
+				.room = ICMP_HOLDERS,
+				.subscribers = found,
+			},
+	};
+
+	for (unsigned w = 0; w < t->env.workers; w++) {
+		struct msg m = msg;
+
+		if (t->env.ask(t->env.ctx, w, &m) < 0)
+			return -ETIMEDOUT;
+		for (uint32_t i = 0; i < m.answer.count; i++)
+			add_holder(answer,
+				&(struct holder){
+					.service = RESOLVE_NAT44,
+					.subscriber = found[i],
+					.outside = req->outside.addr,
+					.upper = UINT16_MAX,
+				});
+	}
+	return 0;
+}
+
+static bool is_host(const struct ipprefix *p)
+{
+	return p->len == ipaddr_bits(&p->addr);
+}
+
+static int find_outside(
+	struct resolver *self, const struct resolve_req *req, struct resolve_answer *answer)
+{
+	struct resolve_table *t = CONTAINER_OF(self, struct resolve_table, resolver);
+	struct window w = window_of(req);
+	bool ours = false;
+
+	answer->count = 0;
+	answer->ambiguous = false;
+	if (!t->snapshot || req->outside.addr.family != 4)
+		return -EADDRNOTAVAIL;
+	t->env.catch_up(t->env.ctx);
+	if (req->by_target) {
+		if (!is_host(&req->outside) || req->target.addr.family != 4)
+			return -EINVAL;
+		if (!find_shared(self, &req->outside.addr))
+			return -EADDRNOTAVAIL;
+		return find_by_target(t, req, answer);
+	}
+	if (!find_statics(t, req, answer, &ours)) {
+		for (unsigned slot = 0; slot < SNAPSHOT_MAX_POLICIES; slot++) {
+			if (t->pools[slot].pool)
+				find_in_pool(t, req, answer, slot, &w, &ours);
+		}
+	}
+	if (!ours)
+		return -EADDRNOTAVAIL;
+	if (is_host(&req->outside) && !req->any_port && req->lower == req->upper && req->protocol &&
+		answer->count == 1 && answer->room && !answer->holder[0].until && !w.past)
+		find_mapping(t, req, &answer->holder[0]);
+	return 0;
+}
+
+static bool find_shared(struct resolver *self, const struct ipaddr *outside)
+{
+	const struct resolve_table *t = CONTAINER_OF(self, struct resolve_table, resolver);
+
+	for (unsigned slot = 0; slot < SNAPSHOT_MAX_POLICIES; slot++) {
+		const struct pool *pool = t->pools[slot].pool;
+
+		if (pool && outside->family == 4 &&
+			pool_number(pool, rte_be_to_cpu_32(ipaddr_be32(outside))) != UINT32_MAX)
+			return true;
+	}
+	return false;
+}
