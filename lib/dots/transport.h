@@ -100,6 +100,10 @@ int transport_send(struct transport *transport, const uint8_t *data, size_t leng
 // affair.
 size_t transport_room(const struct transport *transport);
 
+// TLS: the Max-Message-Size of the peer's CSM (RFC 8323 section 5.3.1); 65536 bytes are the most
+// that is ever used. Over DTLS it changes nothing.
+void transport_set_room(struct transport *transport, size_t length);
+
 enum transport_kind transport_kind(const struct transport *transport);
 const struct transport_peer *transport_peer(const struct transport *transport);
 
