@@ -6,8 +6,8 @@
 #include "base/rcu.h"
 #include "dots/enforce.h"
 
-#include "check.h"
 #include "table_resolver.h"
+#include "unit.h"
 
 #include <errno.h>
 #include <netinet/in.h>

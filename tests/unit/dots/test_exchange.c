@@ -8,8 +8,8 @@
 #include "dots/exchange.h"
 #include "dots/recent.h"
 
-#include "check.h"
 #include "fake_transport.h"
+#include "unit.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -6,7 +6,7 @@
 #include "base/bits.h"
 #include "dots/message.h"
 
-#include "check.h"
+#include "unit.h"
 
 #include <errno.h>
 #include <string.h>

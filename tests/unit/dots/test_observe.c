@@ -6,7 +6,7 @@
 #include "dots/codec.h"
 #include "dots/observe.h"
 
-#include "check.h"
+#include "unit.h"
 #include "upstream.h"
 
 #include <stdio.h>

@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "dots/codec.h"
 
-#include "check.h"
+#include "unit.h"
 #include "upstream.h"
 
 #include <errno.h>

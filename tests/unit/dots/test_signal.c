@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "dots/codec.h"
 
-#include "check.h"
+#include "unit.h"
 #include "upstream.h"
 
 #include <jansson.h>

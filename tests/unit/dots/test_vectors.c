@@ -10,7 +10,7 @@
 #include "dots/message.h"
 #include "dots/validate.h"
 
-#include "check.h"
+#include "unit.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -7,7 +7,7 @@
 #include "base/rcu.h"
 #include "dots/codec.h"
 
-#include "check.h"
+#include "unit.h"
 
 #include <stdio.h>
 #include <string.h>
