@@ -33,6 +33,8 @@ struct credentials_files {
 // Reads and checks the files: they parse, the key fits the certificate, the certificate is within
 // its dates. Returns NULL with the reason, naming the file, in err.
 struct credentials *credentials_load(const struct credentials_files *files, struct err *err);
+
+// Associations and listeners that still use them keep what they need. NULL is allowed.
 void credentials_free(struct credentials *credentials);
 
 // cuid by the recipe of RFC 9132 section 4.4.1.1: base64url of the first 16 bytes of the SHA-256 of
@@ -46,7 +48,7 @@ int64_t credentials_not_after(const struct credentials *credentials);
 struct transport_peer {
 	struct ipaddr addr;
 	uint16_t port;
-	char name[256]; // the DNS name verified, or for a listener the first DNS name it presents
+	char name[256]; // the DNS name verified; for a listener the first it presents, "" if none
 	char spki[23];  // the peer's key, hashed as credentials_cuid() does
 	const char *cipher; // as OpenSSL names it
 	const char *version;
@@ -88,7 +90,47 @@ struct listener *tls_listen(struct evloop *loop, struct credentials *credentials
 // The port bound, for listeners on port 0.
 uint16_t listener_port(const struct listener *listener);
 
-// Closes every association of the listener without `down` events, then the listener. NULL is allowed.
+// How much strangers and peers may take of us. A handshake beyond `half_open` pushes out the oldest
+// one; an association beyond `associations` (those in the handshake count too) is not begun.
+struct listener_limits {
+	unsigned associations; // 65536 unless set
+	unsigned half_open;    // 1024; at least 1
+	uint64_t handshake_ns; // 30 s, for a whole handshake
+};
+
+// Holds for what comes from now on.
+void listener_limit(struct listener *listener, const struct listener_limits *limits);
+
+struct listener_counters {
+	unsigned open;         // associations that are up
+	unsigned half_open;    // in the handshake
+	uint64_t hellos;       // DTLS: ClientHellos answered with a cookie, and forgotten
+	uint64_t strays;       // DTLS: datagrams that belong to nothing we know
+	uint64_t not_admitted; // hellos and connections that the gate turned away
+	uint64_t no_room;      // that found all associations in use
+	uint64_t started;      // handshakes, which then are completed, have failed, or go on
+	uint64_t completed;
+	uint64_t failed;
+	uint64_t pushed_out; // of those that failed
+};
+
+const struct listener_counters *listener_counters(const struct listener *listener);
+
+// For a drop-list of those who come again and again with wrong credentials (RFC 9066 section 8).
+// Either may be NULL.
+struct listener_gate {
+	// Asked before anything is done for a stranger, so it must be quick.
+	bool (*admit)(void *ctx, const struct ipaddr *addr);
+	// A handshake failed; `unproven` if it did because the peer showed no certificate, or one
+	// that is not valid. The address is the peer's own: it has answered from there.
+	void (*failed)(void *ctx, const struct ipaddr *addr, bool unproven, const struct err *why);
+};
+
+// `gate` must outlive the listener; NULL takes it away.
+void listener_set_gate(struct listener *listener, const struct listener_gate *gate, void *ctx);
+
+// Closes every association of the listener without `down` events, then the listener. May be called
+// from inside any of its events, and `accept`. NULL is allowed.
 void listener_close(struct listener *listener);
 
 // Sends one whole message. Returns 0, -EMSGSIZE if it exceeds transport_room(), -EAGAIN if the
@@ -99,6 +141,10 @@ int transport_send(struct transport *transport, const uint8_t *data, size_t leng
 // (RFC 9132 section 7.3), for TLS 1152 until the peer's CSM says otherwise, which is the caller's
 // affair.
 size_t transport_room(const struct transport *transport);
+
+// TLS: the Max-Message-Size of the peer's CSM (RFC 8323 section 5.3.1); 65536 bytes are the most
+// that is ever used. Over DTLS it changes nothing.
+void transport_set_room(struct transport *transport, size_t length);
 
 enum transport_kind transport_kind(const struct transport *transport);
 const struct transport_peer *transport_peer(const struct transport *transport);

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "dots/dots.h"
+
+#include "base/clock.h"
+#include "dots/mitigation.h"
+#include "dots/schema.h"
+#include "dots/session.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct dots {
+	struct evloop *loop;
+	struct enforcer enforcer;
+	struct mitigations *mitigations;
+	struct session *sessions; // in the order they were added
+};
+
+struct dots *dots_new(const struct dots_env *env)
+{
+	struct dots *dots = calloc(1, sizeof(*dots));
+
+	if (!dots)
+		return NULL;
+	dots->loop = env->loop;
+	dots->enforcer = (struct enforcer){env->resolver, env->acl};
+	dots->mitigations = mitigations_new(env->loop, &dots->enforcer);
+	if (!dots->mitigations) {
+		free(dots);
+		return NULL;
+	}
+	return dots;
+}
+
+void dots_free(struct dots *dots)
+{
+	struct session *next;
+
+	if (!dots)
+		return;
+	for (struct session *s = dots->sessions; s; s = next) {
+		next = s->next;
+		session_free(s);
+	}
+	mitigations_free(dots->mitigations);
+	free(dots);
+}
+
+static struct session **find(struct dots *dots, const char *name)
+{
+	struct session **link = &dots->sessions;
+
+	while (*link && strcmp((*link)->name, name) != 0)
+		link = &(*link)->next;
+	return link;
+}
+
+int dots_add(struct dots *dots, const struct dots_upstream *upstream, struct err *err)
+{
+	struct session **link = find(dots, upstream->name);
+
+	if (*link)
+		return err_code(err, -EEXIST, "upstream %s stands there twice", upstream->name);
+	*link = session_new(dots->loop, upstream, dots->mitigations, err);
+	if (!*link)
+		return -EINVAL;
+	session_start(*link);
+	return 0;
+}
+
+int dots_remove(struct dots *dots, const char *name)
+{
+	struct session **link = find(dots, name), *s = *link;
+
+	if (!s)
+		return -ENOENT;
+	*link = s->next;
+	session_free(s);
+	return 0;
+}
+
+// ------------------------------------------------------------------ what is shown
+
+// Unix time in seconds of a reading of clock_now().
+static int64_t unix_seconds(uint64_t at)
+{
+	int64_t away = (int64_t)(at - clock_now()) / (int64_t)CLOCK_SECOND;
+
+	return clock_unix_ms() / 1000 + away;
+}
+
+static struct dots_session_row session_row(const struct session *s)
+{
+	struct dots_session_row row = {
+		.upstream = s->name,
+		.host = s->host,
+		.port = s->port,
+		.state = session_state_name(s),
+		.since = unix_seconds(s->since),
+		.last_error = s->last_error.text[0] ? s->last_error.text : NULL,
+		.certificate_end = credentials_not_after(s->credentials),
+		.mitigations = s->signal.owner.mitigations,
+		.observers = s->signal.observers.count,
+		.sessions = s->established,
+		.failures = s->failures,
+		.requests = s->signal.requests,
+		.refused = s->signal.refused,
+		.notifications = s->signal.observers.notifications,
+		.heartbeats_sent = s->heartbeat.sent,
+		.heartbeats_heard = s->heartbeat.received,
+		.heartbeats_missed = s->heartbeat.missing,
+	};
+
+	if (s->state == SESSION_WAITING && timer_is_set(&s->timer))
+		row.retry_at = unix_seconds(s->timer.at);
+	if (s->state == SESSION_UP) {
+		const struct transport_peer *peer = transport_peer(s->transport);
+
+		row.transport = transport_kind(s->transport) == TRANSPORT_DTLS ? "dtls" : "tls";
+		row.peer = peer->addr;
+		row.peer_port = peer->port;
+		row.peer_name = peer->name;
+		row.cipher = peer->cipher;
+		row.version = peer->version;
+	}
+	return row;
+}
+
+void dots_list_sessions(const struct dots *dots,
+	void (*fn)(void *ctx, const struct dots_session_row *row), void *ctx)
+{
+	for (const struct session *s = dots->sessions; s; s = s->next) {
+		struct dots_session_row row = session_row(s);
+
+		fn(ctx, &row);
+	}
+}
+
+static void show_mitigation(const struct mitigation *m,
+	void (*fn)(void *ctx, const struct dots_mitigation_row *row), void *ctx)
+{
+	struct dropped dropped = mitigation_dropped(m);
+	struct dots_suspect *suspect = calloc(m->enforcement.suspects + 1, sizeof(*suspect));
+	struct dots_mitigation_row row = {
+		.upstream = m->owner->policy.name,
+		.cuid = m->cuid,
+		.mid = m->mid,
+		.scope = &m->scope,
+		.lifetime = mitigation_remaining(m),
+		.start = m->began_unix,
+		.status = m->status,
+		.status_label = schema_label(KIND_STATUS, m->status),
+		.attack_status = m->attack_status,
+		.attack_status_label = schema_label(KIND_ATTACK_STATUS, m->attack_status),
+		.bytes_dropped = dropped.bytes,
+		.packets_dropped = dropped.packets,
+		.bps_dropped = dropped.bps,
+		.pps_dropped = dropped.pps,
+		.suspect = suspect,
+		.suspects = suspect ? m->enforcement.suspects : 0,
+		.acl_slot = m->enforcement.slot,
+		.acl_slots = m->enforcement.slots,
+	};
+
+	for (unsigned i = 0; i < row.suspects; i++) {
+		const struct holder *h = &m->enforcement.suspect[i].holder;
+
+		suspect[i] = (struct dots_suspect){h->subscriber, h->outside, h->lower, h->upper,
+			h->mapped, h->inside, h->inside_port};
+	}
+	fn(ctx, &row);
+	free(suspect);
+}
+
+void dots_list_mitigations(const struct dots *dots,
+	void (*fn)(void *ctx, const struct dots_mitigation_row *row), void *ctx)
+{
+	for (const struct mitigation *m = mitigation_first(dots->mitigations); m; m = m->next)
+		show_mitigation(m, fn, ctx);
+}

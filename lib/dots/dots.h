@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The DOTS tower as the daemon sees it: a Call Home DOTS server for any number of upstream domains
+// (RFC 9066). It dials each and serves it; who is behind an outside address it asks the resolver,
+// what is to be stopped it puts into the ACL. Control thread only.
+
+#include "base/err.h"
+#include "base/evloop.h"
+#include "dots/list.h"
+#include "dots/policy.h"
+#include "dots/transport.h"
+#include "resolve/resolve.h"
+#include "table/acl.h"
+
+#include <stdint.h>
+
+#define DOTS_PORT 4647 // suggested by the founding draft; none is assigned (RFC 9066 section 5.1)
+
+// Used while `dots` exists; owned by the caller.
+struct dots_env {
+	struct evloop *loop;
+	struct resolver *resolver;
+	struct acl *acl;
+};
+
+// One upstream domain. Zero means the default given.
+struct dots_upstream {
+	const char *name; // unique
+	const char *host; // address or name
+	uint16_t port;    // DOTS_PORT
+	enum transport_kind transport[2];
+	unsigned transports;   // tried in this order; 0: DTLS, then TLS
+	const char *peer_name; // DNS-ID of the peer's certificate; NULL: host, if it is a name
+	struct credentials_files credentials;
+	const struct ipprefix *domain; // outside prefixes it may report; none: all of this box's
+	unsigned domains;
+	unsigned max_subscribers; // that one request may hit; 16
+	unsigned max_mitigations; // in force at once; 1024
+	enum overlap_key overlap;
+	uint32_t max_lifetime;       // seconds; 0: none
+	uint32_t retry_interval;     // seconds after a failure to connect; 300, at least 60
+	uint32_t heartbeat_interval; // seconds, offered to the client; 30, 15 to 240
+};
+
+struct dots;
+
+// Returns NULL if memory runs out.
+struct dots *dots_new(const struct dots_env *env);
+
+// Closes all sessions and takes all rules out of the ACL. NULL is allowed.
+void dots_free(struct dots *dots);
+
+// Reads the credentials and begins to dial. Everything is copied. Returns -EINVAL, -EEXIST or
+// -ENOMEM with the reason in err.
+int dots_add(struct dots *dots, const struct dots_upstream *upstream, struct err *err);
+
+// Closes the session and ends its mitigations. Returns -ENOENT.
+int dots_remove(struct dots *dots, const char *name);

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// What the operator is shown: `show dots` and `show mitigations` as plain rows. Pointers in a row
+// are valid during the call that shows it.
+
+#include "base/ipaddr.h"
+#include "base/subkey.h"
+#include "dots/scope.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct dots;
+
+struct dots_session_row {
+	const char *upstream;
+	const char *host;
+	uint16_t port;
+	const char *state;     // "resolving", "connecting", "up" or "waiting"
+	const char *transport; // "dtls" or "tls"; NULL unless up, as what follows
+	struct ipaddr peer;
+	uint16_t peer_port;
+	const char *peer_name;
+	const char *cipher;
+	const char *version;
+	int64_t since;              // Unix time in seconds the state began
+	int64_t retry_at;           // of the next attempt while waiting, else 0
+	const char *last_error;     // NULL: none yet
+	int64_t certificate_end;    // Unix time our certificate ends
+	unsigned mitigations;       // in force
+	unsigned observers;         // of this session
+	uint64_t sessions;          // established so far
+	uint64_t failures;          // attempts that failed
+	uint64_t requests;          // taken
+	uint64_t refused;           // of them
+	uint64_t notifications;     // sent in this session, as the rest
+	uint64_t heartbeats_sent;   //
+	uint64_t heartbeats_heard;  //
+	unsigned heartbeats_missed; // in a row
+};
+
+void dots_list_sessions(const struct dots *dots,
+	void (*fn)(void *ctx, const struct dots_session_row *row), void *ctx);
+
+// A subscriber that a mitigation hits. Inside addresses: for the operator alone.
+struct dots_suspect {
+	struct subkey subscriber;
+	struct ipaddr outside; // how it was found,
+	uint16_t lower;        // with these of the reported ports
+	uint16_t upper;
+	bool mapped; // one live mapping was found:
+	struct ipaddr inside;
+	uint16_t inside_port;
+};
+
+// The members of ietf-dots-signal-channel@2020-05-28 with ietf-dots-call-home@2018-04-01, and what
+// stands behind them.
+struct dots_mitigation_row {
+	const char *upstream;
+	const char *cuid;
+	uint32_t mid;
+	const struct scope *scope;
+	int64_t lifetime; // seconds left, or LIFETIME_INDEFINITE
+	int64_t start;    // Unix time in seconds
+	unsigned status;  // number, and label as in iana-dots-signal-channel
+	const char *status_label;
+	unsigned attack_status; // 0: the client has not said
+	const char *attack_status_label;
+	uint64_t bytes_dropped;
+	uint64_t packets_dropped;
+	uint64_t bps_dropped; // bytes a second, as in RFC 9132 section 4.4.2
+	uint64_t pps_dropped;
+	const struct dots_suspect *suspect;
+	unsigned suspects;
+	const uint32_t *acl_slot;
+	unsigned acl_slots;
+};
+
+void dots_list_mitigations(const struct dots *dots,
+	void (*fn)(void *ctx, const struct dots_mitigation_row *row), void *ctx);

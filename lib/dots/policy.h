@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// What one upstream may ask of this server.
+
+#include "base/ipaddr.h"
+#include "dots/scope.h"
+
+#include <stdint.h>
+
+struct policy {
+	const char *name;              // of the upstream
+	const struct ipprefix *domain; // outside prefixes it may report; none: all we hold
+	unsigned domains;
+	unsigned max_subscribers; // that one request may hit
+	unsigned max_mitigations; // in force at once
+	enum overlap_key overlap;
+	uint32_t max_lifetime; // seconds; 0: as long as is asked for
+};

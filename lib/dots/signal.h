@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The resources of a Call Home DOTS server under /.well-known/dots, as one upstream sees them:
+// mitigate, config and hb (RFC 9132 sections 4.4, 4.5, 4.7). Stays while sessions come and go; the
+// requests and observers of a session reach it between signal_attach() and signal_detach().
+
+#include "dots/codec.h"
+#include "dots/exchange.h"
+#include "dots/heartbeat.h"
+#include "dots/mitigation.h"
+#include "dots/observe.h"
+
+struct signal {
+	struct owner owner; // of the mitigations this upstream asks for
+	struct evloop *loop;
+	struct mitigations *all;
+	struct config_body config;   // as offered; nothing in it can be changed yet
+	struct heartbeat *heartbeat; // of the session, NULL without
+	struct observers observers;
+	uint64_t requests;
+	uint64_t refused; // answered with 4.xx or 5.xx
+};
+
+// The policy is copied; what it points to must stay.
+void signal_init(struct signal *signal, struct evloop *loop, struct mitigations *all,
+	const struct policy *policy, const struct config_body *config);
+
+// Ends the upstream's mitigations.
+void signal_end(struct signal *signal);
+
+void signal_attach(struct signal *signal, struct exchange *exchange, struct heartbeat *heartbeat);
+void signal_detach(struct signal *signal);
+
+void signal_request(struct signal *signal, const struct message *request, struct reply *reply);
+
+// The peer rejected a notification.
+void signal_reset(struct signal *signal, const uint8_t *token, uint8_t token_length);

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "dots/status.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool selected(const struct selection *s, const struct mitigation *m)
+{
+	return m->owner == s->owner && !strcmp(m->cuid, s->cuid) &&
+		(!s->has_mid || m->mid == s->mid);
+}
+
+// Borrows the scope of the mitigation.
+static struct mitigation_body body_of(const struct mitigation *m)
+{
+	bool ended = m->status >= STATUS_TERMINATED;
+
+	return (struct mitigation_body){
+		.has_mid = true,
+		.mid = m->mid,
+		.start = (uint64_t)m->began_unix,
+		.scope = m->scope,
+		.has_lifetime = true,
+		.lifetime = ended ? 0 : mitigation_remaining(m),
+		.status = m->status,
+		.has_dropped = true,
+		.dropped = mitigation_dropped(m),
+	};
+}
+
+int status_write_one(const struct mitigation *m, uint8_t *out, size_t room)
+{
+	struct mitigation_body body = body_of(m);
+
+	return codec_write_mitigations(&body, 1, out, room);
+}
+
+int status_write(const struct selection *s, uint8_t *out, size_t room)
+{
+	struct mitigation_body *bodies;
+	unsigned count = 0;
+	int rc;
+
+	if (!s->owner->mitigations)
+		return -ENOENT;
+	bodies = calloc(s->owner->mitigations, sizeof(*bodies));
+	if (!bodies)
+		return -ENOMEM;
+	for (const struct mitigation *m = mitigation_first(s->all); m; m = m->next) {
+		if (selected(s, m))
+			bodies[count++] = body_of(m);
+	}
+	rc = count ? codec_write_mitigations(bodies, count, out, room) : -ENOENT;
+	free(bodies);
+	return rc;
+}
+
+uint32_t status_digest(const struct selection *s)
+{
+	uint32_t digest = 0;
+
+	for (const struct mitigation *m = mitigation_first(s->all); m; m = m->next) {
+		if (selected(s, m))
+			digest = (digest ^ m->mid ^ (uint32_t)m->status << 24) * 0x01000193u + 1;
+	}
+	return digest;
+}
