@@ -277,8 +277,8 @@ void conf_release(struct snapshot *s, const struct snapshot *next, const struct 
 	if (!s)
 		return;
 	for (unsigned slot = 0; slot < SNAPSHOT_MAX_POLICIES; slot++) {
-		struct policy *policy = s->policy[slot];
-		const struct policy *heir = next ? next->policy[slot] : NULL;
+		struct nat_policy *policy = s->policy[slot];
+		const struct nat_policy *heir = next ? next->policy[slot] : NULL;
 
 		if (!policy || (heir && heir->pool == policy->pool))
 			continue;

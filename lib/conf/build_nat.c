@@ -49,7 +49,7 @@ static struct pool_range *make_ranges(const struct config_policy *from)
 	return range;
 }
 
-static bool is_same_policy(const struct policy *policy, uint32_t instance, uint32_t id)
+static bool is_same_policy(const struct nat_policy *policy, uint32_t instance, uint32_t id)
 {
 	return policy && policy->instance_id == instance && policy->policy_id == id;
 }
@@ -61,7 +61,7 @@ static unsigned block_bits(const struct config_policy *from)
 
 // The slot and pool of a policy: those it had, or new ones. Returns the slot, or -ENOMEM.
 static int take_pool(struct snapshot *s, const struct config_instance *instance,
-	const struct config_policy *from, const struct build *build, struct policy *policy)
+	const struct config_policy *from, const struct build *build, struct nat_policy *policy)
 {
 	struct pool_range *range = make_ranges(from);
 	int slot;
@@ -69,7 +69,7 @@ static int take_pool(struct snapshot *s, const struct config_instance *instance,
 	if (!range)
 		return -ENOMEM;
 	for (slot = 0; build->old && slot < SNAPSHOT_MAX_POLICIES; slot++) {
-		const struct policy *was = build->old->policy[slot];
+		const struct nat_policy *was = build->old->policy[slot];
 
 		if (!is_same_policy(was, instance->id, from->id) ||
 			!pool_same(was->pool, range, from->pools, block_bits(from), build->workers))
@@ -104,7 +104,7 @@ static struct timers make_timers(const struct config_policy *from)
 	};
 }
 
-static int copy_lists(struct policy *policy, const struct config_policy *from)
+static int copy_lists(struct nat_policy *policy, const struct config_policy *from)
 {
 	policy->match = calloc(from->matches, sizeof(*policy->match));
 	// an entry without protocol is one for TCP and one for UDP
@@ -129,7 +129,7 @@ static int copy_lists(struct policy *policy, const struct config_policy *from)
 	return 0;
 }
 
-static void set_limits(struct policy *policy, const struct config_policy *from)
+static void set_limits(struct nat_policy *policy, const struct config_policy *from)
 {
 	policy->port_limit_all = UINT32_MAX;
 	for (enum l4 l4 = 0; l4 < L4_COUNT; l4++) {
@@ -185,7 +185,7 @@ static uint16_t instance_number(
 static int add_policy(struct snapshot *s, const struct config_instance *instance,
 	const struct config_policy *from, const struct build *build)
 {
-	struct policy *policy = calloc(1, sizeof(*policy));
+	struct nat_policy *policy = calloc(1, sizeof(*policy));
 	int slot;
 
 	if (!policy)
@@ -230,7 +230,7 @@ static int add_policy(struct snapshot *s, const struct config_instance *instance
 static int slot_of_outside(const struct snapshot *s, rte_be32_t outside, uint32_t instance)
 {
 	for (int slot = 0; slot < SNAPSHOT_MAX_POLICIES; slot++) {
-		const struct policy *policy = s->policy[slot];
+		const struct nat_policy *policy = s->policy[slot];
 
 		if (policy && policy->instance_id == instance &&
 			pool_number(policy->pool, rte_be_to_cpu_32(outside)) != UINT32_MAX)
@@ -249,7 +249,7 @@ static int first_slot(const struct snapshot *s, uint32_t instance)
 }
 
 // Marks the blocks of a pool in which a static mapping has ports.
-static int mark_blocks(struct policy *policy, const struct static_mapping *m)
+static int mark_blocks(struct nat_policy *policy, const struct static_mapping *m)
 {
 	const struct pool *pool = policy->pool;
 	uint32_t number = pool_number(pool, rte_be_to_cpu_32(m->outside));

@@ -380,7 +380,7 @@ static void read_homeport(const struct lyd_node *node, struct config *config)
 // The top-level node of a module, or NULL.
 static const struct lyd_node *top(const struct lyd_node *tree, const char *name)
 {
-	while (tree && strcmp(LYD_NAME(tree), name))
+	while (tree && strcmp(tree->schema->name, name))
 		tree = tree->next;
 	return tree;
 }

@@ -12,7 +12,7 @@ const struct lyd_node *tree_child(const struct lyd_node *parent, const char *nam
 {
 	const struct lyd_node *node = parent ? lyd_child(parent) : NULL;
 
-	while (node && strcmp(LYD_NAME(node), name))
+	while (node && strcmp(node->schema->name, name))
 		node = node->next;
 	return node;
 }

@@ -76,6 +76,7 @@ static void *get_list(struct source *s, const struct cborio_node *map, enum attr
 	void *array;
 
 	*count = 0;
+	*at = NULL;
 	if (!list)
 		return NULL;
 	if (list->count > SCOPE_LIST_MAX) {

@@ -102,6 +102,7 @@ static int send_message(struct exchange *x, const struct message *message, uint8
 {
 	int built;
 
+	*length = 0;
 	if (room > transport_room(x->transport))
 		room = transport_room(x->transport);
 	built = message_build(message, x->kind, out, room);

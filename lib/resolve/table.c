@@ -108,7 +108,7 @@ int resolve_table_adopt(struct resolve_table *t, const struct snapshot *snapshot
 	t->snapshot = snapshot;
 	for (unsigned slot = 0; slot < SNAPSHOT_MAX_POLICIES; slot++) {
 		struct pool_grants *p = &t->pools[slot];
-		const struct policy *policy = snapshot->policy[slot];
+		const struct nat_policy *policy = snapshot->policy[slot];
 		const struct pool *pool = policy ? policy->pool : NULL;
 
 		if (p->pool == pool)

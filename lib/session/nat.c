@@ -53,7 +53,7 @@ void nat_fini(struct nat *nat)
 	bib_free(&nat->bib);
 }
 
-static const struct policy *policy_of(const struct nat *nat, uint8_t slot)
+static const struct nat_policy *policy_of(const struct nat *nat, uint8_t slot)
 {
 	return nat->snapshot->policy[slot];
 }
@@ -124,7 +124,7 @@ static void reserve_ports(struct nat *nat, struct portblk *share, uint32_t numbe
 static enum verdict grant_block(struct nat *nat, uint32_t subscriber, uint32_t now)
 {
 	struct subscriber *s = &nat->subscribers.subscriber[subscriber];
-	const struct policy *policy = policy_of(nat, s->policy);
+	const struct nat_policy *policy = policy_of(nat, s->policy);
 	struct portblk *share = nat->share[s->policy];
 	uint32_t address, number;
 	struct block *b;
@@ -167,7 +167,7 @@ static enum verdict pick_port(struct nat *nat, uint32_t subscriber, enum l4 l4, 
 	uint32_t *block, uint32_t *slot)
 {
 	struct subscriber *s = &nat->subscribers.subscriber[subscriber];
-	const struct policy *policy = policy_of(nat, s->policy);
+	const struct nat_policy *policy = policy_of(nat, s->policy);
 	struct portblk *share = nat->share[s->policy];
 	enum verdict verdict;
 
@@ -346,7 +346,7 @@ static void mapping_end(struct nat *nat, uint32_t number, bool reuse, uint32_t n
 {
 	struct mapping *m = &nat->bib.mapping[number];
 	struct subscriber *s = &nat->subscribers.subscriber[m->subscriber];
-	const struct policy *policy = policy_of(nat, m->policy);
+	const struct nat_policy *policy = policy_of(nat, m->policy);
 	uint32_t subscriber = m->subscriber;
 	enum l4 l4 = mapping_l4(m);
 
@@ -396,8 +396,8 @@ void nat_close(struct nat *nat, uint32_t mapping, uint32_t now)
 }
 
 // The shorter time that a policy may set for a destination port (RFC 4787 REQ-5a).
-static uint32_t port_timeout(
-	const struct policy *policy, uint8_t protocol, rte_be16_t remote_port, uint32_t otherwise)
+static uint32_t port_timeout(const struct nat_policy *policy, uint8_t protocol,
+	rte_be16_t remote_port, uint32_t otherwise)
 {
 	uint16_t port = rte_be_to_cpu_16(remote_port);
 
@@ -418,7 +418,7 @@ uint32_t nat_mapping_due(const struct nat *nat, const struct mapping *m)
 uint32_t nat_session_due(const struct nat *nat, const struct session *s)
 {
 	const struct mapping *m = &nat->bib.mapping[s->mapping];
-	const struct policy *policy = policy_of(nat, m->policy);
+	const struct nat_policy *policy = policy_of(nat, m->policy);
 
 	if (mapping_l4(m) == L4_ICMP)
 		return s->seen + policy->timers.icmp;
@@ -439,7 +439,7 @@ uint32_t nat_session_due(const struct nat *nat, const struct session *s)
 static void refresh_udp(
 	const struct nat *nat, struct mapping *m, rte_be16_t remote_port, uint32_t now)
 {
-	const struct policy *policy = policy_of(nat, m->policy);
+	const struct nat_policy *policy = policy_of(nat, m->policy);
 	uint32_t time = policy->timers.udp;
 	uint32_t own = port_timeout(policy, PROTOCOL_UDP, remote_port, time);
 	uint32_t seen = now - (time - own);

@@ -84,7 +84,7 @@ static inline const uint32_t *nat_slot(const struct nat *nat, const struct nexth
 static inline bool nat_has_statics(
 	const struct nat *nat, const struct nexthop *nexthop, uint32_t outside, uint16_t port)
 {
-	const struct policy *policy = nat->snapshot->policy[nexthop->policy];
+	const struct nat_policy *policy = nat->snapshot->policy[nexthop->policy];
 	uint32_t place;
 
 	if (likely(nexthop->kind == NEXTHOP_POOL && !policy->static_blocks))

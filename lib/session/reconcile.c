@@ -89,7 +89,7 @@ void nat_reconcile(struct nat *nat, unsigned worker, uint32_t now)
 	bool has_statics = false;
 
 	for (unsigned slot = 0; slot < SNAPSHOT_MAX_POLICIES; slot++) {
-		const struct policy *policy = nat->snapshot->policy[slot];
+		const struct nat_policy *policy = nat->snapshot->policy[slot];
 		struct portblk *share = policy ? policy->share[worker] : NULL;
 
 		if (nat->share[slot] && nat->share[slot] != share)

@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-static void policy_free(struct policy *policy)
+static void policy_free(struct nat_policy *policy)
 {
 	if (!policy)
 		return;
@@ -49,7 +49,7 @@ int snapshot_policy_of(const struct snapshot *snapshot, rte_be32_t inside)
 	int best = -1, best_len = -1;
 
 	for (int slot = 0; slot < SNAPSHOT_MAX_POLICIES; slot++) {
-		const struct policy *policy = snapshot->policy[slot];
+		const struct nat_policy *policy = snapshot->policy[slot];
 
 		for (unsigned i = 0; policy && i < policy->matches; i++) {
 			if (policy->match[i].len > best_len &&

@@ -84,7 +84,7 @@ struct portblk;
 
 // One `policy` of one NAT instance (RFC 8512). It keeps its slot over reloads as long as its pool stays
 // the same; a policy with another pool is another policy.
-struct policy {
+struct nat_policy {
 	uint32_t instance_id;
 	uint32_t policy_id;
 	uint16_t instance; // number of the instance, in subscriber keys
@@ -146,7 +146,8 @@ struct snapshot {
 	struct nexthop *nexthop;
 	unsigned neighbours;
 	struct static_neighbour *neighbour;
-	struct policy *policy[SNAPSHOT_MAX_POLICIES]; // by slot, which a policy keeps over reloads
+	struct nat_policy
+		*policy[SNAPSHOT_MAX_POLICIES]; // by slot, which a policy keeps over reloads
 	struct static_table statics;
 };
 

@@ -154,14 +154,14 @@ static void add_routes(struct world *world, const struct world_setup *setup)
 static void add_policy(struct world *world, const struct world_setup *setup)
 {
 	struct pool_range range = {.first = setup->pool_first, .last = setup->pool_last};
-	struct policy *policy = calloc(1, sizeof(*policy));
+	struct nat_policy *policy = calloc(1, sizeof(*policy));
 	uint32_t size;
 
 	need(policy, "policy");
 	world->pool = pool_new(&range, 1, setup->block_bits, setup->workers);
 	need(world->pool, "pool");
 	size = portblk_size(world->pool, setup->size.blocks);
-	*policy = (struct policy){
+	*policy = (struct nat_policy){
 		.instance_id = 1,
 		.policy_id = 1,
 		.hairpinning = setup->hairpinning,
@@ -188,7 +188,7 @@ static void add_policy(struct world *world, const struct world_setup *setup)
 static void add_statics(struct world *world, const struct world_setup *setup)
 {
 	struct static_table *t = &world->snapshot->statics;
-	struct policy *policy = world->snapshot->policy[0];
+	struct nat_policy *policy = world->snapshot->policy[0];
 	uint64_t entries = (uint64_t)world->pool->addresses * pool_blocks_an_address(world->pool);
 
 	if (!setup->n_statics)
@@ -264,7 +264,7 @@ struct world *world_new(const struct world_setup *setup, uint32_t now)
 
 void world_free(struct world *world)
 {
-	struct policy *policy = world->snapshot->policy[0];
+	struct nat_policy *policy = world->snapshot->policy[0];
 
 	for (unsigned i = 0; i < world->dataplane.workers; i++) {
 		worker_free(world->dataplane.worker[i]);

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "ctl/call.h"
+
+// The commands, each a function that writes its answer or begins to.
+
+// show_state.c: the box by the standard models.
+void show_interfaces(struct call *call);
+void show_counters(struct call *call);
+void show_config(struct call *call);
+
+// show_nat.c: what the workers have.
+void show_mappings(struct call *call);
+void show_subscribers(struct call *call);
+
+// show_dots.c: mitigations and what enforces them.
+void show_acls(struct call *call);
+void show_dots(struct call *call);
+void show_mitigations(struct call *call);
+
+// lookup.c: who is behind an outside address and port.
+void do_lookup(struct call *call);
+
+// Unix time in milliseconds as yang:date-and-time. The caller takes the reference.
+json_t *json_time(int64_t unix_ms);
+
+// 64-bit numbers are strings in JSON (RFC 7951 section 6.1).
+json_t *json_number64(uint64_t value);
+
+json_t *json_address(const struct ipaddr *addr);
+json_t *json_prefix(const struct ipprefix *prefix);
+
+// A subscriber's address or prefix, and the id of its NAT instance in the snapshot in force (0: gone).
+struct ipprefix subscriber_prefix(const struct subkey *key);
+uint32_t subscriber_instance(const struct call *call, const struct subkey *key);

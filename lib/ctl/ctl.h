@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The control socket: what the operator asks of a running box. Control thread only.
+//
+// The commands read what they show through `struct ctl_source`, which the daemon fills in: nothing here
+// knows the packet tower.
+
+#include "base/err.h"
+#include "base/evloop.h"
+#include "msg/msg.h"
+#include "net/verdict.h"
+#include "table/snapshot.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct acl;
+struct dots;
+struct neighbour_table;
+struct resolver;
+
+struct ctl_totals {
+	uint64_t received;
+	uint64_t verdict[V_COUNT];
+	uint64_t icmp_errors_sent;
+	uint64_t icmp_errors_withheld;
+	uint64_t steered;
+};
+
+struct ctl_worker {
+	uint64_t received;
+	uint32_t mappings;
+	uint32_t sessions;
+	uint32_t subscribers;
+};
+
+struct ctl_iface {
+	bool up;
+	struct rte_ether_addr mac;
+	uint64_t speed_bps; // 0: not known
+	uint64_t rx_packets, rx_bytes, rx_multicast, rx_drops;
+	uint64_t tx_packets, tx_bytes, tx_drops;
+};
+
+enum ctl_neighbour { CTL_NEIGHBOUR_INCOMPLETE, CTL_NEIGHBOUR_LEARNED, CTL_NEIGHBOUR_STATIC };
+
+struct ctl_source {
+	void *ctx;
+	unsigned workers;
+	int64_t started; // Unix time in milliseconds
+	struct acl *acl;
+	struct dots *dots;
+	struct resolver *resolver;
+	const struct neighbour_table *neighbours;
+	const struct snapshot *(*snapshot)(void *ctx);
+	void (*totals)(void *ctx, struct ctl_totals *out);
+	void (*worker)(void *ctx, unsigned number, struct ctl_worker *out);
+	void (*iface)(void *ctx, unsigned number, struct ctl_iface *out);
+	enum ctl_neighbour (*neighbour)(void *ctx, uint32_t entry);
+	// Rows of a worker's table from a cursor on. Returns 0 or -ETIMEDOUT; *count and *cursor as nat_walk
+	int (*walk)(void *ctx, unsigned worker, enum walk_table table, uint32_t room, void *rows,
+		uint32_t *cursor, uint32_t *count);
+	// The configuration in force as JSON; the caller frees it
+	char *(*config)(void *ctx);
+	// Moves the held clock; -EPERM if it runs by itself
+	int (*advance)(void *ctx, uint64_t seconds);
+};
+
+struct ctl;
+
+// Opens the socket, for the owner and group only. The source must outlive it. Returns NULL with the reason
+// in err.
+struct ctl *ctl_open(
+	struct evloop *loop, const char *path, const struct ctl_source *source, struct err *err);
+
+// Closes all connections and removes the socket. NULL is allowed.
+void ctl_close(struct ctl *ctl);

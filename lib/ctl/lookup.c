@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// lookup ADDRESS PORT PROTOCOL [--at TIME] [--tolerance SECONDS]: who is, or was, behind an outside address
+// and port.
+
+#include "ctl/commands.h"
+#include "resolve/resolve.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define HOLDERS_MAX 64
+
+static bool read_number(const char *text, unsigned long most, unsigned long *out)
+{
+	char *end;
+
+	if (!strspn(text, "0123456789"))
+		return false;
+	errno = 0;
+	*out = strtoul(text, &end, 10);
+	return !*end && !errno && *out <= most;
+}
+
+static bool read_protocol(const char *text, uint8_t *out)
+{
+	static const struct {
+		const char *name;
+		uint8_t number;
+	} names[] = {{"icmp", 1}, {"tcp", 6}, {"udp", 17}};
+	unsigned long number;
+
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (!strcmp(text, names[i].name)) {
+			*out = names[i].number;
+			return true;
+		}
+	}
+	if (!read_number(text, 255, &number) || !number)
+		return false;
+	*out = (uint8_t)number;
+	return true;
+}
+
+// A time as Unix seconds, or as yang:date-and-time in UTC, to the second.
+static bool read_time(const char *text, int64_t *unix_ms)
+{
+	unsigned long seconds;
+	struct tm tm = {0};
+	const char *rest;
+
+	if (read_number(text, 1ul << 40, &seconds)) {
+		*unix_ms = (int64_t)seconds * 1000;
+		return seconds != 0;
+	}
+	rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
+	if (!rest)
+		return false;
+	if (*rest == '.')
+		rest += 1 + strspn(rest + 1, "0123456789");
+	if (strcmp(rest, "Z") && strcmp(rest, "+00:00"))
+		return false;
+	*unix_ms = (int64_t)timegm(&tm) * 1000;
+	return *unix_ms > 0;
+}
+
+static bool read_request(struct call *call, struct resolve_req *req)
+{
+	const struct request *r = &call->request;
+	unsigned long number;
+	struct ipaddr addr;
+
+	if (ipaddr_parse(r->word[1], &addr) < 0) {
+		call_fail(call, PROTO_USAGE, "address: %s. Allowed: an IPv4 address", r->word[1]);
+		return false;
+	}
+	if (!read_number(r->word[2], UINT16_MAX, &number)) {
+		call_fail(call, PROTO_USAGE, "port: %s. Allowed: 0 to 65535", r->word[2]);
+		return false;
+	}
+	*req = (struct resolve_req){
+		.outside = ipprefix_make(&addr, ipaddr_bits(&addr)),
+		.lower = (uint16_t)number,
+		.upper = (uint16_t)number,
+	};
+	if (!read_protocol(r->word[3], &req->protocol)) {
+		call_fail(call, PROTO_USAGE, "protocol: %s. Allowed: icmp, tcp, udp, 1 to 255",
+			r->word[3]);
+		return false;
+	}
+	for (unsigned i = 4; i < r->words; i += 2) {
+		const char *value = i + 1 < r->words ? r->word[i + 1] : "";
+
+		if (!strcmp(r->word[i], "--at") && read_time(value, &req->at))
+			continue;
+		if (!strcmp(r->word[i], "--tolerance") && read_number(value, 86400, &number)) {
+			req->tolerance_s = (uint32_t)number;
+			continue;
+		}
+		call_fail(call, PROTO_USAGE,
+			"%s %s. Allowed: --at with Unix seconds or YYYY-MM-DDThh:mm:ssZ, "
+			"--tolerance with 0 to 86400 seconds",
+			r->word[i], value);
+		return false;
+	}
+	return true;
+}
+
+static json_t *holder(const struct call *call, const struct holder *h)
+{
+	struct ipprefix subscriber = subscriber_prefix(&h->subscriber);
+	json_t *e = json_object();
+
+	json_object_set_new(e, "service", json_string("nat44"));
+	json_object_set_new(
+		e, "nat-instance", json_integer(subscriber_instance(call, &h->subscriber)));
+	json_object_set_new(e, "subscriber", json_prefix(&subscriber));
+	json_object_set_new(e, "external-address", json_address(&h->outside));
+	json_object_set_new(e, "lower-port", json_integer(h->lower));
+	json_object_set_new(e, "upper-port", json_integer(h->upper));
+	if (h->mapped) {
+		json_object_set_new(e, "internal-address", json_address(&h->inside));
+		json_object_set_new(e, "internal-port", json_integer(h->inside_port));
+	}
+	if (h->from)
+		json_object_set_new(e, "from", json_time(h->from));
+	if (h->until)
+		json_object_set_new(e, "until", json_time(h->until));
+	return e;
+}
+
+void do_lookup(struct call *call)
+{
+	struct holder holders[HOLDERS_MAX];
+	struct resolve_answer answer = {.holder = holders, .room = HOLDERS_MAX};
+	struct resolve_req req;
+	json_t *list;
+	int rc;
+
+	if (!read_request(call, &req))
+		return;
+	rc = resolve_outside(call->source->resolver, &req, &answer);
+	if (rc == -EADDRNOTAVAIL) {
+		call_fail(call, PROTO_NONE, "%s is no outside address of this box",
+			call->request.word[1]);
+		return;
+	}
+	if (rc < 0) {
+		call_fail(call, PROTO_FAILED, "lookup: %s", strerror(-rc));
+		return;
+	}
+	list = json_array();
+	for (unsigned i = 0; i < answer.count && i < answer.room; i++)
+		json_array_append_new(list, holder(call, &holders[i]));
+	call->exit = answer.count == 0 ? PROTO_NONE : answer.count == 1 ? PROTO_OK : PROTO_SEVERAL;
+	call_json(call,
+		json_pack("{s:{s:{s:{s:b, s:o}}}}", "homeport:homeport", "resolve", "answer",
+			"ambiguous", answer.ambiguous, "holder", list));
+	call_end(call);
+}
