@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "grammar.h"
+
+#include "output.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct command commands[] = {
+	{{"show", "interfaces"}, 0, 0, "", "interfaces, their addresses and packets",
+		output_interfaces},
+	{{"show", "mappings"}, 0, 0, "", "mappings of every NAT instance", output_mappings},
+	{{"show", "subscribers"}, 0, 0, "", "subscribers, their outside address and ports",
+		output_subscribers},
+	{{"show", "acls"}, 0, 0, "", "rules in force and what they have matched", output_acls},
+	{{"show", "counters"}, 0, 0, "", "what became of the packets", output_counters},
+	{{"show", "dots"}, 0, 0, "", "DOTS sessions with upstream networks", output_dots},
+	{{"show", "mitigations"}, 0, 0, "", "mitigations in force and whom they stop",
+		output_mitigations},
+	{{"show", "config"}, 0, 0, "", "the configuration in force", output_config},
+	{{"lookup"}, 3, 7, "ADDRESS PORT PROTOCOL [--at TIME] [--tolerance SECONDS]",
+		"who is behind an outside address and port; exits 0 for one answer, 3 for none,\n"
+		"      4 for several. PROTOCOL is icmp, tcp, udp or a number; with icmp PORT is the\n"
+		"      query identifier. TIME is in Unix seconds or YYYY-MM-DDThh:mm:ssZ",
+		output_lookup},
+	{{"test", "advance"}, 1, 1, "SECONDS",
+		"moves the clock of a homeportd that was started with --test-clock", NULL},
+};
+
+#define COUNT (sizeof(commands) / sizeof(commands[0]))
+
+static int name_length(const struct command *c)
+{
+	return c->words[1] ? 2 : 1;
+}
+
+const struct command *grammar_find(char *const *words, int count, int *used)
+{
+	for (unsigned i = 0; i < COUNT; i++) {
+		int length = name_length(&commands[i]);
+		int same = 0;
+
+		while (same < length && same < count &&
+			!strcmp(words[same], commands[i].words[same]))
+			same++;
+		if (same == length) {
+			*used = length;
+			return &commands[i];
+		}
+	}
+	return NULL;
+}
+
+void grammar_help(void)
+{
+	for (unsigned i = 0; i < COUNT; i++) {
+		const struct command *c = &commands[i];
+
+		printf("  %s%s%s%s%s\n      %s\n", c->words[0], c->words[1] ? " " : "",
+			c->words[1] ? c->words[1] : "", c->arguments[0] ? " " : "", c->arguments,
+			c->help);
+	}
+}
+
+void grammar_complete(char *const *words, int count)
+{
+	const char *last = "";
+
+	for (unsigned i = 0; i < COUNT; i++) {
+		const struct command *c = &commands[i];
+		const char *next = count < name_length(c) ? c->words[count] : NULL;
+
+		if (!next || (count && strcmp(words[0], c->words[0])) || !strcmp(next, last))
+			continue;
+		puts(next);
+		last = next;
+	}
+}

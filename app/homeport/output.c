@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "output.h"
+
+#include "table.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CELL 256
+
+// The value at a path of member names, divided by spaces, or NULL.
+static const json_t *at(const json_t *value, const char *path)
+{
+	char name[64];
+
+	while (value && *path) {
+		size_t length = strcspn(path, " ");
+
+		snprintf(name, sizeof(name), "%.*s", (int)length, path);
+		value = json_object_get(value, name);
+		path += length + strspn(path + length, " ");
+	}
+	return value;
+}
+
+// A value as one word: text without its module prefix, a number, or lists joined by commas.
+static const char *cell(const json_t *value, char *out)
+{
+	const char *text, *colon;
+	size_t length = 0, i;
+	const json_t *element;
+
+	if (json_is_string(value)) {
+		text = json_string_value(value);
+		colon = !strncmp(text, "ietf-", 5) ? strchr(text, ':') : NULL;
+		snprintf(out, CELL, "%s", colon ? colon + 1 : text);
+	} else if (json_is_integer(value)) {
+		snprintf(out, CELL, "%lld", (long long)json_integer_value(value));
+	} else if (json_is_boolean(value)) {
+		snprintf(out, CELL, "%s", json_is_true(value) ? "yes" : "no");
+	} else if (json_is_array(value)) {
+		out[0] = '\0';
+		json_array_foreach(value, i, element)
+		{
+			char one[CELL];
+
+			if (length < CELL)
+				length += (size_t)snprintf(out + length, CELL - length, "%s%s",
+					i ? "," : "", cell(element, one));
+		}
+	} else {
+		return NULL;
+	}
+	return out;
+}
+
+// Prints one table: a row for each element of the list at `list`, a column for each path.
+static void print_list(
+	const json_t *answer, const char *list, const char *const *heads, const char *const *paths)
+{
+	struct table *table = table_new(heads);
+	const json_t *element;
+	size_t i;
+
+	json_array_foreach(at(answer, list), i, element)
+	{
+		const char *cells[TABLE_COLUMNS];
+		char text[TABLE_COLUMNS][CELL];
+
+		for (unsigned c = 0; heads[c]; c++)
+			cells[c] = cell(at(element, paths[c]), text[c]);
+		table_row(table, cells);
+	}
+	table_print(table);
+}
+
+// The addresses of one family of an interface, with their lengths.
+static void add_addresses(const json_t *iface, const char *family, char *out)
+{
+	const json_t *a;
+	size_t i;
+
+	json_array_foreach(at(at(iface, family), "address"), i, a)
+	{
+		size_t length = strlen(out);
+
+		snprintf(out + length, CELL - length, "%s%s/%lld", length ? "," : "",
+			json_string_value(at(a, "ip")),
+			(long long)json_integer_value(at(a, "prefix-length")));
+	}
+}
+
+void output_interfaces(const json_t *answer)
+{
+	static const char *const heads[] = {"INTERFACE", "REALM", "STATE", "MAC", "ADDRESSES", "IN",
+		"OUT", "IN-DROPS", "OUT-DROPS", NULL};
+	static const char *const paths[] = {"name", "homeport:realm", "oper-status", "phys-address",
+		NULL, "statistics in-unicast-pkts", "statistics out-unicast-pkts",
+		"statistics in-discards", "statistics out-discards"};
+	struct table *table = table_new(heads);
+	const json_t *iface;
+	size_t i;
+
+	json_array_foreach(at(answer, "ietf-interfaces:interfaces interface"), i, iface)
+	{
+		const char *cells[TABLE_COLUMNS];
+		char text[TABLE_COLUMNS][CELL];
+
+		for (unsigned c = 0; heads[c]; c++) {
+			if (paths[c]) {
+				cells[c] = cell(at(iface, paths[c]), text[c]);
+				continue;
+			}
+			text[c][0] = '\0';
+			add_addresses(iface, "ietf-ip:ipv4", text[c]);
+			add_addresses(iface, "ietf-ip:ipv6", text[c]);
+			cells[c] = text[c];
+		}
+		table_row(table, cells);
+	}
+	table_print(table);
+}
+
+// An address and port as one word, without the length of a host's prefix.
+static const char *tuple(const json_t *entry, const char *address, const char *port, char *out)
+{
+	const char *text = json_string_value(at(entry, address));
+	const json_t *first = at(at(entry, port), "start-port-number");
+	const json_t *last = at(at(entry, port), "end-port-number");
+	char end[16] = "";
+
+	if (!text)
+		return NULL;
+	if (last)
+		snprintf(end, sizeof(end), "-%lld", (long long)json_integer_value(last));
+	if (first)
+		snprintf(out, CELL, "%.*s:%lld%s", (int)strcspn(text, "/"), text,
+			(long long)json_integer_value(first), end);
+	else
+		snprintf(out, CELL, "%.*s", (int)strcspn(text, "/"), text);
+	return out;
+}
+
+static const char *protocol(const json_t *number, char *out)
+{
+	switch (json_integer_value(number)) {
+	case 1:
+		return "icmp";
+	case 6:
+		return "tcp";
+	case 17:
+		return "udp";
+	default:
+		return number ? cell(number, out) : "any";
+	}
+}
+
+void output_mappings(const json_t *answer)
+{
+	static const char *const heads[] = {
+		"INSTANCE", "INDEX", "TYPE", "PROTOCOL", "INTERNAL", "EXTERNAL", "LEFT", NULL};
+	struct table *table = table_new(heads);
+	const json_t *instance, *entry;
+	size_t i, k;
+
+	json_array_foreach(at(answer, "ietf-nat:nat instances instance"), i, instance)
+	{
+		json_array_foreach(at(instance, "mapping-table mapping-entry"), k, entry)
+		{
+			char text[7][CELL];
+			const char *cells[] = {
+				cell(at(instance, "id"), text[0]),
+				cell(at(entry, "index"), text[1]),
+				cell(at(entry, "type"), text[2]),
+				protocol(at(entry, "transport-protocol"), text[3]),
+				tuple(entry, "internal-src-address", "internal-src-port", text[4]),
+				tuple(entry, "external-src-address", "external-src-port", text[5]),
+				cell(at(entry, "lifetime"), text[6]),
+			};
+
+			table_row(table, cells);
+		}
+	}
+	table_print(table);
+}
+
+void output_subscribers(const json_t *answer)
+{
+	static const char *const heads[] = {"INSTANCE", "SUBSCRIBER", "EXTERNAL", "PORT-SETS",
+		"UDP", "TCP", "ICMP", "REFUSED", "MITIGATED", "WORKER"};
+	static const char *const paths[] = {"nat-instance", "address", "external-address",
+		"port-sets", "udp-ports", "tcp-ports", "icmp-identifiers", "refused-packets",
+		"mitigated", "worker"};
+	const char *all[TABLE_COLUMNS + 1] = {NULL};
+
+	memcpy(all, heads, sizeof(heads));
+	print_list(answer, "homeport:homeport subscriber", all, paths);
+}
+
+void output_acls(const json_t *answer)
+{
+	static const char *const heads[] = {
+		"ACL", "SOURCE", "TARGET", "PROTOCOL", "PACKETS", "BYTES", NULL};
+	struct table *table = table_new(heads);
+	const json_t *acl;
+	size_t i;
+
+	json_array_foreach(at(answer, "ietf-access-control-list:acls acl"), i, acl)
+	{
+		const json_t *ace = json_array_get(at(acl, "aces ace"), 0);
+		const json_t *ip = at(ace, "matches ipv4");
+		char text[6][CELL];
+		const char *cells[] = {
+			cell(at(acl, "name"), text[0]),
+			cell(at(ip, "source-ipv4-network"), text[1]),
+			cell(at(ip, "destination-ipv4-network"), text[2]),
+			protocol(at(ip, "protocol"), text[3]),
+			cell(at(ace, "statistics matched-packets"), text[4]),
+			cell(at(ace, "statistics matched-octets"), text[5]),
+		};
+
+		table_row(table, cells);
+	}
+	table_print(table);
+}
+
+void output_counters(const json_t *answer)
+{
+	const json_t *statistics = at(answer, "homeport:homeport statistics");
+	static const char *const heads[] = {"COUNTER", "KIND", "PACKETS", NULL};
+	static const char *const single[] = {
+		"received", "steered", "icmp-errors-sent", "icmp-errors-withheld"};
+	static const char *const worker_heads[] = {
+		"WORKER", "RECEIVED", "MAPPINGS", "SESSIONS", "SUBSCRIBERS", NULL};
+	static const char *const worker_paths[] = {
+		"number", "received", "mappings", "sessions", "subscribers"};
+	struct table *table = table_new(heads);
+	const json_t *verdict;
+	size_t i;
+
+	for (i = 0; i < sizeof(single) / sizeof(single[0]); i++) {
+		char text[CELL];
+		const char *cells[] = {single[i], "", cell(at(statistics, single[i]), text)};
+
+		table_row(table, cells);
+	}
+	// what never happened says nothing
+	json_array_foreach(at(statistics, "verdict"), i, verdict)
+	{
+		char text[3][CELL];
+		const char *cells[] = {cell(at(verdict, "name"), text[0]),
+			cell(at(verdict, "kind"), text[1]), cell(at(verdict, "packets"), text[2])};
+
+		if (cells[2] && strcmp(cells[2], "0"))
+			table_row(table, cells);
+	}
+	table_print(table);
+	putchar('\n');
+	print_list(statistics, "worker", worker_heads, worker_paths);
+}
+
+void output_dots(const json_t *answer)
+{
+	static const char *const heads[] = {"UPSTREAM", "STATUS", "TRANSPORT", "PEER", "NAME",
+		"CIPHER", "SINCE", "MITIGATIONS", "LAST-ERROR", NULL};
+	static const char *const paths[] = {"name", "state status", "state transport",
+		"state peer-address", "state peer-name", "state cipher", "state since",
+		"state mitigations", "state last-error"};
+
+	print_list(answer, "homeport:homeport dots server upstream", heads, paths);
+}
+
+// The subscribers that are stopped for a mitigation.
+static const char *stopped(const json_t *answer, const json_t *scope, char *out)
+{
+	const json_t *mitigation, *subscriber;
+	size_t i, k;
+
+	out[0] = '\0';
+	json_array_foreach(at(answer, "homeport:homeport dots mitigation"), i, mitigation)
+	{
+		if (!json_equal(at(mitigation, "cuid"), at(scope, "cuid")) ||
+			!json_equal(at(mitigation, "mid"), at(scope, "mid")))
+			continue;
+		json_array_foreach(at(mitigation, "subscriber"), k, subscriber)
+		{
+			size_t length = strlen(out);
+
+			snprintf(out + length, CELL - length, "%s%s", length ? "," : "",
+				json_string_value(at(subscriber, "address")));
+		}
+	}
+	return out;
+}
+
+void output_mitigations(const json_t *answer)
+{
+	static const char *const heads[] = {"MID", "CUID", "SOURCE", "TARGET", "STOPPED", "STATUS",
+		"LEFT", "PACKETS", "BYTES", NULL};
+	struct table *table = table_new(heads);
+	const json_t *scope;
+	size_t i;
+
+	json_array_foreach(at(answer, "ietf-dots-signal-channel:dots-signal scope"), i, scope)
+	{
+		char text[9][CELL];
+		const char *cells[] = {
+			cell(at(scope, "mid"), text[0]),
+			cell(at(scope, "cuid"), text[1]),
+			cell(at(scope, "ietf-dots-call-home:source-prefix"), text[2]),
+			cell(at(scope, "target-prefix"), text[3]),
+			stopped(answer, scope, text[4]),
+			cell(at(scope, "status"), text[5]),
+			cell(at(scope, "lifetime"), text[6]),
+			cell(at(scope, "pkts-dropped"), text[7]),
+			cell(at(scope, "bytes-dropped"), text[8]),
+		};
+
+		table_row(table, cells);
+	}
+	table_print(table);
+}
+
+void output_config(const json_t *answer)
+{
+	char *text = json_dumps(answer, JSON_INDENT(2));
+
+	puts(text ? text : "");
+	free(text);
+}
+
+void output_lookup(const json_t *answer)
+{
+	static const char *const heads[] = {"SERVICE", "SUBSCRIBER", "EXTERNAL", "FIRST-PORT",
+		"LAST-PORT", "INTERNAL", "PORT", "FROM", "UNTIL", NULL};
+	static const char *const paths[] = {"service", "subscriber", "external-address",
+		"lower-port", "upper-port", "internal-address", "internal-port", "from", "until"};
+
+	if (!json_array_size(at(answer, "homeport:homeport resolve answer holder"))) {
+		puts("nobody");
+		return;
+	}
+	print_list(answer, "homeport:homeport resolve answer holder", heads, paths);
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The running box: the one place that knows both towers. The control thread owns it.
+
+#include "base/err.h"
+#include "base/evloop.h"
+#include "base/rcu.h"
+#include "conf/conf.h"
+#include "ctl/ctl.h"
+#include "neigh/neigh.h"
+#include "resolve/table.h"
+#include "table/acl.h"
+#include "table/neighbour.h"
+#include "worker/worker.h"
+
+#include "args.h"
+
+struct dots;
+
+// What is asked of a worker goes through a buffer of the box, so that an answer that comes too late is
+// written to memory that is still there.
+#define ASK_BUFFER 65536
+
+struct asked {
+	bool open; // an answer is still to come
+	uint32_t sequence;
+	void *buffer;
+};
+
+struct box {
+	const struct args *args;
+	struct schema *schema;
+	struct config *config;
+	struct build build;
+	struct snapshot *snapshot; // in force
+	struct snapshot *retired;  // its predecessor, while some worker may still use it
+	uint32_t generation;
+	struct evloop *loop;
+	struct rcu *rcu;
+	struct acl *acl;
+	struct neighbour_table *neighbours;
+	struct neigh *neigh;
+	struct resolve_table *resolve;
+	struct dots *dots;
+	struct ctl *ctl;
+	struct ctl_source source;
+	struct dataplane dataplane;
+	struct asked asked[POOL_MAX_WORKERS];
+	struct watch signals;
+	unsigned launched; // workers that run
+	bool ending;
+};
+
+// eal.c: DPDK and its memory.
+
+// Starts DPDK for a configuration. What does not fit is said in err.
+int eal_start(const struct config *config, struct err *err);
+
+// What a worker's tables are made for.
+struct nat_size eal_nat_size(const struct config *config);
+uint32_t eal_port_sets(const struct config *config);
+
+// loop.c: the control thread at work.
+
+// Runs until the box ends. Returns the exit code.
+int loop_run(struct box *box);
+
+// Takes in what the workers have said.
+void loop_hear(struct box *box);
+
+// Sends a message to a worker. Returns -ENOBUFS when its ring stays full.
+int loop_tell(struct box *box, unsigned worker, const struct msg *msg);
+
+// Asks a worker (MSG_WALK, MSG_FIND, MSG_FIND_ICMP) and waits for the answer, which replaces *msg; rows go
+// where the question said. Returns 0 or -ETIMEDOUT.
+int loop_ask(struct box *box, unsigned worker, struct msg *msg);
+
+// Waits until every worker has carried out what was due at the present tick.
+void loop_settle(struct box *box);
+
+// reload.c: configurations.
+
+// Builds and publishes the first configuration.
+int reload_first(struct box *box, struct err *err);
+
+// Loads the file again; what is wrong with it is logged, and then nothing changes.
+void reload(struct box *box);
+
+// Frees the retired snapshot once no worker uses it.
+void reload_poll(struct box *box);
+
+// upstreams.c: the DOTS server's upstream domains.
+
+// Makes the running upstream domains those of a configuration; `old` (NULL: none) is what they are of
+// now. Faults are logged; returns how many there were.
+unsigned upstreams_apply(struct box *box, const struct config *old, const struct config *next);
+
+// Checks the credentials that a configuration names, and hands each fault to `report`. Returns how many.
+unsigned upstreams_check(
+	const struct config *config, void (*report)(void *ctx, const char *text), void *ctx);
+
+// source.c: what the control socket shows.
+void source_fill(struct box *box);

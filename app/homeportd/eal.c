@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// DPDK's environment: cores, memory, no devices but those the configuration names (worker/port.c starts
+// them). Without huge pages DPDK reserves one piece of memory at the start and takes nothing later, so what
+// the tables need is added up here.
+
+#include "base/bits.h"
+
+#include "box.h"
+
+#include <rte_eal.h>
+#include <rte_errno.h>
+
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MIB         (1u << 20)
+#define BUFFER_SIZE (RTE_MBUF_DEFAULT_BUF_SIZE + sizeof(struct rte_mbuf) + 64)
+#define FIB_SIZE    (40u * MIB) // 2^24 entries of two bytes, and room for long prefixes
+#define SLACK       (48u * MIB) // rings, devices, and what the allocator loses
+
+static uint32_t share(uint32_t all, unsigned workers)
+{
+	return (uint32_t)div_round_up(all, workers);
+}
+
+struct nat_size eal_nat_size(const struct config *config)
+{
+	const struct config_platform *p = &config->platform;
+
+	return (struct nat_size){
+		.mappings = share(p->max_mappings, p->workers),
+		.sessions = share(p->max_sessions, p->workers),
+		.subscribers = share(p->max_subscribers, p->workers),
+	};
+}
+
+uint32_t eal_port_sets(const struct config *config)
+{
+	return share(config->platform.max_port_sets, config->platform.workers);
+}
+
+static uint64_t policy_bytes(const struct config *config, const struct config_policy *policy)
+{
+	unsigned bits = bit_lowest(policy->port_set_size);
+	uint64_t addresses = 0, blocks, sets = eal_port_sets(config);
+
+	for (unsigned i = 0; i < policy->pools; i++)
+		addresses += UINT64_C(1) << (32 - policy->pool[i].prefix.len);
+	blocks = addresses << (16 - bits);
+	if (blocks < sets)
+		sets = blocks;
+	return blocks * sizeof(uint32_t) +
+		config->platform.workers * portblk_bytes(bits, (uint32_t)addresses, (uint32_t)sets);
+}
+
+static uint64_t bytes_needed(const struct config *config)
+{
+	const struct config_platform *p = &config->platform;
+	struct nat_size size = eal_nat_size(config);
+	uint64_t bytes = SLACK + 2 * FIB_SIZE;
+
+	bytes += p->workers * (nat_bytes(&size) + sizeof(struct worker) + MIB);
+	bytes += (uint64_t)p->packet_buffers * BUFFER_SIZE;
+	for (unsigned i = 0; i < config->instances; i++) {
+		const struct config_instance *instance = &config->instance[i];
+
+		// twice: a reload may bring a policy with another pool before the old one is freed
+		for (unsigned k = 0; instance->enabled && k < instance->policies; k++)
+			bytes += 2 * policy_bytes(config, &instance->policy[k]);
+	}
+	return bytes;
+}
+
+// The words of EAL's command line. EAL keeps them and may reorder them.
+struct words {
+	unsigned count;
+	char *word[64];
+};
+
+static int add(struct words *w, const char *word)
+{
+	if (w->count == sizeof(w->word) / sizeof(w->word[0]))
+		return -1;
+	w->word[w->count] = strdup(word);
+	return w->word[w->count++] ? 0 : -1;
+}
+
+// One core for the control thread and one for each worker, if this process may use so many; else all
+// share what there is.
+static void add_cores(struct words *w, unsigned workers)
+{
+	char text[1024] = "--lcores=";
+	size_t length = strlen(text);
+	cpu_set_t set;
+	unsigned lcore = 0;
+	bool enough;
+
+	CPU_ZERO(&set);
+	sched_getaffinity(0, sizeof(set), &set);
+	enough = (unsigned)CPU_COUNT(&set) > workers;
+	if (!enough) {
+		length +=
+			(size_t)snprintf(text + length, sizeof(text) - length, "(0-%u)@(", workers);
+		log_notice("eal", "%u workers and the control thread share %d core%s", workers,
+			CPU_COUNT(&set), CPU_COUNT(&set) == 1 ? "" : "s");
+	}
+	for (unsigned cpu = 0; cpu < CPU_SETSIZE && length < sizeof(text); cpu++) {
+		const char *comma = lcore ? "," : "";
+
+		if (!CPU_ISSET(cpu, &set) || (enough && lcore > workers))
+			continue;
+		length += (size_t)(enough ? snprintf(text + length, sizeof(text) - length,
+						    "%s%u@%u", comma, lcore, cpu)
+					  : snprintf(text + length, sizeof(text) - length, "%s%u",
+						    comma, cpu));
+		lcore++;
+	}
+	if (!enough && length < sizeof(text))
+		snprintf(text + length, sizeof(text) - length, ")");
+	add(w, text);
+}
+
+static bool is_pci(const char *device)
+{
+	unsigned domain, bus, slot, function;
+	int end = 0;
+
+	return sscanf(device, "%x:%x:%x.%x%n", &domain, &bus, &slot, &function, &end) == 4 && end;
+}
+
+static void add_devices(struct words *w, const struct config *config)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < config->ifaces; i++) {
+		if (!is_pci(config->iface[i].device))
+			continue;
+		add(w, "-a");
+		add(w, config->iface[i].device);
+		any = true;
+	}
+	if (!any)
+		add(w, "--no-pci");
+}
+
+int eal_start(const struct config *config, struct err *err)
+{
+	const struct config_platform *p = &config->platform;
+	uint64_t need = div_round_up(bytes_needed(config), MIB);
+	struct words w = {0}, handed;
+	char text[32];
+	int rc;
+
+	if (p->memory && p->memory < need)
+		return err_set(err,
+			"/homeport:homeport/platform/memory: %u MiB. Allowed: %lu or more for "
+			"these tables and packet buffers",
+			p->memory, (unsigned long)need);
+	if (p->memory)
+		need = p->memory;
+	add(&w, "homeportd");
+	add(&w, "--no-telemetry");
+	add(&w, "--log-level=warning");
+	if (p->huge_pages) {
+		add(&w, "--in-memory");
+	} else {
+		add(&w, "--no-huge");
+		add(&w, "--no-shconf");
+	}
+	if (p->memory || !p->huge_pages) {
+		snprintf(text, sizeof(text), "%lu", (unsigned long)need);
+		add(&w, "-m");
+		add(&w, text);
+	}
+	add_cores(&w, p->workers);
+	add_devices(&w, config);
+	for (unsigned i = 0; i < p->eal_options; i++)
+		add(&w, p->eal_option[i]);
+	log_info("eal", "%lu MiB of %s", (unsigned long)need,
+		p->huge_pages ? "huge pages" : "ordinary memory");
+	// EAL moves the words about, so it gets a list of its own
+	handed = w;
+	rc = rte_eal_init((int)handed.count, handed.word);
+	for (unsigned i = 0; i < w.count; i++)
+		free(w.word[i]);
+	if (rc < 0)
+		return err_code(err, -rte_errno, "DPDK does not start: %s%s",
+			rte_strerror(rte_errno),
+			p->huge_pages ? "; are there enough free huge pages?" : "");
+	return 0;
+}

@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// homeportd: the packet tower and the control tower are joined here and nowhere else.
+//
+// The order is: configuration, memory, tables, devices, workers, control socket, DOTS; and back.
+
+#include "base/clock.h"
+#include "dots/dots.h"
+
+#include "box.h"
+
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+#include <rte_lcore.h>
+#include <systemd/sd-daemon.h>
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { EXIT_CLEAN = 0, EXIT_CONFIG = 1, EXIT_RUN_TIME = 3 };
+
+static void report(void *ctx, const char *text)
+{
+	(void)ctx;
+	fprintf(stderr, "homeportd: %s\n", text);
+}
+
+static int fail(const struct err *err, int code)
+{
+	log_error("main", "%s", err->text);
+	return code;
+}
+
+// Signals come by the control thread's descriptor; threads made from here on inherit that.
+static void block_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+// The control thread's side of the ACL: the owner of a subscriber is the only worker that has its state.
+static void on_mark(void *ctx, const struct subkey *subscriber, bool marked)
+{
+	struct box *box = ctx;
+	struct msg msg = {
+		.type = MSG_MARK,
+		.mark = {.subscriber = *subscriber, .marked = marked},
+	};
+	rte_be32_t inside;
+	unsigned worker;
+
+	memcpy(&inside, subscriber->addr, sizeof(inside));
+	worker = pool_worker_of_inside(inside, box->dataplane.workers);
+	// the ring empties by itself in microseconds; a mark must not be lost
+	while (loop_tell(box, worker, &msg) < 0)
+		loop_hear(box);
+}
+
+static int tell(void *ctx, unsigned worker, const struct msg *msg)
+{
+	return loop_tell(ctx, worker, msg);
+}
+
+static const struct rte_ether_addr *mac_of(void *ctx, unsigned number)
+{
+	const struct box *box = ctx;
+	const struct iface *iface = &box->snapshot->iface[number];
+
+	return rte_is_zero_ether_addr(&iface->mac) ? &box->dataplane.port[iface->port].mac
+						   : &iface->mac;
+}
+
+static void catch_up(void *ctx)
+{
+	loop_hear(ctx);
+}
+
+static int ask(void *ctx, unsigned worker, struct msg *msg)
+{
+	return loop_ask(ctx, worker, msg);
+}
+
+static struct portblk *share_new(struct pool *pool, unsigned worker, uint32_t limit)
+{
+	return portblk_new(pool, worker, portblk_size(pool, limit));
+}
+
+static struct rte_mempool *make_mbufs(const struct config *config)
+{
+	return rte_pktmbuf_pool_create("packets", config->platform.packet_buffers, 256,
+		RTE_ALIGN_CEIL(sizeof(struct handover), RTE_MBUF_PRIV_ALIGN),
+		RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+}
+
+// Everything that needs memory of DPDK's and no device.
+static int make_tables(struct box *box, struct err *err)
+{
+	const struct config *config = box->config;
+	struct dataplane *d = &box->dataplane;
+
+	err_set(err, "out of memory");
+	d->workers = config->platform.workers;
+	d->idle_sleep_us = config->platform.idle_sleep;
+	d->icmp_rate = config->platform.icmp_error_rate;
+	box->rcu = d->rcu = rcu_new(d->workers);
+	if (!box->rcu)
+		return -1;
+	box->acl = acl_new(config->max_rules, d->workers, box->rcu);
+	box->neighbours = neighbour_table_new(config->platform.max_neighbours, box->rcu);
+	box->loop = evloop_new();
+	if (!box->acl || !box->neighbours || !box->loop)
+		return -1;
+	d->acl = box->acl;
+	d->neighbours = box->neighbours;
+	d->mbufs = make_mbufs(config);
+	if (!d->mbufs)
+		return err_set(err, "packet buffers: %s", rte_strerror(rte_errno));
+	for (unsigned i = 0; i < d->workers; i++) {
+		box->asked[i].buffer = malloc(ASK_BUFFER);
+		if (!box->asked[i].buffer)
+			return -1;
+	}
+	acl_watch(box->acl, on_mark, box);
+	return 0;
+}
+
+static int make_control(struct box *box, struct err *err)
+{
+	struct neigh_env neigh = {
+		.loop = box->loop,
+		.table = box->neighbours,
+		.mbufs = box->dataplane.mbufs,
+		.tell = tell,
+		.ctx = box,
+		.mac_of = mac_of,
+	};
+	struct resolve_env resolve = {
+		.history_size = box->config->history_size,
+		.retention_s = box->config->history_retention,
+		.workers = box->dataplane.workers,
+		.catch_up = catch_up,
+		.ask = ask,
+		.ctx = box,
+	};
+
+	err_set(err, "out of memory");
+	box->neigh = neigh_new(&neigh);
+	box->resolve = resolve_table_new(&resolve);
+	if (!box->neigh || !box->resolve)
+		return -1;
+	box->build = (struct build){
+		.workers = box->dataplane.workers,
+		.neighbours = box->neighbours,
+		.max_port_sets = eal_port_sets(box->config),
+		.share_new = share_new,
+		.share_free = portblk_free,
+	};
+	return 0;
+}
+
+static int make_workers(struct box *box, struct err *err)
+{
+	struct nat_size size = eal_nat_size(box->config);
+
+	for (unsigned i = 0; i < box->dataplane.workers; i++) {
+		box->dataplane.worker[i] = worker_new(&box->dataplane, i, &size, clock_tick());
+		if (!box->dataplane.worker[i])
+			return err_set(err, "no memory for the tables of worker %u", i);
+	}
+	return 0;
+}
+
+// Interfaces that share a device are set up together: it takes the largest of their MTUs, and lets through
+// what any of them wants.
+static int start_ports(struct box *box, struct err *err)
+{
+	struct dataplane *d = &box->dataplane;
+	const struct snapshot *s = box->snapshot;
+
+	for (unsigned i = 0; i < s->ports; i++) {
+		struct port_setup setup = {
+			.device = s->device[i],
+			.workers = d->workers,
+			.owner = i % d->workers,
+			.mbufs = d->mbufs,
+		};
+
+		for (unsigned k = 0; k < s->ifaces; k++) {
+			const struct iface *iface = &s->iface[k];
+
+			if (!iface->name[0] || iface->port != i)
+				continue;
+			if (iface->mtu > setup.mtu)
+				setup.mtu = iface->mtu;
+			setup.promiscuous |= iface->promiscuous;
+			if (rte_is_zero_ether_addr(&iface->mac))
+				continue;
+			// a device has one address of its own; further ones need its filter open
+			setup.promiscuous |=
+				setup.mac && !rte_is_same_ether_addr(setup.mac, &iface->mac);
+			setup.mac = &iface->mac;
+		}
+		if (port_start(&d->port[i], &setup, err) < 0)
+			return -1;
+		d->ports = i + 1;
+	}
+	return 0;
+}
+
+static int launch(struct box *box, struct err *err)
+{
+	unsigned lcore, i = 0;
+
+	RTE_LCORE_FOREACH_WORKER(lcore)
+	{
+		if (i == box->dataplane.workers)
+			break;
+		if (rte_eal_remote_launch(worker_main, box->dataplane.worker[i], lcore) < 0)
+			return err_set(err, "worker %u does not start", i);
+		i++;
+	}
+	box->launched = i;
+	return i == box->dataplane.workers
+		? 0
+		: err_set(err, "%u of %u workers have a core", i, box->dataplane.workers);
+}
+
+static void close_box(struct box *box)
+{
+	struct dataplane *d = &box->dataplane;
+
+	ctl_close(box->ctl);
+	dots_free(box->dots);
+	atomic_store(&d->stop, true);
+	rte_eal_mp_wait_lcore();
+	if (box->rcu)
+		rcu_barrier(box->rcu);
+	neigh_free(box->neigh);
+	resolve_table_free(box->resolve);
+	for (unsigned i = 0; i < SNAPSHOT_MAX_PORTS; i++)
+		port_stop(&d->port[i]);
+	for (unsigned i = 0; i < d->workers; i++) {
+		worker_free(d->worker[i]);
+		free(box->asked[i].buffer);
+	}
+	conf_release(box->retired, box->snapshot, &box->build);
+	conf_release(box->snapshot, NULL, &box->build);
+	neighbour_table_free(box->neighbours);
+	acl_free(box->acl);
+	evloop_free(box->loop);
+	rcu_free(box->rcu);
+	rte_mempool_free(d->mbufs);
+	rte_eal_cleanup();
+}
+
+static int run(struct box *box)
+{
+	struct dots_env dots;
+	struct err err;
+	int rc;
+
+	if (make_tables(box, &err) < 0 || make_control(box, &err) < 0 ||
+		make_workers(box, &err) < 0)
+		return fail(&err, EXIT_RUN_TIME);
+	if (reload_first(box, &err) < 0 || start_ports(box, &err) < 0)
+		return fail(&err, EXIT_CONFIG);
+	dots = (struct dots_env){
+		.loop = box->loop,
+		.resolver = resolve_table_resolver(box->resolve),
+		.acl = box->acl,
+	};
+	box->dots = dots_new(&dots);
+	if (!box->dots)
+		return EXIT_RUN_TIME;
+	source_fill(box);
+	box->ctl = ctl_open(box->loop, box->config->socket, &box->source, &err);
+	if (!box->ctl || launch(box, &err) < 0)
+		return fail(&err, EXIT_RUN_TIME);
+	if (upstreams_apply(box, NULL, box->config))
+		return EXIT_CONFIG;
+	sd_notifyf(0, "READY=1\nSTATUS=%u worker%s, control socket %s", box->dataplane.workers,
+		box->dataplane.workers == 1 ? "" : "s", box->config->socket);
+	puts("ready");
+	fflush(stdout);
+	rc = loop_run(box);
+	sd_notify(0, "STOPPING=1");
+	return rc;
+}
+
+int main(int argc, char **argv)
+{
+	struct args args;
+	struct box box = {.args = &args};
+	struct err err;
+	int rc = args_read(&args, argc, argv);
+
+	if (rc >= 0)
+		return rc;
+	log_init("homeportd", args.log_level);
+	block_signals();
+	if (args.test_clock)
+		clock_hold();
+	box.schema = schema_new(args.yang, &err);
+	if (!box.schema)
+		return fail(&err, EXIT_CONFIG);
+	box.config = conf_load(box.schema, args.config, report, NULL);
+	rc = box.config && !upstreams_check(box.config, report, NULL) ? EXIT_CLEAN : EXIT_CONFIG;
+	if (rc == EXIT_CLEAN && !args.check) {
+		if (eal_start(box.config, &err) < 0) {
+			rc = fail(&err, EXIT_CONFIG);
+		} else {
+			rc = run(&box);
+			close_box(&box);
+		}
+	}
+	conf_free(box.config);
+	schema_free(box.schema);
+	return rc;
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// Configurations come in force here: built, published to the workers and the control modules, and the one
+// before is freed when the last worker has let it go.
+
+#include "box.h"
+
+#include <systemd/sd-daemon.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static void report(void *ctx, const char *text)
+{
+	(void)ctx;
+	log_error("conf", "%s", text);
+}
+
+// Tells everybody about a snapshot. The order matters to nobody: packets that meet an unknown neighbour
+// wait, and block events of pools that are gone are ignored.
+static int publish(struct box *box, struct snapshot *snapshot, struct err *err)
+{
+	box->snapshot = snapshot;
+	atomic_store_explicit(&box->dataplane.snapshot, snapshot, memory_order_release);
+	if (resolve_table_adopt(box->resolve, snapshot) < 0)
+		return err_set(err, "no memory for the table of port blocks");
+	if (neigh_adopt(box->neigh, snapshot) < 0)
+		return err_set(err,
+			"/homeport:homeport/platform/max-neighbours: the neighbour table is full");
+	return 0;
+}
+
+int reload_first(struct box *box, struct err *err)
+{
+	struct snapshot *snapshot;
+
+	box->build.generation = ++box->generation;
+	snapshot = conf_build(box->config, &box->build, err);
+	return snapshot ? publish(box, snapshot, err) : -1;
+}
+
+static void try_reload(struct box *box)
+{
+	struct config *next = conf_load(box->schema, box->args->config, report, NULL);
+	struct config *old = box->config;
+	struct snapshot *snapshot;
+	struct err err;
+
+	if (!next)
+		return;
+	if (conf_can_replace(old, next, &err) < 0)
+		goto fail;
+	if (upstreams_check(next, report, NULL)) {
+		err_set(&err, "nothing was changed");
+		goto fail;
+	}
+	box->build.old = box->snapshot;
+	box->build.generation = ++box->generation;
+	snapshot = conf_build(next, &box->build, &err);
+	if (!snapshot)
+		goto fail;
+	box->retired = box->snapshot;
+	box->config = next;
+	if (publish(box, snapshot, &err) < 0)
+		log_error("conf", "%s", err.text);
+	upstreams_apply(box, old, next);
+	conf_free(old);
+	log_notice("conf", "%s is in force", box->args->config);
+	return;
+fail:
+	log_error("conf", "%s", err.text);
+	conf_free(next);
+}
+
+void reload(struct box *box)
+{
+	if (box->retired) {
+		log_warning("conf", "the last reload is not finished yet");
+		return;
+	}
+	sd_notify(0, "RELOADING=1");
+	try_reload(box);
+	sd_notify(0, "READY=1");
+}
+
+void reload_poll(struct box *box)
+{
+	if (!box->retired)
+		return;
+	for (unsigned i = 0; i < box->dataplane.workers; i++) {
+		struct worker *w = box->dataplane.worker[i];
+
+		if (atomic_load_explicit(&w->generation, memory_order_acquire) !=
+			box->snapshot->generation)
+			return;
+	}
+	conf_release(box->retired, box->snapshot, &box->build);
+	box->retired = NULL;
+}

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// What the control socket shows of the packet tower: sums over the workers' counters.
+
+#include "base/clock.h"
+
+#include "box.h"
+
+#include <string.h>
+
+static const struct snapshot *get_snapshot(void *ctx)
+{
+	const struct box *box = ctx;
+
+	return box->snapshot;
+}
+
+static void get_totals(void *ctx, struct ctl_totals *out)
+{
+	struct box *box = ctx;
+
+	// packets that neighbours keep waiting are with the control thread until it has heard of them
+	loop_hear(box);
+	memset(out, 0, sizeof(*out));
+	for (unsigned i = 0; i < box->dataplane.workers; i++) {
+		const struct worker_stats *s = &box->dataplane.worker[i]->stats;
+
+		out->received += stat_read(&s->received);
+		out->icmp_errors_sent += stat_read(&s->icmp_errors_sent);
+		out->icmp_errors_withheld += stat_read(&s->icmp_errors_withheld);
+		out->steered += stat_read(&s->steered);
+		for (unsigned v = 0; v < V_COUNT; v++)
+			out->verdict[v] += stat_read(&s->verdict[v]);
+	}
+	out->verdict[V_NEIGHBOUR] += neigh_dropped(box->neigh);
+}
+
+static void get_worker(void *ctx, unsigned number, struct ctl_worker *out)
+{
+	const struct box *box = ctx;
+	const struct worker *w = box->dataplane.worker[number];
+
+	*out = (struct ctl_worker){
+		.received = stat_read(&w->stats.received),
+		.mappings = __atomic_load_n(&w->nat.bib.used, __ATOMIC_RELAXED),
+		.sessions = __atomic_load_n(&w->nat.sessions.used, __ATOMIC_RELAXED),
+		.subscribers = __atomic_load_n(&w->nat.subscribers.used, __ATOMIC_RELAXED),
+	};
+}
+
+static void get_iface(void *ctx, unsigned number, struct ctl_iface *out)
+{
+	const struct box *box = ctx;
+	const struct iface *iface = &box->snapshot->iface[number];
+	const struct port *port = &box->dataplane.port[iface->port];
+
+	*out = (struct ctl_iface){
+		.up = port_link_is_up(port),
+		.mac = rte_is_zero_ether_addr(&iface->mac) ? port->mac : iface->mac,
+		.speed_bps = port_speed_bps(port),
+	};
+	for (unsigned i = 0; i < box->dataplane.workers; i++) {
+		const struct iface_stats *s = &box->dataplane.worker[i]->stats.iface[number];
+
+		out->rx_packets += stat_read(&s->rx_packets);
+		out->rx_bytes += stat_read(&s->rx_bytes);
+		out->rx_multicast += stat_read(&s->rx_multicast);
+		out->rx_drops += stat_read(&s->rx_drops);
+		out->tx_packets += stat_read(&s->tx_packets);
+		out->tx_bytes += stat_read(&s->tx_bytes);
+		out->tx_drops += stat_read(&s->tx_drops);
+	}
+}
+
+static enum ctl_neighbour get_neighbour(void *ctx, uint32_t entry)
+{
+	const struct box *box = ctx;
+
+	switch (neigh_state(box->neigh, entry)) {
+	case NEIGH_STATIC:
+		return CTL_NEIGHBOUR_STATIC;
+	case NEIGH_LEARNED:
+		return CTL_NEIGHBOUR_LEARNED;
+	default:
+		return CTL_NEIGHBOUR_INCOMPLETE;
+	}
+}
+
+static int walk(void *ctx, unsigned worker, enum walk_table table, uint32_t room, void *rows,
+	uint32_t *cursor, uint32_t *count)
+{
+	struct msg msg = {
+		.type = MSG_WALK,
+		.walk = {.table = table, .cursor = *cursor, .room = room, .rows = rows},
+	};
+
+	if (loop_ask(ctx, worker, &msg) < 0)
+		return -1;
+	*cursor = msg.answer.cursor;
+	*count = msg.answer.count;
+	return 0;
+}
+
+static char *get_config(void *ctx)
+{
+	const struct box *box = ctx;
+
+	return conf_print(box->config);
+}
+
+static int advance(void *ctx, uint64_t seconds)
+{
+	int rc = clock_advance(seconds * CLOCK_SECOND);
+
+	if (rc == 0)
+		loop_settle(ctx);
+	return rc;
+}
+
+void source_fill(struct box *box)
+{
+	box->source = (struct ctl_source){
+		.ctx = box,
+		.workers = box->dataplane.workers,
+		.started = clock_unix_ms(),
+		.acl = box->acl,
+		.dots = box->dots,
+		.resolver = resolve_table_resolver(box->resolve),
+		.neighbours = box->neighbours,
+		.snapshot = get_snapshot,
+		.totals = get_totals,
+		.worker = get_worker,
+		.iface = get_iface,
+		.neighbour = get_neighbour,
+		.walk = walk,
+		.config = get_config,
+		.advance = advance,
+	};
+}

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// The join of configuration and DOTS: conf knows no DOTS, and DOTS no configuration.
+
+#include "dots/dots.h"
+
+#include "box.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static struct credentials_files files_of(const struct config_upstream *u)
+{
+	return (struct credentials_files){
+		.certificate = u->certificate,
+		.private_key = u->private_key,
+		.ca = u->ca,
+		.crl = u->crl,
+	};
+}
+
+static int add(struct box *box, const struct config_upstream *u, struct err *err)
+{
+	struct dots_upstream upstream = {
+		.name = u->name,
+		.host = u->address,
+		.port = u->port,
+		.transports = u->transports,
+		.peer_name = u->peer_name,
+		.credentials = files_of(u),
+		.domain = u->prefix,
+		.domains = u->prefixes,
+		.max_subscribers = u->max_subscribers,
+		.max_mitigations = u->max_mitigations,
+		.overlap = u->overlap_by_target ? OVERLAP_TARGET : OVERLAP_TARGET_SOURCE,
+		.max_lifetime = u->max_lifetime,
+		.retry_interval = u->retry_interval,
+		.heartbeat_interval = u->heartbeat_interval,
+	};
+
+	for (unsigned i = 0; i < u->transports; i++)
+		upstream.transport[i] =
+			strcmp(u->transport[i], "tls") ? TRANSPORT_DTLS : TRANSPORT_TLS;
+	return dots_add(box->dots, &upstream, err);
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && !strcmp(a, b));
+}
+
+static bool same_prefixes(const struct config_upstream *a, const struct config_upstream *b)
+{
+	if (a->prefixes != b->prefixes)
+		return false;
+	for (unsigned i = 0; i < a->prefixes; i++) {
+		if (a->prefix[i].len != b->prefix[i].len ||
+			ipaddr_compare(&a->prefix[i].addr, &b->prefix[i].addr))
+			return false;
+	}
+	return true;
+}
+
+static bool same_transports(const struct config_upstream *a, const struct config_upstream *b)
+{
+	if (a->transports != b->transports)
+		return false;
+	for (unsigned i = 0; i < a->transports; i++) {
+		if (strcmp(a->transport[i], b->transport[i]))
+			return false;
+	}
+	return true;
+}
+
+static bool same(const struct config_upstream *a, const struct config_upstream *b)
+{
+	return same_text(a->address, b->address) && a->port == b->port && same_transports(a, b) &&
+		same_text(a->certificate, b->certificate) &&
+		same_text(a->private_key, b->private_key) && same_text(a->ca, b->ca) &&
+		same_text(a->crl, b->crl) && same_text(a->peer_name, b->peer_name) &&
+		same_prefixes(a, b) && a->max_subscribers == b->max_subscribers &&
+		a->max_mitigations == b->max_mitigations &&
+		a->overlap_by_target == b->overlap_by_target &&
+		a->max_lifetime == b->max_lifetime &&
+		a->heartbeat_interval == b->heartbeat_interval &&
+		a->retry_interval == b->retry_interval;
+}
+
+static const struct config_upstream *find(const struct config *config, const char *name)
+{
+	for (unsigned i = 0; config && i < config->upstreams; i++) {
+		if (!strcmp(config->upstream[i].name, name))
+			return &config->upstream[i];
+	}
+	return NULL;
+}
+
+unsigned upstreams_apply(struct box *box, const struct config *old, const struct config *next)
+{
+	unsigned faults = 0;
+	struct err err;
+
+	for (unsigned i = 0; old && i < old->upstreams; i++) {
+		const struct config_upstream *u = &old->upstream[i];
+		const struct config_upstream *now = find(next, u->name);
+
+		if (!now || !same(u, now))
+			dots_remove(box->dots, u->name);
+	}
+	for (unsigned i = 0; i < next->upstreams; i++) {
+		const struct config_upstream *u = &next->upstream[i];
+		const struct config_upstream *was = find(old, u->name);
+
+		if (was && same(u, was))
+			continue;
+		if (add(box, u, &err) < 0) {
+			log_error("dots", "upstream %s: %s", u->name, err.text);
+			faults++;
+		}
+	}
+	return faults;
+}
+
+unsigned upstreams_check(
+	const struct config *config, void (*report)(void *ctx, const char *text), void *ctx)
+{
+	unsigned faults = 0;
+
+	for (unsigned i = 0; i < config->upstreams; i++) {
+		const struct config_upstream *u = &config->upstream[i];
+		struct credentials_files files = files_of(u);
+		struct credentials *credentials;
+		struct err err;
+		char text[1024];
+
+		credentials = credentials_load(&files, &err);
+		if (!credentials) {
+			snprintf(text, sizeof(text),
+				"/homeport:homeport/dots/server/upstream[name='%s']: %s", u->name,
+				err.text);
+			report(ctx, text);
+			faults++;
+		}
+		credentials_free(credentials);
+	}
+	return faults;
+}
