@@ -123,7 +123,7 @@ static inline void read_addresses(struct burst *b, unsigned i, unsigned ihl, uin
 	b->src[i] = src;
 	b->dst[i] = dst;
 	b->ihl[i] = (uint8_t)ihl;
-	if (unlikely(!is_source(src) || src == dst))
+	if (unlikely(!is_source(src)))
 		burst_end(b, i, V_IP_SOURCE);
 	else if (unlikely(!is_unicast(dst)))
 		burst_end(b, i, V_MULTICAST);

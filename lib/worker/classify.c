@@ -111,6 +111,11 @@ static enum way sort(struct worker *w, struct burst *b, unsigned i)
 	const struct nexthop *nh = &w->snapshot->nexthop[b->route[i]];
 	enum way way;
 
+	// not in hdr_read(): a hairpinned packet of a shared address is right to look like that
+	if (b->src[i] == b->dst[i]) {
+		burst_end(b, i, V_IP_SOURCE);
+		return WAY_NONE;
+	}
 	switch ((enum nexthop_kind)nh->kind) {
 	case NEXTHOP_LOCAL:
 		answer_local(w, b, i);
@@ -177,7 +182,7 @@ struct ways classify(struct worker *w, struct burst *b, uint64_t mask)
 
 		big |= (uint64_t)(b->length[i] > nh->mtu) << i;
 		// nearly all packets: inside to outside, or to a pool from there
-		if (unlikely(b->ip[i][8] <= 1 || b->l4[i] == L4_COUNT))
+		if (unlikely(b->ip[i][8] <= 1 || b->l4[i] == L4_COUNT || b->src[i] == b->dst[i]))
 			sort_slowly(w, b, i, &ways);
 		else if (realm == REALM_INTERNAL && nh->realm == REALM_EXTERNAL)
 			ways.out |= bit(i);
