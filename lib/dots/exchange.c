@@ -303,9 +303,12 @@ static void receive_signal(struct exchange *x, const struct message *m)
 	}
 	switch (m->code) {
 	case COAP_SIGNALING_CSM:
-		x->csm_seen = true;
 		if (m->max_message_size != MESSAGE_ABSENT)
 			transport_set_room(x->transport, (size_t)m->max_message_size);
+		if (!x->csm_seen) {
+			x->csm_seen = true;
+			x->events->ready(x->ctx);
+		}
 		break;
 	case COAP_SIGNALING_PING:
 		signal_send(x, COAP_SIGNALING_PONG, m, NULL);

@@ -75,6 +75,10 @@ static void on_reset(void *ctx, const uint8_t *, uint8_t)
 	((struct end *)ctx)->resets++;
 }
 
+static void on_ready(void *)
+{
+}
+
 static void on_ended(void *ctx, const struct err *why)
 {
 	struct end *end = ctx;
@@ -82,7 +86,7 @@ static void on_ended(void *ctx, const struct err *why)
 	snprintf(end->ended, sizeof(end->ended), "%s", why->text);
 }
 
-static const struct exchange_events exchange_events = {on_request, on_reset, on_ended};
+static const struct exchange_events exchange_events = {on_request, on_reset, on_ready, on_ended};
 
 static void on_up(void *ctx, struct transport *transport)
 {
