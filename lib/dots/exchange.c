@@ -148,6 +148,7 @@ static void answer_request(struct exchange *x, const struct message *request, st
 {
 	struct reply reply;
 	uint8_t out[REPLY_BODY_ROOM + ANSWER_OVERHEAD];
+	struct err why;
 	size_t length;
 	int rc;
 
@@ -175,6 +176,11 @@ static void answer_request(struct exchange *x, const struct message *request, st
 	rc = send_message(x, &reply.message, out, sizeof(out), &length);
 	if (rc != -EMSGSIZE && seen && reply.message.type == COAP_MESSAGE_ACK)
 		recent_answer(&x->recent, seen, out, length);
+	if (rc == -EAGAIN && x->kind == TRANSPORT_TLS) {
+		// nothing is repeated on a stream, so an answer that is not taken is lost for good
+		err_set(&why, "the peer does not read its answers");
+		x->events->ended(x->ctx, &why);
+	}
 }
 
 int exchange_notify(

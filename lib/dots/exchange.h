@@ -45,8 +45,8 @@ struct exchange_events {
 	void (*reset)(void *ctx, const uint8_t *token, uint8_t token_length);
 	// exchange_ready() has become true. Streams only, where it is not from the start.
 	void (*ready)(void *ctx);
-	// The peer said goodbye or broke the protocol; the owner closes the transport and may free
-	// the exchange here. Streams only.
+	// The peer said goodbye, broke the protocol or does not read; the owner closes the transport
+	// and may free the exchange here. Streams only.
 	void (*ended)(void *ctx, const struct err *why);
 };
 

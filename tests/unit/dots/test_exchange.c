@@ -418,6 +418,19 @@ static void calls_are_bounded(void **)
 	assert_int_equal(ask(&upstream, &m, 2), 0);
 }
 
+// A full queue is a loss like any other over DTLS
+static void what_the_socket_does_not_take_is_repeated(void **)
+{
+	struct message m = put(COAP_MESSAGE_NON);
+
+	fake_faults[FAKE_TO_DIALLER].full = true;
+	assert_int_equal(ask(&upstream, &m, 30), 0);
+	pass(1);
+	fake_faults[FAKE_TO_DIALLER].full = false;
+	pass(3);
+	assert_int_equal(upstream.answers[ANSWER_REPLY], 1);
+}
+
 static void what_does_not_fit_is_not_sent(void **)
 {
 	static uint8_t big[1300];
@@ -730,6 +743,19 @@ static void a_malformed_frame_ends_the_stream(void **)
 	assert_non_null(strstr(upstream.ended, "aborted by the peer: malformed"));
 }
 
+// What the stream does not take is not kept here either
+static void a_peer_that_does_not_read(void **)
+{
+	struct message m = put(COAP_MESSAGE_NON);
+
+	fake_faults[FAKE_TO_LISTENER].full = true;
+	inject(&home, &m);
+	assert_string_equal(home.ended, "the peer does not read its answers");
+	fake_faults[FAKE_TO_DIALLER].full = true;
+	m = put(COAP_MESSAGE_NON);
+	assert_int_equal(ask(&upstream, &m, 30), -EAGAIN);
+}
+
 // The CSM of the peer decides how much it is sent
 static void the_peers_room_is_kept(void **)
 {
@@ -762,6 +788,7 @@ int main(void)
 		DTLS(separate_response),
 		DTLS(reset_ends_a_request),
 		DTLS(calls_are_bounded),
+		DTLS(what_the_socket_does_not_take_is_repeated),
 		DTLS(what_does_not_fit_is_not_sent),
 		DTLS(only_newer_notifications_count),
 		DTLS(an_unknown_notification_is_reset),
@@ -778,6 +805,7 @@ int main(void)
 		TLS(a_peer_without_csm_is_aborted),
 		TLS(stream_signals),
 		TLS(a_malformed_frame_ends_the_stream),
+		TLS(a_peer_that_does_not_read),
 		TLS(the_peers_room_is_kept),
 	};
 	int failed;
