@@ -41,7 +41,9 @@ static void use_config(struct peer *peer, const struct config_set *set)
 	const struct setting_values *retransmit = &set->setting[SETTING_MAX_RETRANSMIT];
 
 	heartbeat_configure(&peer->heartbeat, set);
-	if (ack->current > 0 && factor->current >= 100 && retransmit->current >= 0)
+	// up to a minute, twice what RFC 9132 shows as the most
+	if (ack->current > 0 && ack->current <= 6000 && factor->current >= 100 &&
+		factor->current <= 1000 && retransmit->current >= 0)
 		exchange_set_timing(peer->exchange,
 			&(struct exchange_timing){
 				.ack_timeout_ms = 10 * (uint32_t)ack->current,

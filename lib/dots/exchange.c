@@ -95,8 +95,7 @@ bool exchange_ready(const struct exchange *x)
 	return x->kind == TRANSPORT_DTLS || x->csm_seen;
 }
 
-// Messages without a body worth keeping: answers, resets, signals. What is lost here is repeated by
-// whoever misses it.
+// Builds a message in `out` and sends it. -EMSGSIZE means that it was not built.
 static int send_message(struct exchange *x, const struct message *message, uint8_t *out,
 	size_t room, size_t *length)
 {

@@ -78,7 +78,7 @@ struct call {
 // Times of RFC 7252 section 4.8, as negotiated in the session configuration of DOTS.
 struct exchange_timing {
 	uint32_t ack_timeout_ms;
-	uint32_t ack_random_factor; // in hundredths
+	uint32_t ack_random_factor; // in hundredths, at least 100
 	uint16_t max_retransmit;
 };
 

@@ -357,6 +357,19 @@ static void one_con_at_a_time(void **)
 	assert_int_equal(upstream.answers[ANSWER_REPLY], 3);
 }
 
+// One that waits for another does not wait longer than it may
+static void a_con_may_run_out_of_time_unsent(void **)
+{
+	struct message m[2] = {put(COAP_MESSAGE_CON), put(COAP_MESSAGE_CON)};
+
+	fake_faults[FAKE_TO_DIALLER].blackhole = true;
+	assert_int_equal(ask(&upstream, &m[0], 300), 0);
+	assert_int_equal(ask(&upstream, &m[1], 5), 0);
+	pass(6);
+	assert_int_equal(upstream.answers[ANSWER_NONE], 1);
+	assert_int_equal(upstream.last.sends, 0);
+}
+
 // RFC 7252 section 5.2.2: an empty ACK ends the retransmissions, the response comes later in a CON
 // of its own, which is acknowledged, its duplicates too, without telling the caller twice
 static void separate_response(void **)
@@ -785,6 +798,7 @@ int main(void)
 		DTLS(con_request_is_retransmitted),
 		DTLS(con_request_and_its_duplicates),
 		DTLS(one_con_at_a_time),
+		DTLS(a_con_may_run_out_of_time_unsent),
 		DTLS(separate_response),
 		DTLS(reset_ends_a_request),
 		DTLS(calls_are_bounded),
