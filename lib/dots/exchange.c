@@ -95,8 +95,7 @@ bool exchange_ready(const struct exchange *x)
 	return x->kind == TRANSPORT_DTLS || x->csm_seen;
 }
 
-// Messages without a body worth keeping: answers, resets, signals. What is lost here is repeated by
-// whoever misses it.
+// Builds a message in `out` and sends it. -EMSGSIZE means that it was not built.
 static int send_message(struct exchange *x, const struct message *message, uint8_t *out,
 	size_t room, size_t *length)
 {
@@ -149,6 +148,7 @@ static void answer_request(struct exchange *x, const struct message *request, st
 {
 	struct reply reply;
 	uint8_t out[REPLY_BODY_ROOM + ANSWER_OVERHEAD];
+	struct err why;
 	size_t length;
 	int rc;
 
@@ -176,6 +176,11 @@ static void answer_request(struct exchange *x, const struct message *request, st
 	rc = send_message(x, &reply.message, out, sizeof(out), &length);
 	if (rc != -EMSGSIZE && seen && reply.message.type == COAP_MESSAGE_ACK)
 		recent_answer(&x->recent, seen, out, length);
+	if (rc == -EAGAIN && x->kind == TRANSPORT_TLS) {
+		// nothing is repeated on a stream, so an answer that is not taken is lost for good
+		err_set(&why, "the peer does not read its answers");
+		x->events->ended(x->ctx, &why);
+	}
 }
 
 int exchange_notify(
@@ -304,9 +309,12 @@ static void receive_signal(struct exchange *x, const struct message *m)
 	}
 	switch (m->code) {
 	case COAP_SIGNALING_CSM:
-		x->csm_seen = true;
 		if (m->max_message_size != MESSAGE_ABSENT)
 			transport_set_room(x->transport, (size_t)m->max_message_size);
+		if (!x->csm_seen) {
+			x->csm_seen = true;
+			x->events->ready(x->ctx);
+		}
 		break;
 	case COAP_SIGNALING_PING:
 		signal_send(x, COAP_SIGNALING_PONG, m, NULL);

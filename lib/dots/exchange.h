@@ -43,8 +43,10 @@ struct exchange_events {
 	void (*request)(void *ctx, const struct message *request, struct reply *reply);
 	// The peer rejected a notification that went out under this token: stop notifying.
 	void (*reset)(void *ctx, const uint8_t *token, uint8_t token_length);
-	// The peer said goodbye or broke the protocol; the owner closes the transport and may free
-	// the exchange here. Streams only.
+	// exchange_ready() has become true. Streams only, where it is not from the start.
+	void (*ready)(void *ctx);
+	// The peer said goodbye, broke the protocol or does not read; the owner closes the transport
+	// and may free the exchange here. Streams only.
 	void (*ended)(void *ctx, const struct err *why);
 };
 
@@ -76,7 +78,7 @@ struct call {
 // Times of RFC 7252 section 4.8, as negotiated in the session configuration of DOTS.
 struct exchange_timing {
 	uint32_t ack_timeout_ms;
-	uint32_t ack_random_factor; // in hundredths
+	uint32_t ack_random_factor; // in hundredths, at least 100
 	uint16_t max_retransmit;
 };
 

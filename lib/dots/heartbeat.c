@@ -44,7 +44,7 @@ void heartbeat_configure(struct heartbeat *hb, const struct config_set *set)
 
 	if (interval != SETTING_ABSENT)
 		hb->interval = (uint32_t)interval;
-	if (missing != SETTING_ABSENT)
+	if (missing > 0)
 		hb->missing_allowed = (uint32_t)missing;
 	wait_for_next(hb);
 }

@@ -223,29 +223,16 @@ static int parse_datagram(struct message *m, const uint8_t *data, size_t length)
 //
 // Len counts options, marker and payload; 13, 14 and 15 announce 1, 2 and 4 bytes more, which
 // hold the length less 13, 269 and 65805 (RFC 8323 section 3.2).
-static const uint32_t extended_base[] = {13, 269, 65805};
-
 static int parse_frame(struct message *m, const uint8_t *data, size_t length)
 {
-	size_t extra, head;
-	uint64_t rest;
+	int whole = frame_length(data, length);
+	size_t head;
 
-	if (length < 2)
+	if (whole <= 0 || (size_t)whole != length)
 		return -EBADMSG;
-	rest = data[0] >> 4;
-	m->token_length = data[0] & 0xf;
-	extra = rest < 13 ? 0 : (size_t)1 << (rest - 13);
-	head = 1 + extra + 1;
-	if (length < head)
-		return -EBADMSG;
-	if (extra) {
-		struct slice value = {data + 1, extra};
-
-		rest = (uint64_t)extended_base[rest - 13] + read_uint(&value);
-	}
-	if (rest + m->token_length != length - head)
-		return -EBADMSG;
+	head = data[0] >> 4 < 13 ? 2 : 2 + ((size_t)1 << ((data[0] >> 4) - 13));
 	m->type = COAP_MESSAGE_NON;
+	m->token_length = data[0] & 0xf;
 	m->code = data[head - 1];
 	return parse_rest(m, data + head, length - head);
 }
@@ -329,17 +316,19 @@ static void put_rest(struct builder *b, const struct message *m)
 	}
 }
 
+// A message that fits FRAME_MAX needs no more than two bytes of extended length.
 static void put_frame_head(struct builder *b, const struct message *m, size_t rest)
 {
-	uint8_t head[6] = {(uint8_t)(rest << 4 | m->token_length)};
+	uint8_t head[3] = {(uint8_t)(rest << 4 | m->token_length)};
 	size_t used = 1;
 
-	for (unsigned i = ARRAY_LEN(extended_base); i-- > 0 && used == 1;) {
-		if (rest < extended_base[i])
-			continue;
-		head[0] = (uint8_t)((13 + i) << 4 | m->token_length);
-		for (unsigned byte = 1u << i; byte-- > 0;)
-			head[used++] = (uint8_t)((rest - extended_base[i]) >> 8 * byte);
+	if (rest >= 269) {
+		head[0] = (uint8_t)(14 << 4 | m->token_length);
+		head[used++] = (uint8_t)((rest - 269) >> 8);
+		head[used++] = (uint8_t)(rest - 269);
+	} else if (rest >= 13) {
+		head[0] = (uint8_t)(13 << 4 | m->token_length);
+		head[used++] = (uint8_t)(rest - 13);
 	}
 	put_bytes(b, head, used);
 	put_bytes(b, &m->code, 1);
@@ -348,7 +337,7 @@ static void put_frame_head(struct builder *b, const struct message *m, size_t re
 int message_build(
 	const struct message *message, enum transport_kind kind, uint8_t *out, size_t room)
 {
-	struct builder b = {.out = out, .room = room};
+	struct builder b = {.out = out, .room = room < MESSAGE_MAX ? room : MESSAGE_MAX};
 
 	if (message->path_count > MESSAGE_PATH_MAX)
 		return -EMSGSIZE;
@@ -365,5 +354,5 @@ int message_build(
 	}
 	put_bytes(&b, message->token, message->token_length);
 	put_rest(&b, message);
-	return b.used <= room ? (int)b.used : -EMSGSIZE;
+	return b.used <= b.room ? (int)b.used : -EMSGSIZE;
 }

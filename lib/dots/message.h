@@ -8,6 +8,7 @@
 // Nothing is allocated or copied: texts and payload point into the bytes the message was read from,
 // or that its maker handed in, and live as long as those.
 
+#include "dots/frame.h"
 #include "dots/transport.h"
 
 #include <coap3/coap.h>
@@ -17,9 +18,9 @@
 #include <stdint.h>
 
 #define MESSAGE_TOKEN_MAX 8
-#define MESSAGE_PATH_MAX  8     // Uri-Path segments; DOTS needs six
-#define MESSAGE_ABSENT    -1    // of an option with a number
-#define MESSAGE_MAX       65536 // bytes of the largest message taken or sent
+#define MESSAGE_PATH_MAX  8         // Uri-Path segments; DOTS needs six
+#define MESSAGE_ABSENT    -1        // of an option with a number
+#define MESSAGE_MAX       FRAME_MAX // bytes of the largest message taken or sent
 
 struct slice {
 	const uint8_t *data;

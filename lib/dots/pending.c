@@ -205,9 +205,10 @@ int exchange_call(struct exchange *x, struct message *message, const struct call
 	if (p->confirmable)
 		p->id = x->next_id++;
 	pending_link(x, p);
-	if (p->confirmable && con_is_out(x))
-		return 0; // its turn comes by send_next_con()
-	rc = pending_send(p);
+	// a CON that has to wait for another goes out by send_next_con()
+	rc = p->confirmable && con_is_out(x)
+		? timer_set(x->loop, &p->timer, p->deadline, pending_timeout)
+		: pending_send(p);
 	if (rc < 0) {
 		pending_unlink(x, p);
 		free(p);

@@ -200,12 +200,17 @@ static void on_reset(void *ctx, const uint8_t *token, uint8_t token_length)
 	signal_reset(&((struct session *)ctx)->signal, token, token_length);
 }
 
+static void on_ready(void *ctx)
+{
+	established(ctx);
+}
+
 static void on_ended(void *ctx, const struct err *why)
 {
 	drop(ctx, why);
 }
 
-static const struct exchange_events exchange_events = {on_request, on_reset, on_ended};
+static const struct exchange_events exchange_events = {on_request, on_reset, on_ready, on_ended};
 
 static void on_up(void *ctx, struct transport *transport)
 {
@@ -228,10 +233,7 @@ static void on_message(void *ctx, struct transport *, const uint8_t *data, size_
 	struct session *s = ctx;
 
 	heartbeat_heard(&s->heartbeat);
-	// what a stream brings first is its CSM; requests come when that is through
 	exchange_receive(s->exchange, data, length);
-	if (s->state == SESSION_CONNECTING && s->exchange && exchange_ready(s->exchange))
-		established(s);
 }
 
 static void on_down(void *ctx, struct transport *, const struct err *why)

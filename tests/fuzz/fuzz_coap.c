@@ -83,12 +83,16 @@ static void on_reset(void *, const uint8_t *token, uint8_t token_length)
 	signal_reset(&world.signal, token, token_length);
 }
 
+static void on_ready(void *)
+{
+}
+
 static void on_ended(void *, const struct err *)
 {
 	world.ended = true;
 }
 
-static const struct exchange_events events = {on_request, on_reset, on_ended};
+static const struct exchange_events events = {on_request, on_reset, on_ready, on_ended};
 
 static void on_lost(void *)
 {

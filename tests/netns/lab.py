@@ -25,7 +25,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("HOMEPORT_BUILD", ROOT / "build"))
 HOMEPORTD = BUILD / "app/homeportd/homeportd"
 HOMEPORT = BUILD / "app/homeport/homeport"
-DOTSC = pathlib.Path(os.environ.get("HOMEPORT_DOTSC", BUILD / "app/homeport-dotsc/homeport-dotsc"))
+DOTSC = BUILD / "app/homeport-dotsc/homeport-dotsc"
 
 POOL = "203.0.113.7"
 BOX_INSIDE = "100.64.0.1"

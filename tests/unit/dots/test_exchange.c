@@ -75,6 +75,10 @@ static void on_reset(void *ctx, const uint8_t *, uint8_t)
 	((struct end *)ctx)->resets++;
 }
 
+static void on_ready(void *)
+{
+}
+
 static void on_ended(void *ctx, const struct err *why)
 {
 	struct end *end = ctx;
@@ -82,7 +86,7 @@ static void on_ended(void *ctx, const struct err *why)
 	snprintf(end->ended, sizeof(end->ended), "%s", why->text);
 }
 
-static const struct exchange_events exchange_events = {on_request, on_reset, on_ended};
+static const struct exchange_events exchange_events = {on_request, on_reset, on_ready, on_ended};
 
 static void on_up(void *ctx, struct transport *transport)
 {
@@ -353,6 +357,19 @@ static void one_con_at_a_time(void **)
 	assert_int_equal(upstream.answers[ANSWER_REPLY], 3);
 }
 
+// One that waits for another does not wait longer than it may
+static void a_con_may_run_out_of_time_unsent(void **)
+{
+	struct message m[2] = {put(COAP_MESSAGE_CON), put(COAP_MESSAGE_CON)};
+
+	fake_faults[FAKE_TO_DIALLER].blackhole = true;
+	assert_int_equal(ask(&upstream, &m[0], 300), 0);
+	assert_int_equal(ask(&upstream, &m[1], 5), 0);
+	pass(6);
+	assert_int_equal(upstream.answers[ANSWER_NONE], 1);
+	assert_int_equal(upstream.last.sends, 0);
+}
+
 // RFC 7252 section 5.2.2: an empty ACK ends the retransmissions, the response comes later in a CON
 // of its own, which is acknowledged, its duplicates too, without telling the caller twice
 static void separate_response(void **)
@@ -412,6 +429,19 @@ static void calls_are_bounded(void **)
 	assert_int_equal(upstream.answers[ANSWER_NONE], EXCHANGE_CALLS);
 	m = put(COAP_MESSAGE_NON);
 	assert_int_equal(ask(&upstream, &m, 2), 0);
+}
+
+// A full queue is a loss like any other over DTLS
+static void what_the_socket_does_not_take_is_repeated(void **)
+{
+	struct message m = put(COAP_MESSAGE_NON);
+
+	fake_faults[FAKE_TO_DIALLER].full = true;
+	assert_int_equal(ask(&upstream, &m, 30), 0);
+	pass(1);
+	fake_faults[FAKE_TO_DIALLER].full = false;
+	pass(3);
+	assert_int_equal(upstream.answers[ANSWER_REPLY], 1);
 }
 
 static void what_does_not_fit_is_not_sent(void **)
@@ -726,6 +756,19 @@ static void a_malformed_frame_ends_the_stream(void **)
 	assert_non_null(strstr(upstream.ended, "aborted by the peer: malformed"));
 }
 
+// What the stream does not take is not kept here either
+static void a_peer_that_does_not_read(void **)
+{
+	struct message m = put(COAP_MESSAGE_NON);
+
+	fake_faults[FAKE_TO_LISTENER].full = true;
+	inject(&home, &m);
+	assert_string_equal(home.ended, "the peer does not read its answers");
+	fake_faults[FAKE_TO_DIALLER].full = true;
+	m = put(COAP_MESSAGE_NON);
+	assert_int_equal(ask(&upstream, &m, 30), -EAGAIN);
+}
+
 // The CSM of the peer decides how much it is sent
 static void the_peers_room_is_kept(void **)
 {
@@ -755,9 +798,11 @@ int main(void)
 		DTLS(con_request_is_retransmitted),
 		DTLS(con_request_and_its_duplicates),
 		DTLS(one_con_at_a_time),
+		DTLS(a_con_may_run_out_of_time_unsent),
 		DTLS(separate_response),
 		DTLS(reset_ends_a_request),
 		DTLS(calls_are_bounded),
+		DTLS(what_the_socket_does_not_take_is_repeated),
 		DTLS(what_does_not_fit_is_not_sent),
 		DTLS(only_newer_notifications_count),
 		DTLS(an_unknown_notification_is_reset),
@@ -774,6 +819,7 @@ int main(void)
 		TLS(a_peer_without_csm_is_aborted),
 		TLS(stream_signals),
 		TLS(a_malformed_frame_ends_the_stream),
+		TLS(a_peer_that_does_not_read),
 		TLS(the_peers_room_is_kept),
 	};
 	int failed;

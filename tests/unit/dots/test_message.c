@@ -169,11 +169,12 @@ static void frames_of_each_length(void **)
 		assert_int_equal(
 			message_parse(&again, TRANSPORT_TLS, out, (size_t)length + 1), -EBADMSG);
 	}
-	m.payload = (struct slice){body, sizeof(body)};
-	assert_int_equal(message_build(&m, TRANSPORT_TLS, out, sizeof(out)),
-		1 + 4 + 1 + 1 + (int)sizeof(body));
-	assert_int_equal(out[0], 0xf0);
-	assert_int_equal(message_parse(&again, TRANSPORT_TLS, out, 7 + sizeof(body)), 0);
+	// longer than anybody may send us
+	m.payload = (struct slice){body, MESSAGE_MAX - 5};
+	assert_int_equal(message_build(&m, TRANSPORT_TLS, out, sizeof(out)), MESSAGE_MAX);
+	assert_int_equal(message_parse(&again, TRANSPORT_TLS, out, MESSAGE_MAX), 0);
+	m.payload.length++;
+	assert_int_equal(message_build(&m, TRANSPORT_TLS, out, sizeof(out)), -EMSGSIZE);
 }
 
 static void signal_options(void **)

@@ -38,6 +38,9 @@ static void add(struct upstream *u)
 	settle();
 }
 
+// A name that no resolver library asks the network about: a label has 63 characters at most.
+#define NO_HOST "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx.invalid"
+
 // ------------------------------------------------------------------ dialling
 
 static void dtls_first(void **)
@@ -176,13 +179,13 @@ static void a_host_name_that_does_not_exist(void **)
 	struct dots_upstream config = upstream_config(&one);
 	struct err err;
 
-	config.host = "no-such-host.invalid";
+	config.host = NO_HOST;
 	config.peer_name = NULL;
 	assert_int_equal(dots_add(dots, &config, &err), 0);
 	while (!strcmp(state(), "resolving"))
 		assert_int_equal(evloop_turn(loop, 10000), 0);
 	assert_string_equal(state(), "waiting");
-	assert_non_null(strstr(last_error, "no-such-host.invalid: "));
+	assert_non_null(strstr(last_error, NO_HOST ": "));
 	assert_int_equal(fake_dials[TRANSPORT_DTLS], 0);
 }
 
@@ -192,7 +195,7 @@ static void a_look_up_is_abandoned(void **)
 	struct dots_upstream config = upstream_config(&one);
 	struct err err;
 
-	config.host = "no-such-host.invalid";
+	config.host = NO_HOST;
 	config.peer_name = NULL;
 	assert_int_equal(dots_add(dots, &config, &err), 0);
 	assert_int_equal(dots_remove(dots, "one"), 0);

@@ -11,38 +11,13 @@
 #include "dots/validate.h"
 
 #include "unit.h"
+#include "vectors.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 static json_t *rows;
-
-static const char *text_of(const json_t *row, const char *name)
-{
-	return json_string_value(json_object_get(row, name));
-}
-
-static size_t bytes_of(const json_t *row, uint8_t *out, size_t room)
-{
-	const char *hex = text_of(row, "hex");
-	size_t length = strlen(hex) / 2;
-
-	assert_true(length <= room);
-	for (size_t i = 0; i < length; i++)
-		sscanf(hex + 2 * i, "%2hhx", &out[i]);
-	return length;
-}
-
-static const json_t *row_named(const char *name)
-{
-	for (size_t i = 0; i < json_array_size(rows); i++) {
-		if (!strcmp(text_of(json_array_get(rows, i), "name"), name))
-			return json_array_get(rows, i);
-	}
-	fail_msg("no row %s", name);
-	return NULL;
-}
 
 static bool is_about(const json_t *row, const char *what)
 {
@@ -97,27 +72,27 @@ static void valid_bodies(void **)
 
 	for (size_t i = 0; i < json_array_size(rows); i++) {
 		const json_t *row = json_array_get(rows, i);
-		bool request = !strcmp(text_of(row, "kind"), "request");
-		const char *sent_as = text_of(row, "sent_as");
+		bool request = !strcmp(vector_text(row, "kind"), "request");
+		const char *sent_as = vector_text(row, "sent_as");
 		uint8_t data[512], out[512], expected[512];
 		size_t length, expected_length;
 		struct err err = {""};
 		json_t *json;
 		int rc;
 
-		if (!request && strcmp(text_of(row, "kind"), "reply"))
+		if (!request && strcmp(vector_text(row, "kind"), "reply"))
 			continue;
-		length = bytes_of(row, data, sizeof(data));
+		length = vector_bytes(row, data, sizeof(data));
 		json = json_from_body(data, length, &err);
 		if (!json || !json_equal(json, json_object_get(row, "json")))
-			fail_msg("%s: %s %s", text_of(row, "name"), err.text,
+			fail_msg("%s: %s %s", vector_text(row, "name"), err.text,
 				json_dumps(json, JSON_COMPACT));
 		json_decref(json);
-		expected_length =
-			bytes_of(sent_as ? row_named(sent_as) : row, expected, sizeof(expected));
+		expected_length = vector_bytes(
+			sent_as ? vector_named(rows, sent_as) : row, expected, sizeof(expected));
 		rc = again(row, data, length, request, out, sizeof(out), &err);
 		if (rc < 0)
-			fail_msg("%s: %s", text_of(row, "name"), err.text);
+			fail_msg("%s: %s", vector_text(row, "name"), err.text);
 		assert_int_equal(rc, expected_length);
 		assert_memory_equal(out, expected, expected_length);
 		seen++;
@@ -133,7 +108,7 @@ static void refused_bodies(void **)
 
 	for (size_t i = 0; i < json_array_size(rows); i++) {
 		const json_t *row = json_array_get(rows, i);
-		const char *name = text_of(row, "name"), *says = text_of(row, "says");
+		const char *name = vector_text(row, "name"), *says = vector_text(row, "says");
 		struct mitigation_body *bodies;
 		struct redirect_body redirect;
 		struct err err = {""};
@@ -143,9 +118,9 @@ static void refused_bodies(void **)
 		bool status;
 		int rc;
 
-		if (strcmp(text_of(row, "kind"), "refused"))
+		if (strcmp(vector_text(row, "kind"), "refused"))
 			continue;
-		length = bytes_of(row, data, sizeof(data));
+		length = vector_bytes(row, data, sizeof(data));
 		if (!strncmp(name, "74", 2)) {
 			rc = codec_read_heartbeat(data, length, &status, &err);
 		} else if (!strncmp(name, "75", 2)) {
@@ -190,9 +165,9 @@ static void whole_messages(void **)
 	};
 
 	for (unsigned i = 0; i < ARRAY_LEN(expected); i++) {
-		const json_t *row = row_named(expected[i].name);
+		const json_t *row = vector_named(rows, expected[i].name);
 		uint8_t data[512], out[512], frame[512];
-		size_t length = bytes_of(row, data, sizeof(data));
+		size_t length = vector_bytes(row, data, sizeof(data));
 		struct message m, over_tls;
 		int built;
 
@@ -230,8 +205,7 @@ int main(void)
 	};
 	int failed;
 
-	rows = json_load_file(getenv("VECTORS"), 0, NULL);
-	assert(rows);
+	rows = vectors_load();
 	failed = cmocka_run_group_tests(tests, NULL, NULL);
 	json_decref(rows);
 	return failed;

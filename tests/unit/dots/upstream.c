@@ -43,6 +43,10 @@ static void on_reset(void *, const uint8_t *, uint8_t)
 {
 }
 
+static void on_ready(void *)
+{
+}
+
 static void on_ended(void *ctx, const struct err *why)
 {
 	struct upstream *u = ctx;
@@ -50,7 +54,7 @@ static void on_ended(void *ctx, const struct err *why)
 	snprintf(u->ended, sizeof(u->ended), "%s", why->text);
 }
 
-static const struct exchange_events exchange_events = {on_request, on_reset, on_ended};
+static const struct exchange_events exchange_events = {on_request, on_reset, on_ready, on_ended};
 
 static void on_up(void *ctx, struct transport *transport)
 {
