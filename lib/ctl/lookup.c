@@ -84,6 +84,7 @@ static bool read_request(struct call *call, struct resolve_req *req)
 		.outside = ipprefix_make(&addr, ipaddr_bits(&addr)),
 		.lower = (uint16_t)number,
 		.upper = (uint16_t)number,
+		.with_mapping = true,
 	};
 	if (!read_protocol(r->word[3], &req->protocol)) {
 		call_fail(call, PROTO_USAGE, "protocol: %s. Allowed: icmp, tcp, udp, 1 to 255",

@@ -23,7 +23,8 @@ struct resolve_req {
 	uint8_t protocol; // IANA number; 0: any
 	bool by_target;   // ICMP without an identifier: find live ICMP sessions towards `target`
 	struct ipprefix target;
-	int64_t at;           // Unix time in milliseconds; 0: now
+	bool with_mapping; // find the mapping behind a single port too: asks a worker and waits for it
+	int64_t at;        // Unix time in milliseconds; 0: now
 	uint32_t tolerance_s; // how far the asker's clock may be off, either way
 };
 
@@ -34,7 +35,7 @@ struct holder {
 	struct ipaddr outside;
 	uint16_t lower; // what of the asked range this holder has; host order
 	uint16_t upper;
-	bool mapped;          // one live mapping was found, for a single port and protocol:
+	bool mapped;          // asked for with_mapping, and one is there now:
 	struct ipaddr inside; // its inside address,
 	uint16_t inside_port; // and port, host order
 	int64_t from;         // Unix time in milliseconds the holding began

@@ -415,8 +415,8 @@ static int find_outside(
 	}
 	if (!ours)
 		return -EADDRNOTAVAIL;
-	if (is_host(&req->outside) && !req->any_port && req->lower == req->upper && req->protocol &&
-		answer->count == 1 && answer->room && !answer->holder[0].until && !w.past)
+	if (req->with_mapping && req->protocol && !req->any_port && req->lower == req->upper &&
+		!w.past && answer->count == 1 && !answer->holder[0].until)
 		find_mapping(t, req, &answer->holder[0]);
 	return 0;
 }

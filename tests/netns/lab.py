@@ -257,24 +257,8 @@ class Lab:
 
     def make_pki(self):
         """A CA, the upstream's certificate and the box's, in folder/pki."""
-        pki = self.folder / "pki"
-        pki.mkdir(exist_ok=True)
-        run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-            "-nodes", "-days", "30", "-subj", "/CN=Lab CA", "-keyout", pki / "ca.key", "-out",
-            pki / "ca.pem")
-        self.make_certificate("upstream", UPSTREAM_NAME, "serverAuth")
-        self.make_certificate("box", "cgn.example.net", "clientAuth")
-        return pki
-
-    def make_certificate(self, file, name, usage, days=30):
-        pki = self.folder / "pki"
-        (pki / f"{file}.ext").write_text(f"subjectAltName=DNS:{name}\nextendedKeyUsage={usage}\n")
-        run("openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-            "-subj", f"/CN={name}", "-keyout", pki / f"{file}.key", "-out", pki / f"{file}.csr")
-        run("openssl", "x509", "-req", "-in", pki / f"{file}.csr", "-CA", pki / "ca.pem", "-CAkey",
-            pki / "ca.key", "-CAcreateserial", "-days", str(days), "-extfile",
-            pki / f"{file}.ext", "-out", pki / f"{file}.pem")
-        (pki / f"{file}.key").chmod(0o600)
+        run(ROOT / "scripts/make-pki", self.folder / "pki", UPSTREAM_NAME, "cgn.example.net")
+        return self.folder / "pki"
 
     def close(self):
         for process in list(self.processes):
