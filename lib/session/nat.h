@@ -44,6 +44,11 @@ struct nat {
 	bool had_statics;                      // some block has ports reserved for static mappings
 };
 
+static inline const struct nat_policy *policy_of(const struct nat *nat, uint8_t slot)
+{
+	return nat->snapshot->policy[slot];
+}
+
 // Makes the state of one worker at tick `now`. Returns 0 or -ENOMEM.
 int nat_init(struct nat *nat, const struct nat_size *size, uint32_t now);
 void nat_fini(struct nat *nat);
@@ -103,6 +108,13 @@ enum verdict nat_track(struct nat *nat, uint32_t mapping, rte_be32_t remote, rte
 
 // Ends a mapping and its sessions at once; its port may be given out again without a rest.
 void nat_close(struct nat *nat, uint32_t mapping, uint32_t now);
+
+// Takes out a mapping without sessions. Its port rests for the hold-down time, unless `reuse` (RFC 6888
+// REQ-8).
+void mapping_end(struct nat *nat, uint32_t mapping, bool reuse, uint32_t now);
+
+// A subscriber goes when nothing of it is left.
+void subscriber_settle(struct nat *nat, uint32_t subscriber);
 
 // Ends what has run out, at most `budget` entries. Returns how many entries came up.
 unsigned nat_expire(struct nat *nat, uint32_t now, unsigned budget);
