@@ -25,7 +25,7 @@ struct dots *dots_new(const struct dots_env *env)
 	if (!dots)
 		return NULL;
 	dots->loop = env->loop;
-	dots->enforcer = (struct enforcer){env->resolver, env->acl};
+	dots->enforcer = (struct enforcer){.resolver = env->resolver, .acl = env->acl};
 	dots->mitigations = mitigations_new(env->loop, &dots->enforcer);
 	if (!dots->mitigations) {
 		free(dots);

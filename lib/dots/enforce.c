@@ -310,6 +310,8 @@ static void make_rules(struct rules *rules, const struct scope *scope,
 		struct acl_rule rule = {
 			.subscriber = suspect->holder.subscriber, .action = ACL_BLOCK};
 
+		if (suspect->delegated || suspect->installed)
+			continue;
 		memcpy(rule.label, label, strnlen(label, sizeof(rule.label) - 1));
 		for (unsigned j = 0; j < scope->targets && rules->count <= ENFORCE_RULES_MAX; j++) {
 			rule.target = scope->target[j];
@@ -353,26 +355,43 @@ int enforce_find(const struct enforcer *enforcer, const struct policy *policy,
 	return rc;
 }
 
+static int add_rules(
+	const struct enforcer *enforcer, const struct rules *rules, struct enforcement *enforcement)
+{
+	unsigned before = enforcement->slots;
+
+	for (unsigned i = 0; i < rules->count; i++) {
+		int rc = acl_add(
+			enforcer->acl, &rules->rule[i], &enforcement->slot[enforcement->slots]);
+
+		if (rc < 0) {
+			while (enforcement->slots > before)
+				acl_remove(enforcer->acl, enforcement->slot[--enforcement->slots]);
+			return rc;
+		}
+		enforcement->slots++;
+	}
+	return 0;
+}
+
 int enforce_install(const struct enforcer *enforcer, const struct scope *scope, const char *label,
 	struct enforcement *enforcement)
 {
 	struct rules rules = {.rule = calloc(ENFORCE_RULES_MAX, sizeof(*rules.rule))};
-	int rc = 0;
+	uint32_t *slot;
+	int rc = -ENOMEM;
 
 	if (!rules.rule)
 		return -ENOMEM;
 	make_rules(&rules, scope, enforcement, label);
-	enforcement->slot = calloc(rules.count + 1, sizeof(*enforcement->slot));
-	if (!enforcement->slot)
-		rc = -ENOMEM;
-	for (unsigned i = 0; i < rules.count && rc == 0; i++) {
-		rc = acl_add(enforcer->acl, &rules.rule[i], &enforcement->slot[enforcement->slots]);
-		if (rc == 0)
-			enforcement->slots++;
+	slot = realloc(enforcement->slot, (enforcement->slots + rules.count + 1) * sizeof(*slot));
+	if (slot) {
+		enforcement->slot = slot;
+		rc = add_rules(enforcer, &rules, enforcement);
 	}
+	for (unsigned i = 0; i < enforcement->suspects && rc == 0; i++)
+		enforcement->suspect[i].installed = !enforcement->suspect[i].delegated;
 	free(rules.rule);
-	if (rc < 0)
-		enforce_end(enforcer, enforcement);
 	return rc;
 }
 

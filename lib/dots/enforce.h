@@ -6,6 +6,7 @@
 // only find the subscriber; the rules match from any inside port.
 
 #include "base/err.h"
+#include "dots/delegate.h"
 #include "dots/policy.h"
 #include "dots/scope.h"
 #include "resolve/resolve.h"
@@ -17,6 +18,7 @@
 struct enforcer {
 	struct resolver *resolver;
 	struct acl *acl;
+	const struct delegate *delegate; // NULL: the box stops everybody itself
 };
 
 // A subscriber that a request hits.
@@ -24,6 +26,8 @@ struct suspect {
 	struct holder holder; // the first of its holdings that a lookup gave
 	bool ipv4;            // found by a source of this family: targets of it are closed to him
 	bool ipv6;
+	bool delegated; // left to somebody else: has no rules here
+	bool installed; // has them
 };
 
 // What one request comes to; all zero is nothing.
@@ -40,8 +44,8 @@ struct enforcement {
 int enforce_find(const struct enforcer *enforcer, const struct policy *policy,
 	const struct scope *scope, struct enforcement *found, struct err *err);
 
-// Puts the rules in force, all or none: -ENOSPC if the ACL has no room for them, or -ENOMEM.
-// `label` is shown with each.
+// Puts the rules in force of those suspects who have none yet and are not delegated, all or none:
+// -ENOSPC if the ACL has no room for them, or -ENOMEM. `label` is shown with each.
 int enforce_install(const struct enforcer *enforcer, const struct scope *scope, const char *label,
 	struct enforcement *enforcement);
 

@@ -36,11 +36,18 @@ struct mitigations *mitigations_new(struct evloop *loop, const struct enforcer *
 	return all;
 }
 
+static const struct delegate *delegate_of(const struct mitigation *m)
+{
+	return m->all->enforcer->delegate;
+}
+
 static void mitigation_free(struct mitigation *m)
 {
 	if (!m)
 		return;
 	timer_stop(m->all->loop, &m->expiry);
+	if (delegate_of(m))
+		delegate_of(m)->end(delegate_of(m)->ctx, m);
 	enforce_end(m->all->enforcer, &m->enforcement);
 	scope_free(&m->scope);
 	free(m->cuid);
@@ -128,6 +135,20 @@ struct dropped mitigation_dropped(const struct mitigation *m)
 	};
 }
 
+// What the box and those it has delegated suspects to have dropped.
+static struct acl_hits hits_of(const struct mitigation *m, struct delegate_report *report)
+{
+	struct acl_hits hits = enforce_hits(m->all->enforcer, &m->enforcement);
+
+	*report = (struct delegate_report){0};
+	if (!delegate_of(m))
+		return hits;
+	delegate_of(m)->report(delegate_of(m)->ctx, m, report);
+	hits.packets += report->hits.packets;
+	hits.bytes += report->hits.bytes;
+	return hits;
+}
+
 // The rules drop from the moment they are installed, and their counters are all we see of the
 // attack. So the statuses of RFC 9132 table 3 mean here:
 //   1 in progress             the rules are in force, and nothing has met them yet
@@ -135,9 +156,13 @@ struct dropped mitigation_dropped(const struct mitigation *m)
 //   3 attack stopped          none has come for ATTACK_PAUSE; more of it leads back to 2
 static void poll_one(struct mitigation *m, uint64_t now)
 {
-	struct acl_hits hits = enforce_hits(m->all->enforcer, &m->enforcement);
+	struct delegate_report report;
+	struct acl_hits hits = hits_of(m, &report);
 
-	if (hits.packets != m->hits.packets) {
+	if (report.pending) {
+		m->status = STATUS_IN_PROGRESS;
+	} else if (hits.packets != m->hits.packets ||
+		(report.mitigating && m->status == STATUS_IN_PROGRESS)) {
 		m->hit_at = now;
 		m->status = STATUS_MITIGATED;
 	} else if (m->status == STATUS_MITIGATED && now - m->hit_at >= ATTACK_PAUSE) {
@@ -186,8 +211,9 @@ static int grant_lifetime(struct mitigation *m, int64_t asked)
 void mitigation_end(struct mitigation *m, enum mitigation_status status)
 {
 	struct owner *owner = m->owner;
+	struct delegate_report report;
 
-	m->hits = enforce_hits(m->all->enforcer, &m->enforcement);
+	m->hits = hits_of(m, &report);
 	m->status = status;
 	m->ends = clock_now();
 	log_notice("dots", "%s: mitigation %u ends: %" PRIu64 " packets dropped",
@@ -233,15 +259,46 @@ static enum put_outcome refresh(struct mitigation *m, const struct put *put)
 	// a timer that is set already is moved, which takes no memory
 	if (put->body->has_lifetime)
 		grant_lifetime(m, put->body->lifetime);
+	if (delegate_of(m))
+		delegate_of(m)->refresh(delegate_of(m)->ctx, m);
 	return PUT_REFRESHED;
 }
 
-// A mitigation in the list whose rules are installed; NULL with the reason in err.
+static int install(struct mitigation *m)
+{
+	char label[64];
+
+	snprintf(label, sizeof(label), "%s mid %u", m->owner->policy.name, m->mid);
+	return enforce_install(m->all->enforcer, &m->scope, label, &m->enforcement);
+}
+
+// Each suspect is stopped by whom the delegate finds for him, or by the box.
+static int put_in_force(struct mitigation *m)
+{
+	const struct delegate *d = delegate_of(m);
+
+	for (unsigned i = 0; d && i < m->enforcement.suspects; i++)
+		m->enforcement.suspect[i].delegated = d->take(d->ctx, m, i);
+	return install(m);
+}
+
+int mitigation_step_in(struct mitigation *m, unsigned suspect)
+{
+	int rc;
+
+	m->enforcement.suspect[suspect].delegated = false;
+	rc = install(m);
+	if (rc < 0)
+		log_error("dots", "%s: mitigation %u: no room for the rules it takes",
+			m->owner->policy.name, m->mid);
+	return rc;
+}
+
+// A mitigation in the list that is in force; NULL with the reason in err.
 static struct mitigation *create(struct mitigations *all, const struct put *put,
 	struct enforcement *enforcement, struct err *err)
 {
 	struct mitigation *m = calloc(1, sizeof(*m)), **link = &all->first;
-	char label[64];
 
 	err_set(err, "out of memory");
 	if (!m)
@@ -257,16 +314,15 @@ static struct mitigation *create(struct mitigations *all, const struct put *put,
 	m->cuid = strdup(put->cuid);
 	if (!m->cuid || grant_lifetime(m, put->body->lifetime) < 0)
 		goto fail;
-	snprintf(label, sizeof(label), "%s mid %u", put->owner->policy.name, put->mid);
-	if (enforce_install(all->enforcer, &put->body->scope, label, &m->enforcement) < 0) {
+	m->scope = put->body->scope;
+	put->body->scope = (struct scope){0};
+	if (put_in_force(m) < 0) {
 		err_set(err, "no room for the rules this takes");
 		goto fail;
 	}
 	if (!timer_is_set(&all->poll) &&
 		timer_set(all->loop, &all->poll, m->began + POLL_PERIOD, poll_all) < 0)
 		goto fail;
-	m->scope = put->body->scope;
-	put->body->scope = (struct scope){0};
 	while (*link)
 		link = &(*link)->next;
 	*link = m;

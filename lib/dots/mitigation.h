@@ -77,6 +77,10 @@ enum put_outcome {
 enum put_outcome mitigation_put(struct mitigations *all, const struct put *put,
 	struct mitigation **mitigation, struct err *err);
 
+// The box stops a suspect after all whom a delegate has taken. Returns 0, or -ENOSPC or -ENOMEM, and
+// then nobody stops him.
+int mitigation_step_in(struct mitigation *mitigation, unsigned suspect);
+
 // Ends a mitigation with a final status and frees it.
 void mitigation_end(struct mitigation *mitigation, enum mitigation_status status);
 

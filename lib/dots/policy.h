@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What one upstream may ask of this server.
+// What one upstream may ask of this server, and who carries it out.
 
 #include "base/ipaddr.h"
 #include "dots/scope.h"
 
 #include <stdint.h>
+
+enum relay_policy {
+	RELAY_BOX,           // the box alone
+	RELAY_HOME,          // the subscriber's home alone
+	RELAY_HOME_THEN_BOX, // the box for a home that is absent, refuses, or is late to confirm
+};
 
 struct policy {
 	const char *name;              // of the upstream
@@ -16,4 +22,5 @@ struct policy {
 	unsigned max_mitigations; // in force at once
 	enum overlap_key overlap;
 	uint32_t max_lifetime; // seconds; 0: as long as is asked for
+	enum relay_policy relay;
 };
