@@ -230,6 +230,10 @@ void mapping_end(struct nat *nat, uint32_t number, bool reuse, uint32_t now)
 	uint32_t subscriber = m->subscriber;
 	enum l4 l4 = mapping_l4(m);
 
+	if (l4 == L4_UDP)
+		wheel_stop(&nat->wheel, handle_make(HANDLE_MAPPING, number));
+	while (m->sessions)
+		track_end(nat, m->session);
 	if (!(m->flags & MAPPING_STATIC)) {
 		struct portblk *share;
 		uint32_t block;
@@ -248,19 +252,6 @@ void mapping_end(struct nat *nat, uint32_t number, bool reuse, uint32_t now)
 	bib_remove(&nat->bib, number);
 	s->mappings--;
 	subscriber_settle(nat, subscriber);
-}
-
-void nat_close(struct nat *nat, uint32_t mapping, uint32_t now)
-{
-	struct mapping *m = &nat->bib.mapping[mapping];
-
-	for (uint32_t n = 1; m->sessions && n < nat->sessions.fresh; n++) {
-		if (nat->sessions.session[n].mapping == mapping)
-			track_end(nat, n);
-	}
-	if (mapping_l4(m) == L4_UDP)
-		wheel_stop(&nat->wheel, handle_make(HANDLE_MAPPING, mapping));
-	mapping_end(nat, mapping, true, now);
 }
 
 static void expire_mapping(struct nat *nat, uint32_t number, uint32_t now)

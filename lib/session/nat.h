@@ -106,10 +106,7 @@ static inline bool nat_has_statics(
 enum verdict nat_track(struct nat *nat, uint32_t mapping, rte_be32_t remote, rte_be16_t remote_port,
 	uint8_t tcp_flags, bool outward, uint32_t now);
 
-// Ends a mapping and its sessions at once; its port may be given out again without a rest.
-void nat_close(struct nat *nat, uint32_t mapping, uint32_t now);
-
-// Takes out a mapping without sessions. Its port rests for the hold-down time, unless `reuse` (RFC 6888
+// Ends a mapping and its sessions. Its port rests for the hold-down time, unless `reuse` (RFC 6888
 // REQ-8).
 void mapping_end(struct nat *nat, uint32_t mapping, bool reuse, uint32_t now);
 

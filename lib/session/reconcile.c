@@ -55,7 +55,7 @@ static void drop_stale_statics(struct nat *nat, uint32_t now)
 		if (!from || from->outside != m->outside ||
 			from->outside_lower + (port - from->inside_lower) !=
 				rte_be_to_cpu_16(m->outside_port))
-			nat_close(nat, n, now);
+			mapping_end(nat, n, true, now);
 	}
 }
 
@@ -75,7 +75,7 @@ static void reserve_again(struct nat *nat, struct portblk *share, uint32_t numbe
 				&nat->snapshot->statics, outside, l4_protocol(l4), port);
 
 			if (wanted && slot_mapping(*slot))
-				nat_close(nat, *slot, now);
+				mapping_end(nat, *slot, true, now);
 			if (wanted)
 				*slot = PORT_RESERVED;
 			else if (*slot == PORT_RESERVED)

@@ -36,8 +36,22 @@ static uint64_t hash(const struct session_table *table, uint32_t mapping, rte_be
 	return index_hash2(&table->by_remote, (uint64_t)mapping << 16 | remote_port, remote);
 }
 
-uint32_t session_add(
-	struct session_table *table, uint32_t mapping, rte_be32_t remote, rte_be16_t remote_port)
+static void ring_enter(struct session_table *table, uint32_t ring, uint32_t number)
+{
+	struct session *s = &table->session[number];
+
+	if (!ring) {
+		s->next = s->prev = number;
+		return;
+	}
+	s->next = ring;
+	s->prev = table->session[ring].prev;
+	table->session[s->prev].next = number;
+	table->session[ring].prev = number;
+}
+
+uint32_t session_add(struct session_table *table, uint32_t ring, uint32_t mapping,
+	rte_be32_t remote, rte_be16_t remote_port)
 {
 	uint32_t number = table->next_free;
 
@@ -52,19 +66,24 @@ uint32_t session_add(
 		.remote_port = remote_port,
 		.mapping = mapping,
 	};
+	ring_enter(table, ring, number);
 	index_add(&table->by_remote, hash(table, mapping, remote, remote_port), number);
 	table->used++;
 	return number;
 }
 
-void session_remove(struct session_table *table, uint32_t number)
+uint32_t session_remove(struct session_table *table, uint32_t number)
 {
 	struct session *s = &table->session[number];
+	uint32_t other = s->next == number ? 0 : s->next;
 
+	table->session[s->prev].next = s->next;
+	table->session[s->next].prev = s->prev;
 	index_remove(&table->by_remote, hash(table, s->mapping, s->remote, s->remote_port), number);
 	*s = (struct session){.next_free = table->next_free};
 	table->next_free = number;
 	table->used--;
+	return other;
 }
 
 static bool is_session(

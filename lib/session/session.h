@@ -4,7 +4,8 @@
 // The sessions of one worker: one for each remote endpoint of a TCP or ICMP mapping (RFC 6146
 // section 3.1 calls it a session table entry), number 0 is nobody. TCP needs it for its state, ICMP
 // so that a report of ICMP types can be resolved by target. Sessions stand in the wheel; the last one
-// to go takes its mapping along.
+// to go takes its mapping along. Those of one mapping form a ring, which the mapping enters at the one
+// that was used last.
 
 #include "session/bib.h"
 #include "session/tcp.h"
@@ -20,7 +21,8 @@ struct session {
 		struct link link;
 		uint32_t next_free;
 	};
-	uint32_t unused[2];
+	uint32_t next; // of the mapping's sessions: a ring
+	uint32_t prev;
 };
 
 static_assert(sizeof(struct session) == 32, "two sessions a cache line");
@@ -39,12 +41,14 @@ int session_init(struct session_table *table, uint32_t size);
 void session_fini(struct session_table *table);
 uint64_t session_bytes(uint32_t size);
 
-// Takes a session from the free ones. Returns its number, or 0 when all are in use.
-uint32_t session_add(
-	struct session_table *table, uint32_t mapping, rte_be32_t remote, rte_be16_t remote_port);
+// Takes a session from the free ones and puts it into its mapping's ring, of which `ring` is one; 0: it
+// is the first. Returns its number, or 0 when all are in use.
+uint32_t session_add(struct session_table *table, uint32_t ring, uint32_t mapping,
+	rte_be32_t remote, rte_be16_t remote_port);
 
-// Takes a session out of the index and back to the free ones; it is not in the wheel any more.
-void session_remove(struct session_table *table, uint32_t number);
+// Takes a session out of the index, its ring and back to the free ones; it is not in the wheel any more.
+// Returns another one of the ring, 0 if it was the last.
+uint32_t session_remove(struct session_table *table, uint32_t number);
 
 // The session of a mapping with a remote endpoint, or 0. `likely_number` is tried first.
 uint32_t session_find(const struct session_table *table, uint32_t likely_number, uint32_t mapping,

@@ -66,7 +66,7 @@ static uint32_t session_get(
 	struct nat *nat, uint32_t mapping, rte_be32_t remote, rte_be16_t remote_port)
 {
 	struct mapping *m = &nat->bib.mapping[mapping];
-	uint32_t number = session_add(&nat->sessions, mapping, remote, remote_port);
+	uint32_t number = session_add(&nat->sessions, m->session, mapping, remote, remote_port);
 
 	if (number) {
 		m->session = number;
@@ -150,11 +150,13 @@ void track_end(struct nat *nat, uint32_t number)
 	struct session *s = &nat->sessions.session[number];
 	struct mapping *m = &nat->bib.mapping[s->mapping];
 
+	uint32_t other;
+
 	wheel_stop(&nat->wheel, handle_make(HANDLE_SESSION, number));
+	other = session_remove(&nat->sessions, number);
 	if (m->session == number)
-		m->session = 0;
+		m->session = other;
 	m->sessions--;
-	session_remove(&nat->sessions, number);
 }
 
 void track_expire(struct nat *nat, uint32_t number, uint32_t now)
@@ -169,7 +171,8 @@ void track_expire(struct nat *nat, uint32_t number, uint32_t now)
 		session_arm(nat, number);
 		return;
 	}
-	track_end(nat, number);
-	if (!nat->bib.mapping[mapping].sessions)
+	if (nat->bib.mapping[mapping].sessions > 1)
+		track_end(nat, number);
+	else
 		mapping_end(nat, mapping, closed, now);
 }

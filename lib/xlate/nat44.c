@@ -147,7 +147,7 @@ static bool track(struct nat *nat, struct burst *b, unsigned i, bool outward, ui
 	if (likely(verdict == V_NAT44_OUT || verdict == V_NAT44_IN))
 		return true;
 	if (!nat->bib.mapping[number].sessions)
-		nat_close(nat, number, now);
+		mapping_end(nat, number, true, now);
 	burst_end(b, i, verdict);
 	return false;
 }
