@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Configurations for packet tests: two interfaces, static neighbours, one NAT policy.
+
+    subscribers 100.64.0.0/10 -- 100.64.0.2 -- inside [box] outside -- 192.0.2.254 -- everybody else
+                                  100.64.0.1/24           192.0.2.1/24
+"""
+import copy
+
+BOX_INSIDE = "100.64.0.1"
+GATEWAY_INSIDE = "100.64.0.2"
+BOX_OUTSIDE = "192.0.2.1"
+GATEWAY_OUTSIDE = "192.0.2.254"
+BOX_OUTSIDE6 = "2001:db8:1::1"
+POOL = "203.0.113.0/28"
+BLOCK = 64      # ports of a block
+MAX_BLOCKS = 4  # of a subscriber
+
+MAC = {"box inside": "02:00:00:00:00:01", "inside": "02:00:00:00:00:02",
+       "box outside": "02:00:00:00:00:11", "outside": "02:00:00:00:00:12"}
+
+
+def merge(base, changes):
+    """A copy of base in which the members of `changes` replace its own, objects member by member; None takes
+    a member away."""
+    result = copy.deepcopy(base)
+    for name, value in (changes or {}).items():
+        if value is None:
+            result.pop(name, None)
+        elif isinstance(value, dict) and isinstance(result.get(name), dict):
+            result[name] = merge(result[name], value)
+        else:
+            result[name] = copy.deepcopy(value)
+    return result
+
+
+def _interface(name, realm, address, gateway, device):
+    return {"name": name, "type": "iana-if-type:ethernetCsmacd", "homeport:device": device,
+            "homeport:realm": realm, "homeport:mac-address": MAC[f"box {name}"],
+            "ietf-ip:ipv4": {
+                "address": [{"ip": address, "prefix-length": 24}],
+                "neighbor": [{"ip": gateway, "link-layer-address": MAC[name]}]}}
+
+
+def static_mapping(index, inside, outside, protocol=None, inside_ports=None, outside_ports=None):
+    """An entry of the mapping table. Ports are a number or a pair (first, last); without any, it is the whole
+    address."""
+    entry = {"index": index, "type": "static", "internal-src-address": f"{inside}/32",
+             "external-src-address": f"{outside}/32"}
+    if protocol is not None:
+        entry["transport-protocol"] = protocol
+    for name, ports in (("internal-src-port", inside_ports), ("external-src-port", outside_ports)):
+        if ports is None:
+            continue
+        first, last = ports if isinstance(ports, tuple) else (ports, None)
+        entry[name] = {"start-port-number": first}
+        if last is not None:
+            entry[name]["end-port-number"] = last
+    return entry
+
+
+def config(workers=1, queues=1, pool=POOL, policy=None, instance=None, statics=None, platform=None,
+           inside=None, outside=None, routes=None, more=None, devices=None):
+    """A configuration as a dict. `pool` is a prefix or a list; `policy`, `instance`, `platform`, `inside`,
+    `outside` (the interfaces) and `more` (the whole file) are merged over what stands here; `statics` are
+    entries of static_mapping(), `routes` further pairs of prefix and next hop, `devices` other devices than
+    the two veth of a Box."""
+    qpairs = f",qpairs={queues}" if queues > 1 else ""
+    devices = devices or [f"net_af_packet_{n},iface={n}{qpairs}" for n in ("inside", "outside")]
+    pools = [pool] if isinstance(pool, str) else pool
+    routes = [("100.64.0.0/10", GATEWAY_INSIDE), ("0.0.0.0/0", GATEWAY_OUTSIDE)] + (routes or [])
+    whole_policy = merge({
+        "id": 1,
+        "external-ip-address-pool": [{"pool-id": i + 1, "external-ip-pool": p}
+                                     for i, p in enumerate(pools)],
+        "subscriber-match": [{"match-id": 1, "subnet": "100.64.0.0/10"}],
+        "port-allocation-type": "port-range-allocation",
+        "port-set": {"port-set-size": BLOCK},
+        "homeport:max-port-sets": MAX_BLOCKS,
+    }, policy)
+    whole_instance = {"id": 1, "name": "cgn", "type": "ietf-nat:napt44", "policy": [whole_policy]}
+    if statics:
+        whole_instance["mapping-table"] = {"mapping-entry": statics}
+    whole = {
+        "ietf-interfaces:interfaces": {"interface": [
+            merge(_interface("inside", "internal", BOX_INSIDE, GATEWAY_INSIDE, devices[0]), inside),
+            merge(_interface("outside", "external", BOX_OUTSIDE, GATEWAY_OUTSIDE, devices[1]),
+                  merge({"ietf-ip:ipv6": {"address": [{"ip": BOX_OUTSIDE6, "prefix-length": 64}]}},
+                        outside))]},
+        "ietf-routing:routing": {"control-plane-protocols": {"control-plane-protocol": [{
+            "type": "ietf-routing:static", "name": "static", "static-routes": {
+                "ietf-ipv4-unicast-routing:ipv4": {"route": [
+                    {"destination-prefix": prefix,
+                     "next-hop": {"special-next-hop": hop} if hop == "blackhole"
+                     else {"next-hop-address": hop}} for prefix, hop in routes]}}}]}},
+        "ietf-nat:nat": {"instances": {"instance": [merge(whole_instance, instance)]}},
+        "homeport:homeport": {
+            "platform": merge({"workers": workers, "huge-pages": False, "idle-sleep": 50,
+                               "max-mappings": 16384, "max-sessions": 16384,
+                               "max-subscribers": 4096, "max-port-sets": 4096,
+                               "packet-buffers": 4095}, platform)}}
+    return merge(whole, more)
