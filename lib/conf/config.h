@@ -162,6 +162,7 @@ struct config_upstream {
 	uint32_t max_lifetime; // 0: none
 	uint16_t heartbeat_interval;
 	uint32_t retry_interval;
+	uint32_t probe_interval;
 };
 
 struct config_platform {

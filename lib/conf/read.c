@@ -331,6 +331,7 @@ static void read_upstream(
 	u->max_lifetime = tree_number(node, "max-lifetime", 0);
 	u->heartbeat_interval = (uint16_t)tree_number(node, "heartbeat-interval", 30);
 	u->retry_interval = tree_number(node, "retry-interval", 300);
+	u->probe_interval = tree_number(node, "probe-interval", 86400);
 }
 
 static void read_platform(struct config *config, const struct lyd_node *node)

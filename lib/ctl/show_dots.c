@@ -89,6 +89,7 @@ static void add_session(void *ctx, const struct dots_session_row *row)
 	set_text(state, "peer-name", row->peer_name);
 	set_text(state, "protocol", row->version);
 	set_text(state, "cipher", row->cipher);
+	set_text(state, "redirected-to", row->redirected_to);
 	json_object_set_new(state, "since", json_time(row->since * 1000));
 	if (row->retry_at)
 		json_object_set_new(state, "retry-at", json_time(row->retry_at * 1000));

@@ -104,7 +104,7 @@ static struct dots_session_row session_row(const struct session *s)
 		.mitigations = s->signal.owner.mitigations,
 		.observers = s->signal.observers.count,
 		.sessions = s->established,
-		.failures = s->failures,
+		.failures = session_failures(s),
 		.requests = s->signal.requests,
 		.refused = s->signal.refused,
 		.notifications = s->signal.observers.notifications,
@@ -113,12 +113,14 @@ static struct dots_session_row session_row(const struct session *s)
 		.heartbeats_missed = s->heartbeat.missing,
 	};
 
+	if (s->redirect.active)
+		row.redirected_to = s->redirect.name;
 	if (s->state == SESSION_WAITING && timer_is_set(&s->timer))
 		row.retry_at = unix_seconds(s->timer.at);
 	if (s->state == SESSION_UP) {
-		const struct transport_peer *peer = transport_peer(s->transport);
+		const struct transport_peer *peer = transport_peer(s->association->transport);
 
-		row.transport = transport_kind(s->transport) == TRANSPORT_DTLS ? "dtls" : "tls";
+		row.transport = s->association->kind == TRANSPORT_DTLS ? "dtls" : "tls";
 		row.peer = peer->addr;
 		row.peer_port = peer->port;
 		row.peer_name = peer->name;

@@ -30,7 +30,7 @@ struct dots_upstream {
 	const char *host; // address or name
 	uint16_t port;    // DOTS_PORT
 	enum transport_kind transport[2];
-	unsigned transports;   // tried in this order; 0: DTLS, then TLS
+	unsigned transports;   // in this order of preference; 0: DTLS, then TLS
 	const char *peer_name; // DNS-ID of the peer's certificate; NULL: host, if it is a name
 	struct credentials_files credentials;
 	const struct ipprefix *domain; // outside prefixes it may report; none: all of this box's
@@ -40,6 +40,7 @@ struct dots_upstream {
 	enum overlap_key overlap;
 	uint32_t max_lifetime;       // seconds; 0: none
 	uint32_t retry_interval;     // seconds after a failure to connect; 300, at least 60
+	uint32_t probe_interval;     // seconds until DTLS is tried again; 86400, at least 300
 	uint32_t heartbeat_interval; // seconds, offered to the client; 30, 15 to 240
 };
 

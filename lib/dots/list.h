@@ -26,6 +26,7 @@ struct dots_session_row {
 	const char *version;
 	int64_t since;              // Unix time in seconds the state began
 	int64_t retry_at;           // of the next attempt while waiting, else 0
+	const char *redirected_to;  // by the upstream; NULL: it is where the configuration says
 	const char *last_error;     // NULL: none yet
 	int64_t certificate_end;    // Unix time our certificate ends
 	unsigned mitigations;       // in force

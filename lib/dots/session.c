@@ -10,12 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-// for a whole handshake, and then for the peer's CSM
-#define HANDSHAKE_TIME (10 * CLOCK_SECOND)
 // a session that is lost again so soon after it was dialled anew waits like one that failed
 #define IMMEDIATE_AGAIN (60 * CLOCK_SECOND)
-
-static void dial_next(struct session *s);
+// how long the outcome of a race is remembered (RFC 9132 section 4.3: some minutes)
+#define CACHE_TIME (600 * CLOCK_SECOND)
 
 static void set_state(struct session *s, enum session_state state)
 {
@@ -35,14 +33,14 @@ const char *session_state_name(const struct session *s)
 	return name[s->state];
 }
 
-static enum transport_kind attempt_kind(const struct session *s)
+uint64_t session_failures(const struct session *s)
 {
-	return s->kind[s->attempt / s->addrs];
+	return s->race.failures + s->probe.failures;
 }
 
-static const char *kind_name(enum transport_kind kind)
+static bool has_attack(const struct session *s)
 {
-	return kind == TRANSPORT_DTLS ? "DTLS" : "TLS";
+	return s->signal.owner.mitigations != 0;
 }
 
 // ------------------------------------------------------------------ rounds
@@ -55,10 +53,61 @@ static void begin_round(struct timer *timer)
 // CH-14
 static void wait_for_next_round(struct session *s)
 {
+	uint32_t more_ms = rand_below(&s->random, s->retry_interval * 100);
+
 	set_state(s, SESSION_WAITING);
 	log_warning("dots", "%s: no session with %s, next attempt in %u s", s->name, s->host,
-		s->retry_interval);
-	timer_set(s->loop, &s->timer, s->since + s->retry_interval * CLOCK_SECOND, begin_round);
+		s->retry_interval + more_ms / 1000);
+	timer_set(s->loop, &s->timer,
+		s->since + s->retry_interval * CLOCK_SECOND + more_ms * CLOCK_MS, begin_round);
+}
+
+// A round has come to nothing. Who is not to be reached where he sent us is looked for at home.
+static void round_failed(struct session *s)
+{
+	if (!s->redirect.active) {
+		wait_for_next_round(s);
+		return;
+	}
+	log_warning("dots", "%s: nobody at %s, back to %s", s->name, s->redirect.name, s->host);
+	redirect_drop(&s->redirect);
+	session_start(s);
+}
+
+static void race_won(void *ctx, struct attempt *attempt);
+
+static void race_lost(void *ctx)
+{
+	struct session *s = ctx;
+
+	s->last_error = s->race.last_error;
+	round_failed(s);
+}
+
+// Prepares a race for as long as the names it points to stand.
+static void set_up_race(struct session *s, struct race *race)
+{
+	race->loop = s->loop;
+	race->credentials = s->credentials;
+	race->name = s->name;
+	race->server_name = s->redirect.active ? s->redirect.name : s->peer_name;
+	race->port = s->port;
+	race->delay = has_attack(s) ? RACE_DELAY_ATTACK : RACE_DELAY;
+	race->ctx = s;
+}
+
+static void run_race(struct session *s, const struct ipaddr *addr, unsigned addrs)
+{
+	struct race *race = &s->race;
+
+	set_up_race(s, race);
+	race->won = race_won;
+	race->lost = race_lost;
+	// CH-13
+	race_line_up(race, s->kind, s->kinds, addr, addrs,
+		clock_now() < s->cached_until ? &s->cached : NULL);
+	set_state(s, SESSION_CONNECTING);
+	race_start(race);
 }
 
 static void resolved(void *ctx, const struct hostname_answer *answer)
@@ -66,91 +115,70 @@ static void resolved(void *ctx, const struct hostname_answer *answer)
 	struct session *s = ctx;
 
 	s->lookup = NULL;
-	if (!answer->count) {
-		s->failures++;
-		err_set(&s->last_error, "%s: %s", s->host, answer->why);
-		log_warning("dots", "%s: %s", s->name, s->last_error.text);
-		wait_for_next_round(s);
+	if (answer->count) {
+		run_race(s, answer->addr, answer->count);
 		return;
 	}
-	memcpy(s->addr, answer->addr, sizeof(s->addr));
-	s->addrs = answer->count;
-	set_state(s, SESSION_CONNECTING);
-	dial_next(s);
+	s->race.failures++;
+	err_set(&s->last_error, "%s: %s", s->redirect.active ? s->redirect.name : s->host,
+		answer->why);
+	log_warning("dots", "%s: %s", s->name, s->last_error.text);
+	round_failed(s);
 }
 
 void session_start(struct session *s)
 {
-	s->attempt = 0;
-	if (ipaddr_parse(s->host, &s->addr[0]) == 0) {
-		s->addrs = 1;
-		set_state(s, SESSION_CONNECTING);
-		dial_next(s);
+	const char *host = s->redirect.active ? s->redirect.name : s->host;
+	struct ipaddr addr;
+
+	if (s->redirect.active && s->redirect.addrs) {
+		run_race(s, s->redirect.addr, s->redirect.addrs);
+		return;
+	}
+	if (ipaddr_parse(host, &addr) == 0) {
+		run_race(s, &addr, 1);
 		return;
 	}
 	set_state(s, SESSION_RESOLVING);
-	s->lookup = hostname_lookup(s->loop, s->host, resolved, s);
+	s->lookup = hostname_lookup(s->loop, host, resolved, s);
 	if (!s->lookup) {
-		err_set(&s->last_error, "%s: cannot look the name up", s->host);
-		wait_for_next_round(s);
+		err_set(&s->last_error, "%s: cannot look the name up", host);
+		round_failed(s);
 	}
 }
 
 // ------------------------------------------------------------------ one association
 
-static void leave(struct session *s)
+// Lets go of it, whoever closes it.
+static struct attempt *leave(struct session *s)
 {
-	timer_stop(s->loop, &s->timer);
+	struct attempt *association = s->association;
+
+	if (association)
+		redirect_talked(&s->redirect, transport_peer(association->transport)->name);
+	timer_stop(s->loop, &s->probe_timer);
+	race_stop(&s->probe);
 	heartbeat_stop(&s->heartbeat);
 	signal_detach(&s->signal);
-	exchange_free(s->exchange);
-	s->exchange = NULL;
-	s->transport = NULL;
+	s->association = NULL;
+	return association;
 }
 
-// For the reason in last_error.
-static void attempt_failed(struct session *s)
+// The association is gone. A session that stood is dialled again at once, but not over and over.
+static void session_lost(struct session *s, const struct err *why)
 {
-	char text[IPADDR_TEXT];
-
-	log_warning("dots", "%s: no %s association with %s port %u: %s", s->name,
-		kind_name(attempt_kind(s)), ipaddr_format(&s->addr[s->attempt % s->addrs], text),
-		s->port, s->last_error.text);
-	s->failures++;
-	s->attempt++;
-}
-
-// The association is gone, or was never made. A session that stood is dialled again at once, but
-// not over and over.
-static void association_ended(struct session *s, const struct err *why)
-{
-	bool was_up = s->state == SESSION_UP;
 	uint64_t now = clock_now();
 
-	leave(s);
 	s->last_error = *why;
-	if (!was_up) {
-		attempt_failed(s);
-		dial_next(s);
-		return;
-	}
 	log_warning("dots", "%s: session lost: %s", s->name, why->text);
+	if (s->redirect.active && s->redirect.end == REDIRECT_WITH_SESSION)
+		redirect_drop(&s->redirect);
 	if (s->immediate_at && now - s->immediate_at < IMMEDIATE_AGAIN) {
 		wait_for_next_round(s);
 		return;
 	}
 	s->immediate_at = now;
 	session_start(s);
-}
-
-// Closes it for a reason of our own.
-static void drop(struct session *s, const struct err *why)
-{
-	struct transport *transport = s->transport;
-
-	// its message layer first, which may want to send nothing more
-	association_ended(s, why);
-	transport_close(transport);
 }
 
 static void heartbeats_lost(void *ctx)
@@ -160,110 +188,149 @@ static void heartbeats_lost(void *ctx)
 
 	err_set(&why, "nothing heard for %u heartbeats of %u s", s->heartbeat.missing_allowed,
 		s->heartbeat.interval);
-	drop(s, &why);
+	attempt_close(leave(s));
+	session_lost(s, &why);
 }
 
-static void no_csm(struct timer *timer)
+static void on_request(struct attempt *attempt, const struct message *request, struct reply *reply)
 {
-	struct session *s = CONTAINER_OF(timer, struct session, timer);
-	struct err why;
+	struct session *s = attempt->ctx;
 
-	err_set(&why, "the peer speaks TLS but no CoAP");
-	drop(s, &why);
+	signal_request(&s->signal, request, reply);
 }
 
-static void established(struct session *s)
+static void on_reset(struct attempt *attempt, const uint8_t *token, uint8_t token_length)
 {
-	const struct transport_peer *peer = transport_peer(s->transport);
-	char text[IPADDR_TEXT];
+	struct session *s = attempt->ctx;
 
-	timer_stop(s->loop, &s->timer);
-	set_state(s, SESSION_UP);
-	s->established++;
-	heartbeat_start(&s->heartbeat, s->loop, s->exchange, true, heartbeats_lost, s);
-	heartbeat_configure(&s->heartbeat, &s->signal.config.idle);
-	signal_attach(&s->signal, s->exchange, &s->heartbeat);
-	log_notice("dots", "%s: session up over %s with %s at %s port %u (%s)", s->name,
-		kind_name(transport_kind(s->transport)), peer->name,
-		ipaddr_format(&peer->addr, text), peer->port, peer->cipher);
+	signal_reset(&s->signal, token, token_length);
 }
 
-// ------------------------------------------------------------------ events
-
-static void on_request(void *ctx, const struct message *request, struct reply *reply)
+static void on_heard(struct attempt *attempt)
 {
-	signal_request(&((struct session *)ctx)->signal, request, reply);
-}
-
-static void on_reset(void *ctx, const uint8_t *token, uint8_t token_length)
-{
-	signal_reset(&((struct session *)ctx)->signal, token, token_length);
-}
-
-static void on_ready(void *ctx)
-{
-	established(ctx);
-}
-
-static void on_ended(void *ctx, const struct err *why)
-{
-	drop(ctx, why);
-}
-
-static const struct exchange_events exchange_events = {on_request, on_reset, on_ready, on_ended};
-
-static void on_up(void *ctx, struct transport *transport)
-{
-	struct session *s = ctx;
-	struct err why;
-
-	s->exchange = exchange_new(s->loop, transport, &exchange_events, s);
-	if (!s->exchange) {
-		err_set(&why, "out of memory");
-		drop(s, &why);
-	} else if (exchange_ready(s->exchange)) {
-		established(s);
-	} else {
-		timer_set(s->loop, &s->timer, clock_now() + HANDSHAKE_TIME, no_csm);
-	}
-}
-
-static void on_message(void *ctx, struct transport *, const uint8_t *data, size_t length)
-{
-	struct session *s = ctx;
+	struct session *s = attempt->ctx;
 
 	heartbeat_heard(&s->heartbeat);
-	exchange_receive(s->exchange, data, length);
 }
 
-static void on_down(void *ctx, struct transport *, const struct err *why)
+static void on_ended(struct attempt *attempt, const struct err *why)
 {
-	association_ended(ctx, why);
+	struct session *s = attempt->ctx;
+
+	leave(s);
+	session_lost(s, why);
 }
 
-static const struct transport_events transport_events = {on_up, on_message, on_down};
+// one that was ready once is never so again
+static const struct attempt_events association_events = {
+	.request = on_request, .reset = on_reset, .heard = on_heard, .ended = on_ended};
 
-static void dial_next(struct session *s)
+static void schedule_probe(struct session *s);
+
+static void race_won(void *ctx, struct attempt *attempt)
 {
-	while (s->attempt < s->kinds * s->addrs) {
-		enum transport_kind kind = attempt_kind(s);
-		struct dial dial = {
-			.addr = s->addr[s->attempt % s->addrs],
-			.port = s->port,
-			.server_name = s->peer_name,
-			.timeout_ns = HANDSHAKE_TIME,
-		};
-		char text[IPADDR_TEXT];
+	struct session *s = ctx;
+	const struct transport_peer *peer = transport_peer(attempt->transport);
+	char text[IPADDR_TEXT];
 
-		log_debug("dots", "%s: dialling %s port %u over %s", s->name,
-			ipaddr_format(&dial.addr, text), dial.port, kind_name(kind));
-		s->transport = (kind == TRANSPORT_DTLS ? dtls_dial : tls_dial)(
-			s->loop, s->credentials, &dial, &transport_events, s, &s->last_error);
-		if (s->transport)
-			return;
-		attempt_failed(s);
+	attempt->events = &association_events;
+	attempt->ctx = s;
+	s->association = attempt;
+	s->cached = (struct candidate){attempt->kind, attempt->addr};
+	s->cached_until = clock_now() + CACHE_TIME;
+	s->established++;
+	set_state(s, SESSION_UP);
+	heartbeat_start(&s->heartbeat, s->loop, attempt->exchange, true, heartbeats_lost, s);
+	heartbeat_configure(&s->heartbeat, &s->signal.config.idle);
+	signal_attach(&s->signal, attempt->exchange, &s->heartbeat);
+	schedule_probe(s);
+	log_notice("dots", "%s: session up over %s with %s at %s port %u (%s)", s->name,
+		attempt_kind_name(attempt->kind), peer->name, ipaddr_format(&peer->addr, text),
+		peer->port, peer->cipher);
+}
+
+// ------------------------------------------------------------------ from TLS back to DTLS
+
+static void probe_won(void *ctx, struct attempt *attempt)
+{
+	struct session *s = ctx;
+
+	log_notice("dots", "%s: DTLS works again", s->name);
+	attempt_close(leave(s));
+	race_won(s, attempt);
+}
+
+static void probe_lost(void *ctx)
+{
+	schedule_probe(ctx);
+}
+
+static void begin_probe(struct timer *timer)
+{
+	static const enum transport_kind dtls = TRANSPORT_DTLS;
+	struct session *s = CONTAINER_OF(timer, struct session, probe_timer);
+	struct race *probe = &s->probe;
+
+	set_up_race(s, probe);
+	probe->won = probe_won;
+	probe->lost = probe_lost;
+	race_line_up(probe, &dtls, 1, &s->association->addr, 1, NULL);
+	race_start(probe);
+}
+
+// CH-13
+static void schedule_probe(struct session *s)
+{
+	if (s->kinds == 2 && s->kind[0] == TRANSPORT_DTLS && s->association->kind == TRANSPORT_TLS)
+		timer_set(s->loop, &s->probe_timer, clock_now() + s->probe_interval * CLOCK_SECOND,
+			begin_probe);
+}
+
+// ------------------------------------------------------------------ redirection
+
+static void come_back(struct timer *timer)
+{
+	struct session *s = CONTAINER_OF(timer, struct session, redirect_timer);
+
+	if (!s->redirect.active)
+		return;
+	if (!redirect_is_over(&s->redirect, has_attack(s))) {
+		timer_set(s->loop, &s->redirect_timer, clock_now() + CLOCK_SECOND, come_back);
+		return;
 	}
-	wait_for_next_round(s);
+	log_notice("dots", "%s: the redirection to %s is over, back to %s", s->name,
+		s->redirect.name, s->host);
+	redirect_drop(&s->redirect);
+	hostname_cancel(s->lookup);
+	s->lookup = NULL;
+	timer_stop(s->loop, &s->timer);
+	race_stop(&s->race);
+	attempt_close(leave(s));
+	session_start(s);
+}
+
+// CH-26: the answer is on its way
+static void go_there(struct timer *timer)
+{
+	struct session *s = CONTAINER_OF(timer, struct session, redirect_timer);
+
+	log_notice("dots", "%s: redirected to %s", s->name, s->redirect.name);
+	attempt_close(leave(s));
+	session_start(s);
+	if (s->redirect.end == REDIRECT_AT_TIME || s->redirect.end == REDIRECT_WITH_ATTACK)
+		timer_set(s->loop, timer, clock_now() + CLOCK_SECOND, come_back);
+}
+
+static int on_redirect(struct signal *signal, const struct redirect_body *body, struct err *err)
+{
+	struct session *s = CONTAINER_OF(signal, struct session, signal);
+
+	if (redirect_take(
+		    &s->redirect, transport_peer(s->association->transport)->name, body, err) < 0) {
+		log_warning("dots", "%s: not redirected: %s", s->name, err->text);
+		return -EINVAL;
+	}
+	return timer_set(s->loop, &s->redirect_timer, clock_now(), go_there);
 }
 
 // ------------------------------------------------------------------ making and ending
@@ -280,12 +347,16 @@ static int read_upstream(struct session *s, const struct dots_upstream *upstream
 	if (upstream->retry_interval && upstream->retry_interval < 60)
 		return err_set(err, "upstream %s: retry-interval %u is below 60 s", upstream->name,
 			upstream->retry_interval);
+	if (upstream->probe_interval && upstream->probe_interval < 300)
+		return err_set(err, "upstream %s: probe-interval %u is below 300 s", upstream->name,
+			upstream->probe_interval);
 	if (upstream->heartbeat_interval &&
 		(upstream->heartbeat_interval < 15 || upstream->heartbeat_interval > 240))
 		return err_set(err, "upstream %s: heartbeat-interval %u is not within 15 to 240 s",
 			upstream->name, upstream->heartbeat_interval);
 	s->port = upstream->port ? upstream->port : DOTS_PORT;
 	s->retry_interval = upstream->retry_interval ? upstream->retry_interval : 300;
+	s->probe_interval = upstream->probe_interval ? upstream->probe_interval : 86400;
 	s->kinds = upstream->transports ? upstream->transports : 2;
 	s->kind[0] = upstream->transports ? upstream->transport[0] : TRANSPORT_DTLS;
 	s->kind[1] = upstream->transports ? upstream->transport[1] : TRANSPORT_TLS;
@@ -312,6 +383,10 @@ struct session *session_new(struct evloop *loop, const struct dots_upstream *ups
 		return NULL;
 	}
 	s->loop = loop;
+	if (rand_seed(&s->random) < 0) {
+		err_set(err, "no random numbers");
+		goto fail;
+	}
 	if (read_upstream(s, upstream, err) < 0)
 		goto fail;
 	s->credentials = credentials_load(&upstream->credentials, err);
@@ -333,6 +408,7 @@ struct session *session_new(struct evloop *loop, const struct dots_upstream *ups
 		config.mitigating.setting[SETTING_HEARTBEAT_INTERVAL].current = interval;
 	}
 	signal_init(&s->signal, loop, mitigations, &policy, &config);
+	s->signal.redirect = on_redirect;
 	set_state(s, SESSION_WAITING);
 	return s;
 fail:
@@ -342,16 +418,17 @@ fail:
 
 void session_free(struct session *s)
 {
-	struct transport *transport;
-
 	if (!s)
 		return;
 	hostname_cancel(s->lookup);
-	transport = s->transport;
-	leave(s);
-	transport_close(transport);
-	if (s->signal.all)
+	timer_stop(s->loop, &s->timer);
+	timer_stop(s->loop, &s->redirect_timer);
+	if (s->race.loop)
+		race_stop(&s->race);
+	if (s->signal.all) {
+		attempt_close(leave(s));
 		signal_end(&s->signal);
+	}
 	credentials_free(s->credentials);
 	free(s->domain);
 	free(s->peer_name);

@@ -8,13 +8,19 @@
 //          |       |            |         |
 //          '--- waiting <-------'   lost: connecting at once, if that has not just been done
 //
-// A round tries each transport in turn, and each address with it. When a round fails the next one
-// begins after retry_interval (RFC 9132 section 4.7: not under 60 s, 300 s unless configured).
+// A round is a race of all transports and addresses (race.h). When it is lost the next one begins
+// after retry_interval and up to a tenth more, so that not all homes of a failed upstream come back in
+// one second (RFC 9132 section 4.7: not under 60 s, 300 s unless configured).
+//
+// A session that came up over TLS only because DTLS failed looks for DTLS again after probe_interval
+// and moves to it (RFC 9132 section 4.3). One that the upstream has redirected is with somebody else
+// for a while (redirect.h).
 
+#include "base/rand.h"
 #include "dots/dots.h"
-#include "dots/exchange.h"
 #include "dots/heartbeat.h"
-#include "dots/hostname.h"
+#include "dots/race.h"
+#include "dots/redirect.h"
 #include "dots/signal.h"
 
 enum session_state { SESSION_RESOLVING, SESSION_CONNECTING, SESSION_UP, SESSION_WAITING };
@@ -31,22 +37,26 @@ struct session {
 	struct ipprefix *domain;
 	struct credentials *credentials;
 	uint32_t retry_interval;
+	uint32_t probe_interval;
+	struct rand random;
 
 	enum session_state state;
 	uint64_t since;        // reading of clock_now() the state began
-	struct timer timer;    // of the next round; while connecting, for the peer's CSM
+	struct timer timer;    // of the next round
 	uint64_t immediate_at; // when a lost session was last dialled again at once; 0: never
 	struct hostname *lookup;
-	struct ipaddr addr[HOSTNAME_ADDRESSES];
-	unsigned addrs;
-	unsigned attempt; // of this round, from 0: kind by kind, address by address
-	struct transport *transport;
-	struct exchange *exchange; // exists while the transport is up
+	struct race race;            // while connecting
+	struct candidate cached;     // that won last,
+	uint64_t cached_until;       // and goes first until then
+	struct attempt *association; // while up
+	struct timer probe_timer;
+	struct race probe; // for DTLS, while up over TLS
+	struct redirect redirect;
+	struct timer redirect_timer; // to go there, and to come back
 	struct heartbeat heartbeat;
 	struct signal signal;
 	struct err last_error;
 	uint64_t established;
-	uint64_t failures;
 };
 
 // Copies what it needs. Returns NULL with the reason in err.
@@ -60,3 +70,6 @@ void session_free(struct session *session);
 void session_start(struct session *session);
 
 const char *session_state_name(const struct session *session);
+
+// Attempts that failed, ever.
+uint64_t session_failures(const struct session *session);

@@ -23,7 +23,7 @@
 
 // A path, taken apart.
 struct resource {
-	enum { RESOURCE_MITIGATE, RESOURCE_CONFIG, RESOURCE_HB } kind;
+	enum { RESOURCE_MITIGATE, RESOURCE_CONFIG, RESOURCE_HB, RESOURCE_REDIRECT } kind;
 	char cuid[CUID_MAX + 1]; // empty: not there
 	bool has_mid;
 	uint32_t mid;
@@ -168,8 +168,20 @@ static bool read_path(const struct message *m, struct resource *resource, struct
 			resource->kind = RESOURCE_HB;
 			return true;
 		}
+		// RFC 9066 section 5.2.2 has no ids in its text, and cuid and mid in its figure
+		if (slice_is(&m->path[2], "redirect")) {
+			if (m->path_count == 3) {
+				resource->kind = RESOURCE_REDIRECT;
+				return true;
+			}
+			if (!read_mitigate(m, resource, reply))
+				return false;
+			resource->kind = RESOURCE_REDIRECT;
+			return true;
+		}
 	}
-	reply_refuse(reply, 404, "there is mitigate, config and hb under /.well-known/dots");
+	reply_refuse(
+		reply, 404, "there is mitigate, config, hb and redirect under /.well-known/dots");
 	return false;
 }
 
@@ -386,6 +398,26 @@ static void config(struct signal *signal, const struct message *m, const struct 
 	}
 }
 
+// ------------------------------------------------------------------ redirect
+
+// CH-26, CH-27
+static void redirect(struct signal *signal, const struct message *m, struct reply *reply)
+{
+	struct redirect_body body = {0};
+	struct err err;
+
+	if (m->code != COAP_REQUEST_PUT)
+		reply_refuse(reply, 405, "/redirect takes PUT");
+	else if (m->content_format != COAP_MEDIATYPE_APPLICATION_DOTS_CBOR)
+		reply_refuse(reply, 415, "Content-Format is not 271, application/dots+cbor");
+	else if (codec_read_redirect(m->payload.data, m->payload.length, &body, &err) < 0 ||
+		signal->redirect(signal, &body, &err) < 0)
+		reply_refuse(reply, 400, "%s", err.text);
+	else
+		reply->message = message_make(COAP_RESPONSE_CODE(201));
+	free(body.record);
+}
+
 // ------------------------------------------------------------------ all of them
 
 // A client may ask for its answer in blocks. We give the first, if it is the only one (RFC 7959
@@ -419,6 +451,8 @@ static void dispatch(struct signal *signal, const struct message *m, struct repl
 		mitigate(signal, m, &resource, reply);
 	else if (resource.kind == RESOURCE_CONFIG)
 		config(signal, m, &resource, reply);
+	else if (resource.kind == RESOURCE_REDIRECT)
+		redirect(signal, m, reply);
 	else
 		heartbeat_request(signal->heartbeat, m, reply);
 }

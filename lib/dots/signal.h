@@ -2,7 +2,7 @@
 #pragma once
 
 // The resources of a Call Home DOTS server under /.well-known/dots, as one upstream sees them:
-// mitigate, config and hb (RFC 9132 sections 4.4, 4.5, 4.7). Stays while sessions come and go; the
+// mitigate, config and hb (RFC 9132 sections 4.4, 4.5, 4.7) and redirect (RFC 9066 section 5.2.2). Stays while sessions come and go; the
 // requests and observers of a session reach it between signal_attach() and signal_detach().
 
 #include "dots/codec.h"
@@ -18,6 +18,8 @@ struct signal {
 	struct config_body config;   // as offered; nothing in it can be changed yet
 	struct heartbeat *heartbeat; // of the session, NULL without
 	struct observers observers;
+	// The upstream asks us to go elsewhere: 0, or -EINVAL with the reason in err
+	int (*redirect)(struct signal *signal, const struct redirect_body *body, struct err *err);
 	uint64_t requests;
 	uint64_t refused; // answered with 4.xx or 5.xx
 };

@@ -285,7 +285,7 @@ def test_a_session_that_is_lost(client, server, transport):
     upstream.wait("reply", command="mitigate", code="2.01")
     upstream.kill()
     if transport == "tls":  # the connection has ended; the next try, at once, found nobody
-        home.wait_log("next attempt in 300 s")
+        home.wait_log("next attempt in 3")
     again = client(port=upstream.port, transport=transport)
     # over DTLS it is the silence of 15 heartbeats that tells; time stands still again once the
     # server dials, or its handshake would run out of it

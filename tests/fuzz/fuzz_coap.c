@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/rcu.h"
+#include "dots/redirect.h"
 #include "dots/signal.h"
 
 #include "fuzz.h"
@@ -39,6 +40,7 @@ static struct {
 	struct transport transport;
 	struct mitigations *mitigations;
 	struct signal signal;
+	struct redirect redirect;
 	struct heartbeat heartbeat;
 	struct exchange *exchange;
 	bool ended;
@@ -99,6 +101,11 @@ static void on_lost(void *)
 	world.ended = true;
 }
 
+static int on_redirect(struct signal *, const struct redirect_body *body, struct err *err)
+{
+	return redirect_take(&world.redirect, "up.example", body, err);
+}
+
 static void on_answer(void *, const struct answer *answer)
 {
 	FUZZ_CHECK((answer->message != NULL) ==
@@ -134,6 +141,7 @@ static void session_begin(enum transport_kind kind)
 	world.seconds = 0;
 	world.mitigations = mitigations_new(world.loop, &world.enforcer);
 	signal_init(&world.signal, world.loop, world.mitigations, &policy, &config);
+	world.signal.redirect = on_redirect;
 	world.exchange = exchange_new(world.loop, &world.transport, &events, NULL);
 	heartbeat_start(&world.heartbeat, world.loop, world.exchange, true, on_lost, NULL);
 	signal_attach(&world.signal, world.exchange, &world.heartbeat);

@@ -57,6 +57,8 @@ static struct {
 struct fake_faults fake_faults[2];
 void (*fake_tap)(enum fake_side towards, const uint8_t *data, size_t length);
 unsigned fake_dials[2];
+struct fake_dial fake_dialled[64];
+unsigned fake_dialled_count;
 size_t fake_room = 1201;
 
 static void deliver(struct timer *)
@@ -226,6 +228,9 @@ static struct transport *dial_any(enum transport_kind kind, const struct dial *d
 	struct transport *t = transport_new(kind, FAKE_TO_DIALLER, events, ctx);
 
 	fake_dials[kind]++;
+	if (fake_dialled_count < ARRAY_LEN(fake_dialled))
+		fake_dialled[fake_dialled_count++] =
+			(struct fake_dial){kind, dial->addr, clock_now()};
 	t->listener = listener_find(kind, dial);
 	t->peer.addr = dial->addr;
 	t->peer.port = dial->port;
@@ -395,6 +400,7 @@ void fake_reset(struct evloop *loop)
 	}
 	memset(fake_faults, 0, sizeof(fake_faults));
 	memset(fake_dials, 0, sizeof(fake_dials));
+	fake_dialled_count = 0;
 	fake_tap = NULL;
 	fake_room = 1201;
 	if (net.loop)

@@ -29,7 +29,16 @@ extern struct fake_faults fake_faults[2]; // by side; the dial faults stand in [
 extern void (*fake_tap)(enum fake_side towards, const uint8_t *data, size_t length);
 
 extern unsigned fake_dials[2]; // attempts, by transport kind
-extern size_t fake_room;       // of a datagram
+
+// The attempts in their order, as far as there is room.
+struct fake_dial {
+	enum transport_kind kind;
+	struct ipaddr addr;
+	uint64_t at; // reading of clock_now()
+};
+extern struct fake_dial fake_dialled[64];
+extern unsigned fake_dialled_count;
+extern size_t fake_room; // of a datagram
 
 void fake_reset(struct evloop *loop);
 

@@ -431,7 +431,7 @@ static void paths(void **)
 		{"mitigate/cdid=7eeaf349529eb55ed50113/cuid=" CUID "/mid=4294967294", 409},
 		{"mitigate/cdid=7eeaf349529eb55ed50113/cuid=" CUID "/mid=4294967295", 204},
 		{"mitigates/cuid=" CUID "/mid=1", 404},
-		{"redirect/cuid=" CUID "/mid=1", 404},
+		{"redirected/cuid=" CUID "/mid=1", 404},
 		{"", 404},
 	};
 	uint8_t body[256];
