@@ -245,6 +245,7 @@ int loop_run(struct box *box)
 		loop_hear(box);
 		rcu_poll(box->rcu);
 		reload_poll(box);
+		resolve_table_poll(box->resolve);
 		if (!box->args->until_idle)
 			continue;
 		idle_turns = is_idle(box, &done) && done == before ? idle_turns + 1 : 0;

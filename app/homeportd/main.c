@@ -146,6 +146,8 @@ static int make_control(struct box *box, struct err *err)
 	struct resolve_env resolve = {
 		.history_size = box->config->history_size,
 		.retention_s = box->config->history_retention,
+		.history_file = box->config->history_file,
+		.history_file_size = box->config->history_file_size,
 		.workers = box->dataplane.workers,
 		.catch_up = catch_up,
 		.ask = ask,
@@ -154,8 +156,10 @@ static int make_control(struct box *box, struct err *err)
 
 	err_set(err, "out of memory");
 	box->neigh = neigh_new(&neigh);
-	box->resolve = resolve_table_new(&resolve);
-	if (!box->neigh || !box->resolve)
+	if (!box->neigh)
+		return -1;
+	box->resolve = resolve_table_new(&resolve, err);
+	if (!box->resolve)
 		return -1;
 	box->build = (struct build){
 		.workers = box->dataplane.workers,
@@ -242,6 +246,9 @@ static void close_box(struct box *box)
 	dots_free(box->dots);
 	atomic_store(&d->stop, true);
 	rte_eal_mp_wait_lcore();
+	// what the workers said last
+	if (box->launched)
+		loop_hear(box);
 	if (box->rcu)
 		rcu_barrier(box->rcu);
 	neigh_free(box->neigh);

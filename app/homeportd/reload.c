@@ -3,6 +3,8 @@
 // Configurations come in force here: built, published to the workers and the control modules, and the one
 // before is freed when the last worker has let it go.
 
+#include "base/clock.h"
+
 #include "box.h"
 
 #include <systemd/sd-daemon.h>
@@ -30,13 +32,45 @@ static int publish(struct box *box, struct snapshot *snapshot, struct err *err)
 	return 0;
 }
 
+// Ports that were in use until a moment ago are not handed on by a pool that is new (RFC 6888 REQ-8).
+static void rest_ports(void *ctx, unsigned slot, const struct block_grant *g, int64_t until)
+{
+	const struct snapshot *snapshot = ctx;
+	const struct nat_policy *policy = snapshot->policy[slot];
+	const struct pool *pool = policy->pool;
+	uint32_t address = pool_number(pool, rte_be_to_cpu_32(g->outside));
+	uint32_t last = pool_index(pool, address, g->last_port);
+	uint32_t ticks = (uint32_t)((until - clock_unix_ms()) * TICKS_A_SECOND / 1000 + 1);
+
+	for (uint32_t i = pool_index(pool, address, g->first_port); i <= last; i++)
+		portblk_rest(policy->share[pool_entry_worker(pool_entry(pool, i))], i,
+			clock_tick() + ticks);
+}
+
+static void rest_new_pools(struct box *box, struct snapshot *snapshot)
+{
+	for (unsigned slot = 0; slot < SNAPSHOT_MAX_POLICIES; slot++) {
+		const struct nat_policy *policy = snapshot->policy[slot];
+		const struct nat_policy *was = box->snapshot ? box->snapshot->policy[slot] : NULL;
+
+		if (!policy || !policy->hold_down_at_start || (was && was->pool == policy->pool))
+			continue;
+		for (unsigned i = 0; i < box->dataplane.workers; i++)
+			policy->share[i]->closed_until = clock_tick() + policy->timers.hold_down;
+	}
+	resolve_table_resting(box->resolve, snapshot, rest_ports, snapshot);
+}
+
 int reload_first(struct box *box, struct err *err)
 {
 	struct snapshot *snapshot;
 
 	box->build.generation = ++box->generation;
 	snapshot = conf_build(box->config, &box->build, err);
-	return snapshot ? publish(box, snapshot, err) : -1;
+	if (!snapshot)
+		return -1;
+	rest_new_pools(box, snapshot);
+	return publish(box, snapshot, err);
 }
 
 static void try_reload(struct box *box)
@@ -59,6 +93,7 @@ static void try_reload(struct box *box)
 	snapshot = conf_build(next, &box->build, &err);
 	if (!snapshot)
 		goto fail;
+	rest_new_pools(box, snapshot);
 	box->retired = box->snapshot;
 	box->config = next;
 	if (publish(box, snapshot, &err) < 0)

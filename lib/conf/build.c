@@ -305,6 +305,11 @@ int conf_can_replace(const struct config *running, const struct config *next, st
 		return err_set(err, "/homeport:homeport/platform: changes take a restart");
 	if (running->max_rules != next->max_rules)
 		return err_set(err, "/homeport:homeport/dots/max-rules: a change takes a restart");
+	if (!same_text(running->history_file, next->history_file) ||
+		running->history_file_size != next->history_file_size ||
+		running->history_size != next->history_size ||
+		running->history_retention != next->history_retention)
+		return err_set(err, "/homeport:homeport/resolve: changes take a restart");
 	if (!same_text(running->socket, next->socket))
 		return err_set(
 			err, "/homeport:homeport/management/socket: a change takes a restart");

@@ -205,6 +205,7 @@ static int add_policy(struct snapshot *s, const struct config_instance *instance
 	policy->instance_id = instance->id;
 	policy->policy_id = from->id;
 	policy->hairpinning = from->hairpinning;
+	policy->hold_down_at_start = from->hold_down_at_start;
 	policy->max_blocks = from->max_port_sets;
 	policy->timers = make_timers(from);
 	set_limits(policy, from);

@@ -111,6 +111,7 @@ struct config_policy {
 	unsigned quotas;
 	struct config_quota *quota;
 	bool hairpinning;
+	bool hold_down_at_start;
 	uint8_t max_port_sets;
 };
 
@@ -196,6 +197,8 @@ struct config {
 	const char *socket;
 	uint32_t history_size;
 	uint32_t history_retention;
+	char *history_file; // a path, made absolute; NULL: none
+	uint32_t history_file_size;
 	uint32_t max_rules;
 	unsigned upstreams;
 	struct config_upstream *upstream;

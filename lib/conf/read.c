@@ -208,6 +208,7 @@ static void read_policy(
 	policy->port_set_size = tree_number(port_set, "port-set-size", 0);
 	policy->port_set_timeout = tree_number(port_set, "port-set-timeout", 120);
 	policy->hairpinning = tree_flag(node, "hairpinning", true);
+	policy->hold_down_at_start = tree_flag(node, "hold-down-at-start", false);
 	policy->max_port_sets = (uint8_t)tree_number(node, "max-port-sets", 4);
 	read_timers(config, node, policy);
 	policy->quota =
@@ -370,6 +371,8 @@ static void read_homeport(const struct lyd_node *node, struct config *config)
 	config->socket = socket ? socket : "/run/homeport/homeport.sock";
 	config->history_size = tree_number(resolve, "history-size", 65536);
 	config->history_retention = tree_number(resolve, "retention", 604800);
+	config->history_file = absolute(config, tree_text(resolve, "history-file"));
+	config->history_file_size = tree_number(resolve, "history-file-size", 10000000);
 	config->max_rules = tree_number(dots, "max-rules", 4096);
 	config->upstream =
 		list_new(config, server, "upstream", sizeof(*config->upstream), &config->upstreams);
@@ -455,6 +458,7 @@ void conf_free(struct config *config)
 	free(config->instance);
 	free(config->route);
 	free(config->iface);
+	free(config->history_file);
 	free(config->folder);
 	lyd_free_all(config->tree);
 	free(config);

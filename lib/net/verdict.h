@@ -60,6 +60,8 @@
 	VERDICT(V_QUOTA, "drop-quota", DROP, "subscriber has all the ports its quota allows")      \
 	VERDICT(V_BLOCK_LIMIT, "drop-block-limit", DROP,                                           \
 		"subscriber's port blocks are full and it may have no more")                       \
+	VERDICT(V_HOLD_DOWN, "drop-hold-down", DROP,                                               \
+		"port blocks are not given out yet, since those in use before the start rest")     \
 	VERDICT(V_POOL, "drop-pool", DROP, "no free port block, or none on the paired address")    \
 	VERDICT(V_SUBSCRIBER_MEMORY, "drop-subscriber-memory", DROP, "subscriber table is full")   \
 	VERDICT(V_MAPPING_MEMORY, "drop-mapping-memory", DROP, "mapping table is full")            \

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "resolve/history.h"
+#include "resolve/store.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -22,11 +23,12 @@ struct resolve_table {
 	struct resolve_env env;
 	const struct snapshot *snapshot;
 	struct pool_grants pools[SNAPSHOT_MAX_POLICIES]; // by policy slot
-	struct grant *grant;                             // from 1 to room
+	struct block_grant *grant;                       // from 1 to room
 	uint32_t *free;                                  // numbers of grants not in use
 	uint32_t free_count;
 	uint32_t room;
 	struct history *history;
+	struct store *store; // NULL: history is kept in memory only
 };
 
 static int find_outside(
@@ -37,7 +39,7 @@ static bool find_shared(struct resolver *self, const struct ipaddr *outside);
 static int grow(struct resolve_table *t)
 {
 	uint32_t room = t->room ? t->room * 2 : 1024;
-	struct grant *grant = reallocarray(t->grant, room + 1u, sizeof(*grant));
+	struct block_grant *grant = reallocarray(t->grant, room + 1u, sizeof(*grant));
 	uint32_t *list;
 
 	if (!grant)
@@ -53,32 +55,29 @@ static int grow(struct resolve_table *t)
 	return 0;
 }
 
-struct resolve_table *resolve_table_new(const struct resolve_env *env)
+struct resolve_table *resolve_table_new(const struct resolve_env *env, struct err *err)
 {
 	struct resolve_table *t = calloc(1, sizeof(*t));
+	int64_t retention_ms = (int64_t)env->retention_s * 1000;
 
+	err_set(err, "out of memory");
 	if (!t)
 		return NULL;
 	t->resolver = (struct resolver){.outside = find_outside, .is_shared = find_shared};
 	t->env = *env;
-	t->history = history_new(env->history_size, (int64_t)env->retention_s * 1000);
-	if (!t->history || grow(t) < 0) {
-		resolve_table_free(t);
-		return NULL;
+	if (env->history_file) {
+		t->store = store_open(env->history_file, env->history_file_size, retention_ms,
+			clock_unix_ms(), err);
+		if (!t->store)
+			goto fail;
 	}
+	t->history = history_new(env->history_size, retention_ms, t->store);
+	if (!t->history || grow(t) < 0)
+		goto fail;
 	return t;
-}
-
-void resolve_table_free(struct resolve_table *t)
-{
-	if (!t)
-		return;
-	for (unsigned i = 0; i < SNAPSHOT_MAX_POLICIES; i++)
-		free(t->pools[i].grant);
-	history_free(t->history);
-	free(t->free);
-	free(t->grant);
-	free(t);
+fail:
+	resolve_table_free(t);
+	return NULL;
 }
 
 struct resolver *resolve_table_resolver(struct resolve_table *t)
@@ -88,7 +87,7 @@ struct resolver *resolve_table_resolver(struct resolve_table *t)
 
 static void end_grant(struct resolve_table *t, uint32_t *place, int64_t until)
 {
-	struct grant *g = &t->grant[*place];
+	struct block_grant *g = &t->grant[*place];
 
 	g->until = until;
 	history_add(t->history, g);
@@ -99,6 +98,96 @@ static void end_grant(struct resolve_table *t, uint32_t *place, int64_t until)
 static uint32_t entries(const struct pool *pool)
 {
 	return pool->addresses * pool_blocks_an_address(pool);
+}
+
+// Ends all grants of a pool that goes.
+static void end_grants(struct resolve_table *t, struct pool_grants *p, int64_t now)
+{
+	for (uint32_t i = 0; p->grant && i < entries(p->pool); i++) {
+		if (p->grant[i])
+			end_grant(t, &p->grant[i], now);
+	}
+	free(p->grant);
+	*p = (struct pool_grants){0};
+}
+
+void resolve_table_free(struct resolve_table *t)
+{
+	if (!t)
+		return;
+	for (unsigned i = 0; i < SNAPSHOT_MAX_POLICIES; i++)
+		end_grants(t, &t->pools[i], clock_unix_ms());
+	history_free(t->history);
+	store_close(t->store);
+	free(t->free);
+	free(t->grant);
+	free(t);
+}
+
+void resolve_table_poll(struct resolve_table *t)
+{
+	if (t->store)
+		store_poll(t->store, clock_unix_ms());
+}
+
+// Who is told about grants that rest, and for which pools.
+struct resting {
+	const struct resolve_table *table;
+	const struct snapshot *snapshot;
+	int64_t now;
+	void (*fn)(void *ctx, unsigned slot, const struct block_grant *grant, int64_t until);
+	void *ctx;
+};
+
+static int64_t hold_down_ms(const struct nat_policy *policy)
+{
+	return (int64_t)policy->timers.hold_down * 1000 / TICKS_A_SECOND;
+}
+
+static void tell_resting(void *ctx, const struct block_grant *g)
+{
+	const struct resting *r = ctx;
+	int64_t ended = g->until && g->until < r->now ? g->until : r->now;
+
+	for (unsigned slot = 0; slot < SNAPSHOT_MAX_POLICIES; slot++) {
+		const struct nat_policy *policy = r->snapshot->policy[slot];
+
+		if (!policy || policy->pool == r->table->pools[slot].pool ||
+			pool_number(policy->pool, rte_be_to_cpu_32(g->outside)) == UINT32_MAX)
+			continue;
+		if (ended + hold_down_ms(policy) > r->now)
+			r->fn(r->ctx, slot, g, ended + hold_down_ms(policy));
+	}
+}
+
+void resolve_table_resting(struct resolve_table *t, const struct snapshot *snapshot,
+	void (*fn)(void *ctx, unsigned slot, const struct block_grant *grant, int64_t until),
+	void *ctx)
+{
+	struct resting r = {t, snapshot, clock_unix_ms(), fn, ctx};
+	int64_t longest = 0;
+	bool fresh = false;
+
+	for (unsigned slot = 0; slot < SNAPSHOT_MAX_POLICIES; slot++) {
+		const struct nat_policy *policy = snapshot->policy[slot];
+
+		if (!policy || policy->pool == t->pools[slot].pool)
+			continue;
+		fresh = true;
+		if (hold_down_ms(policy) > longest)
+			longest = hold_down_ms(policy);
+	}
+	if (!fresh)
+		return;
+	for (unsigned slot = 0; slot < SNAPSHOT_MAX_POLICIES; slot++) {
+		const struct pool_grants *p = &t->pools[slot];
+
+		for (uint32_t i = 0; p->grant && i < entries(p->pool); i++) {
+			if (p->grant[i])
+				tell_resting(&r, &t->grant[p->grant[i]]);
+		}
+	}
+	history_recent(t->history, r.now - longest, tell_resting, &r);
 }
 
 int resolve_table_adopt(struct resolve_table *t, const struct snapshot *snapshot)
@@ -113,12 +202,8 @@ int resolve_table_adopt(struct resolve_table *t, const struct snapshot *snapshot
 
 		if (p->pool == pool)
 			continue;
-		for (uint32_t i = 0; p->grant && i < entries(p->pool); i++) {
-			if (p->grant[i])
-				end_grant(t, &p->grant[i], now);
-		}
-		free(p->grant);
-		*p = (struct pool_grants){.pool = pool};
+		end_grants(t, p, now);
+		p->pool = pool;
 		if (!pool)
 			continue;
 		p->grant = calloc(entries(pool), sizeof(*p->grant));
@@ -150,13 +235,16 @@ void resolve_table_event(struct resolve_table *t, const struct msg_block *event)
 		return;
 	}
 	*place = t->free[--t->free_count];
-	t->grant[*place] = (struct grant){
+	t->grant[*place] = (struct block_grant){
 		.subscriber = event->subscriber,
+		.instance_id = t->snapshot->policy[event->policy]->instance_id,
 		.outside = event->outside,
 		.first_port = event->first_port,
 		.last_port = (uint16_t)(event->first_port + event->ports - 1),
 		.from = at,
 	};
+	if (t->store)
+		store_grant(t->store, &t->grant[*place]);
 }
 
 // The time that a request is about.
@@ -198,7 +286,7 @@ static bool is_full(const struct resolve_answer *answer)
 }
 
 static void add_grant(const struct resolve_req *req, struct resolve_answer *answer,
-	const struct grant *g, int64_t until)
+	const struct block_grant *g, int64_t until)
 {
 	uint16_t lower = req->any_port || req->lower < g->first_port ? g->first_port : req->lower;
 	uint16_t upper = req->any_port || req->upper > g->last_port ? g->last_port : req->upper;
@@ -215,21 +303,36 @@ static void add_grant(const struct resolve_req *req, struct resolve_answer *answ
 		});
 }
 
+// The number that an instance of the configuration has in subscriber keys now; one that is gone has none.
+static uint16_t instance_number(const struct snapshot *s, uint32_t id)
+{
+	for (unsigned slot = 0; slot < SNAPSHOT_MAX_POLICIES; slot++) {
+		if (s->policy[slot] && s->policy[slot]->instance_id == id)
+			return s->policy[slot]->instance;
+	}
+	return UINT16_MAX;
+}
+
 // Holders of the past that the request may mean. If now is meant, one whose ports still rest counts: the
 // report is then about packets already on their way.
 static bool find_past(struct resolve_table *t, const struct resolve_req *req,
 	struct resolve_answer *answer, rte_be32_t outside, uint16_t lower, uint16_t upper,
 	const struct window *w, int64_t rest_ms)
 {
-	int64_t from = w->past ? w->from : w->now - rest_ms;
-	const struct grant *g;
+	const struct grant_query query = {
+		.outside = outside,
+		.lower = lower,
+		.upper = upper,
+		.from = w->past ? w->from : w->now - rest_ms,
+		.until = w->until,
+	};
+	struct block_grant g;
 	uint64_t cursor = 0;
 	bool found = false;
 
-	while (!is_full(answer) &&
-		(g = history_find(
-			 t->history, &cursor, outside, lower, upper, from, w->until, w->now))) {
-		add_grant(req, answer, g, g->until);
+	while (!is_full(answer) && history_find(t->history, &cursor, &query, w->now, &g)) {
+		g.subscriber.instance = instance_number(t->snapshot, g.instance_id);
+		add_grant(req, answer, &g, g.until);
 		found = true;
 		// of those that have just gone, only the last can be meant
 		if (!w->past)
@@ -248,8 +351,7 @@ static void find_in_block(struct resolve_table *t, const struct resolve_req *req
 	uint16_t first = (uint16_t)((entry & (pool_blocks_an_address(pool) - 1)) * size);
 	uint16_t last = (uint16_t)(first + size - 1);
 	uint32_t grant = t->pools[slot].grant[entry];
-	int64_t rest_ms =
-		(int64_t)t->snapshot->policy[slot]->timers.hold_down * 1000 / TICKS_A_SECOND;
+	int64_t rest_ms = hold_down_ms(t->snapshot->policy[slot]);
 	bool live = grant && t->grant[grant].from <= w->until;
 
 	if (!req->any_port && req->lower > first)

@@ -7,15 +7,19 @@
 //
 // Control thread only.
 
+#include "base/err.h"
 #include "msg/msg.h"
+#include "resolve/history.h"
 #include "resolve/resolve.h"
 #include "table/snapshot.h"
 
 struct resolve_table;
 
 struct resolve_env {
-	uint32_t history_size; // ended grants remembered
-	uint32_t retention_s;  // how long
+	uint32_t history_size;      // ended grants remembered
+	uint32_t retention_s;       // how long
+	const char *history_file;   // where they are kept on disk; NULL: nowhere
+	uint32_t history_file_size; // so many of them
 	unsigned workers;
 	// Takes in the events that workers have sent so far
 	void (*catch_up)(void *ctx);
@@ -24,12 +28,22 @@ struct resolve_env {
 	void *ctx;
 };
 
-// Returns NULL if memory runs out.
-struct resolve_table *resolve_table_new(const struct resolve_env *env);
+// Returns NULL if memory runs out or the file cannot be used; the reason is in err.
+struct resolve_table *resolve_table_new(const struct resolve_env *env, struct err *err);
 void resolve_table_free(struct resolve_table *table);
 
 // Takes a new configuration in use: grants of pools that are gone have ended. Returns 0 or -ENOMEM.
 int resolve_table_adopt(struct resolve_table *table, const struct snapshot *snapshot);
+
+// Before a configuration comes in force: calls fn for every grant of an address of its new pools whose ports
+// still have to rest (RFC 6888 REQ-8), with the policy's slot and the Unix time in milliseconds until when.
+// With a file, that is so after a restart as well.
+void resolve_table_resting(struct resolve_table *table, const struct snapshot *snapshot,
+	void (*fn)(void *ctx, unsigned slot, const struct block_grant *grant, int64_t until),
+	void *ctx);
+
+// Writes to disk what has not been written for a while. To be called often.
+void resolve_table_poll(struct resolve_table *table);
 
 // A worker granted a block or took it back (MSG_BLOCK).
 void resolve_table_event(struct resolve_table *table, const struct msg_block *event);

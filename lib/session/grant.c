@@ -55,6 +55,8 @@ static enum verdict grant_block(struct nat *nat, uint32_t subscriber, uint32_t n
 
 	if (s->blocks >= policy->max_blocks)
 		return V_BLOCK_LIMIT;
+	if (unlikely((int32_t)(share->closed_until - now) > 0))
+		return V_HOLD_DOWN;
 	if (s->blocks)
 		address = pool_number(share->pool, rte_be_to_cpu_32(s->outside));
 	else

@@ -161,6 +161,26 @@ enum grant portblk_grant(struct portblk *share, struct rand *random, uint32_t ad
 	return GRANT_OK;
 }
 
+void portblk_rest(struct portblk *share, uint32_t entry, uint32_t until)
+{
+	uint32_t address = entry >> (16 - share->pool->block_bits);
+
+	if (!(share->free[entry / 64] & bit(entry % 64)))
+		return;
+	if (share->fresh > share->size) {
+		if ((int32_t)(until - share->closed_until) > 0)
+			share->closed_until = until;
+		return;
+	}
+	share->free[entry / 64] &= ~bit(entry % 64);
+	share->free_of[address]--;
+	share->free_total--;
+	share->used++;
+	share->block[share->fresh] =
+		(struct block){.entry = entry, .empty = until, .state = BLOCK_RESTING};
+	pool_set_block(share->pool, entry, share->fresh++);
+}
+
 void portblk_release(struct portblk *share, uint32_t number)
 {
 	struct block *b = &share->block[number];

@@ -59,6 +59,7 @@ struct portblk {
 	uint16_t *free_of; // by address number: how many of `free`
 	uint32_t free_total;
 	uint32_t next_address; // where the next subscriber's search for an address begins
+	uint32_t closed_until; // tick before which no block is granted
 };
 
 // Makes the worker's share of a pool, room for `size` granted blocks at most. Returns NULL if memory
@@ -79,6 +80,10 @@ enum grant { GRANT_OK, GRANT_NO_BLOCK, GRANT_NO_MEMORY };
 // Takes a random free block of an address for a subscriber: into *number. Its ports are all free.
 enum grant portblk_grant(struct portblk *share, struct rand *random, uint32_t address,
 	uint32_t subscriber, uint32_t now, uint32_t *number);
+
+// Takes a free block out until a tick, because its ports were in use before the share was made. Called
+// before any worker has the share. Where there is no room to remember it, the whole share waits.
+void portblk_rest(struct portblk *share, uint32_t entry, uint32_t until);
 
 // Undoes a grant that could not be recorded, or ends a rest: the block is free again.
 void portblk_release(struct portblk *share, uint32_t number);

@@ -39,6 +39,17 @@ static void drop_share(struct nat *nat, unsigned slot)
 	nat->share[slot] = NULL;
 }
 
+// Blocks that rest since before the share was made.
+static void adopt_share(struct nat *nat, unsigned slot)
+{
+	const struct portblk *share = nat->share[slot];
+
+	for (uint32_t n = 1; n < share->fresh; n++) {
+		if (share->block[n].state == BLOCK_RESTING)
+			wheel_set(&nat->wheel, block_handle(slot, n), share->block[n].empty);
+	}
+}
+
 // Ends mappings that a static mapping made which is no longer configured like that.
 static void drop_stale_statics(struct nat *nat, uint32_t now)
 {
@@ -94,7 +105,10 @@ void nat_reconcile(struct nat *nat, unsigned worker, uint32_t now)
 
 		if (nat->share[slot] && nat->share[slot] != share)
 			drop_share(nat, slot);
-		nat->share[slot] = share;
+		if (nat->share[slot] != share) {
+			nat->share[slot] = share;
+			adopt_share(nat, slot);
+		}
 		if (policy && policy->static_blocks)
 			has_statics = true;
 	}

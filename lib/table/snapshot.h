@@ -89,7 +89,8 @@ struct nat_policy {
 	uint32_t policy_id;
 	uint16_t instance; // number of the instance, in subscriber keys
 	bool hairpinning;
-	bool protocol[3]; // by enum l4: whether it is translated
+	bool hold_down_at_start; // nothing is given out before the hold-down time has passed
+	bool protocol[3];        // by enum l4: whether it is translated
 	uint8_t max_blocks;
 	uint32_t port_limit[3]; // by enum l4, ports a subscriber may have; UINT32_MAX: no limit
 	uint32_t port_limit_all;
