@@ -15,6 +15,7 @@
 #include "worker/worker.h"
 
 #include "args.h"
+#include "host/host.h"
 
 struct dots;
 
@@ -41,6 +42,7 @@ struct box {
 	struct acl *acl;
 	struct neighbour_table *neighbours;
 	struct neigh *neigh;
+	struct host *host;
 	struct resolve_table *resolve;
 	struct dots *dots;
 	struct ctl *ctl;

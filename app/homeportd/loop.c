@@ -57,6 +57,9 @@ static void take(struct box *box, const struct msg *msg)
 	case MSG_NEIGHBOUR_SEEN:
 		neigh_seen(box->neigh, msg);
 		break;
+	case MSG_PUNT:
+		host_take(box->host, msg);
+		break;
 	case MSG_MARK:
 	case MSG_WALK:
 	case MSG_FIND:

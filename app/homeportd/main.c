@@ -79,6 +79,19 @@ static const struct rte_ether_addr *mac_of(void *ctx, unsigned number)
 						   : &iface->mac;
 }
 
+static void send_wanted(void *ctx, const struct msg *wanted)
+{
+	neigh_wanted(((struct box *)ctx)->neigh, wanted);
+}
+
+// The owner of its device's only queue, or with one queue a worker any of them.
+static unsigned sender_of(void *ctx, unsigned number)
+{
+	const struct box *box = ctx;
+
+	return box->dataplane.port[box->snapshot->iface[number].port].owner;
+}
+
 static void catch_up(void *ctx)
 {
 	loop_hear(ctx);
@@ -111,6 +124,7 @@ static int make_tables(struct box *box, struct err *err)
 	d->workers = config->platform.workers;
 	d->idle_sleep_us = config->platform.idle_sleep;
 	d->icmp_rate = config->platform.icmp_error_rate;
+	d->host_rate = config->platform.host_packet_rate;
 	box->rcu = d->rcu = rcu_new(d->workers);
 	if (!box->rcu)
 		return -1;
@@ -143,6 +157,13 @@ static int make_control(struct box *box, struct err *err)
 		.ctx = box,
 		.mac_of = mac_of,
 	};
+	struct host_env host = {
+		.loop = box->loop,
+		.mbufs = box->dataplane.mbufs,
+		.send = send_wanted,
+		.worker_of = sender_of,
+		.ctx = box,
+	};
 	struct resolve_env resolve = {
 		.history_size = box->config->history_size,
 		.retention_s = box->config->history_retention,
@@ -156,7 +177,8 @@ static int make_control(struct box *box, struct err *err)
 
 	err_set(err, "out of memory");
 	box->neigh = neigh_new(&neigh);
-	if (!box->neigh)
+	box->host = host_new(&host);
+	if (!box->neigh || !box->host)
 		return -1;
 	box->resolve = resolve_table_new(&resolve, err);
 	if (!box->resolve)
@@ -251,6 +273,7 @@ static void close_box(struct box *box)
 		loop_hear(box);
 	if (box->rcu)
 		rcu_barrier(box->rcu);
+	host_free(box->host);
 	neigh_free(box->neigh);
 	resolve_table_free(box->resolve);
 	for (unsigned i = 0; i < SNAPSHOT_MAX_PORTS; i++)
@@ -278,7 +301,8 @@ static int run(struct box *box)
 	if (make_tables(box, &err) < 0 || make_control(box, &err) < 0 ||
 		make_workers(box, &err) < 0)
 		return fail(&err, EXIT_RUN_TIME);
-	if (reload_first(box, &err) < 0 || start_ports(box, &err) < 0)
+	if (reload_first(box, &err) < 0 || start_ports(box, &err) < 0 ||
+		host_adopt(box->host, box->snapshot, &err) < 0)
 		return fail(&err, EXIT_CONFIG);
 	dots = (struct dots_env){
 		.loop = box->loop,

@@ -98,6 +98,8 @@ static void try_reload(struct box *box)
 	box->config = next;
 	if (publish(box, snapshot, &err) < 0)
 		log_error("conf", "%s", err.text);
+	if (host_adopt(box->host, snapshot, &err) < 0)
+		log_error("conf", "%s", err.text);
 	upstreams_apply(box, old, next);
 	conf_free(old);
 	log_notice("conf", "%s is in force", box->args->config);

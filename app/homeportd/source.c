@@ -33,6 +33,12 @@ static void get_totals(void *ctx, struct ctl_totals *out)
 			out->verdict[v] += stat_read(&s->verdict[v]);
 	}
 	out->verdict[V_NEIGHBOUR] += neigh_dropped(box->neigh);
+	out->host = (struct ctl_host){
+		.delivered = host_counters(box->host)->delivered,
+		.refused = host_counters(box->host)->refused,
+		.sent = host_counters(box->host)->sent,
+		.unroutable = host_counters(box->host)->unroutable,
+	};
 }
 
 static void get_worker(void *ctx, unsigned number, struct ctl_worker *out)

@@ -75,6 +75,8 @@ static int add_iface(struct snapshot *s, const struct config_iface *from, unsign
 		.addrs = from->addrs,
 	};
 	snprintf(iface->name, sizeof(iface->name), "%s", from->name);
+	if (from->enabled && from->host_device)
+		snprintf(iface->host_device, sizeof(iface->host_device), "%s", from->host_device);
 	if (number >= s->ifaces)
 		s->ifaces = number + 1;
 	iface->addr = calloc(from->addrs ? from->addrs : 1, sizeof(*iface->addr));

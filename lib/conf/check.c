@@ -41,6 +41,24 @@ static void check_device(struct judge *j, const struct config *config, unsigned 
 	}
 }
 
+static void check_host_device(struct judge *j, const struct config *config, unsigned at)
+{
+	const struct config_iface *f = &config->iface[at];
+
+	for (unsigned i = 0; f->host_device && i < at; i++) {
+		const struct config_iface *other = &config->iface[i];
+
+		if (other->host_device && !strcmp(other->host_device, f->host_device))
+			judge_fault(j, f->node, "homeport:host-device",
+				"%s is that of interface %s. Allowed: a name for each interface",
+				f->host_device, other->name);
+	}
+	if (f->host_device && !f->addrs)
+		judge_fault(j, f->node, "homeport:host-device",
+			"%s, but the interface has no address. Allowed: on an interface that has one",
+			f->host_device);
+}
+
 static void check_mac(struct judge *j, const struct lyd_node *node, const char *leaf,
 	const char *text, bool valid, const struct rte_ether_addr *mac)
 {
@@ -158,6 +176,7 @@ static void check_ifaces(struct judge *j, const struct config *config)
 
 		realms |= f->realm;
 		check_device(j, config, i);
+		check_host_device(j, config, i);
 		check_mac(j, f->node, "homeport:mac-address", f->mac_text, f->mac_valid, &f->mac);
 		if (f->mtu < MTU_MIN || f->mtu > MTU_MAX)
 			judge_fault(j, f->node, "ietf-ip:ipv4/mtu", "%u. Allowed: %d to %d", f->mtu,

@@ -34,6 +34,7 @@ struct config_iface {
 	const char *name;
 	const char *type; // identity
 	const char *device;
+	const char *host_device;
 	const char *mac_text;
 	struct rte_ether_addr mac; // all zero: the device's own
 	bool mac_valid;
@@ -175,6 +176,7 @@ struct config_platform {
 	const char **eal_option;
 	uint16_t idle_sleep;
 	uint32_t icmp_error_rate;
+	uint32_t host_packet_rate;
 	uint32_t packet_buffers;
 	uint32_t max_mappings;
 	uint32_t max_sessions;

@@ -83,6 +83,7 @@ static void read_iface(
 	iface->name = tree_text(node, "name");
 	iface->type = tree_text(node, "type");
 	iface->device = tree_text(node, "device");
+	iface->host_device = tree_text(node, "host-device");
 	iface->enabled = tree_flag(node, "enabled", true);
 	iface->promiscuous = tree_flag(node, "promiscuous", false);
 	iface->realm = read_realm(tree_text(node, "realm"));
@@ -351,6 +352,7 @@ static void read_platform(struct config *config, const struct lyd_node *node)
 		p->eal_option[i++] = tree_value(n);
 	p->idle_sleep = (uint16_t)tree_number(node, "idle-sleep", 0);
 	p->icmp_error_rate = tree_number(node, "icmp-error-rate", 1000);
+	p->host_packet_rate = tree_number(node, "host-packet-rate", 20000);
 	p->packet_buffers = tree_number(node, "packet-buffers", 16383);
 	p->max_mappings = tree_number(node, "max-mappings", 262144);
 	p->max_sessions = tree_number(node, "max-sessions", 262144);

@@ -20,12 +20,19 @@ struct dots;
 struct neighbour_table;
 struct resolver;
 
+// Packets to and from the kernel's stack behind the box's own addresses.
+struct ctl_host {
+	uint64_t delivered, refused;
+	uint64_t sent, unroutable;
+};
+
 struct ctl_totals {
 	uint64_t received;
 	uint64_t verdict[V_COUNT];
 	uint64_t icmp_errors_sent;
 	uint64_t icmp_errors_withheld;
 	uint64_t steered;
+	struct ctl_host host;
 };
 
 struct ctl_worker {

@@ -105,6 +105,8 @@ static json_t *interface(const struct call *call, const struct iface *iface, uns
 	json_object_set_new(e, "ietf-ip:ipv6", ip(call, iface, number, 6));
 	json_object_set_new(e, "homeport:device", json_string(s->device[iface->port]));
 	json_object_set_new(e, "homeport:realm", json_string(realm[iface->realm]));
+	if (iface->host_device[0])
+		json_object_set_new(e, "homeport:host-device", json_string(iface->host_device));
 	if (iface->vlan)
 		json_object_set_new(e, "homeport:vlan", json_integer(iface->vlan));
 	return e;
@@ -154,18 +156,26 @@ static json_t *workers(const struct call *call)
 	return list;
 }
 
+static json_t *host(const struct ctl_host *h)
+{
+	return json_pack("{s:o, s:o, s:o, s:o}", "delivered", json_number64(h->delivered),
+		"refused", json_number64(h->refused), "sent", json_number64(h->sent), "unroutable",
+		json_number64(h->unroutable));
+}
+
 void show_counters(struct call *call)
 {
 	struct ctl_totals totals;
 
 	call->source->totals(call->source->ctx, &totals);
 	call_json(call,
-		json_pack("{s:{s:{s:o, s:o, s:o, s:o, s:o, s:o}}}", "homeport:homeport",
+		json_pack("{s:{s:{s:o, s:o, s:o, s:o, s:o, s:o, s:o}}}", "homeport:homeport",
 			"statistics", "received", json_number64(totals.received), "verdict",
 			verdicts(&totals), "icmp-errors-sent",
 			json_number64(totals.icmp_errors_sent), "icmp-errors-withheld",
 			json_number64(totals.icmp_errors_withheld), "steered",
-			json_number64(totals.steered), "worker", workers(call)));
+			json_number64(totals.steered), "host", host(&totals.host), "worker",
+			workers(call)));
 	call_end(call);
 }
 

@@ -30,6 +30,7 @@ enum msg_type {
 	MSG_BLOCK,  // a port block was granted or given back: a full ring refuses the block
 	MSG_NEIGHBOUR_WANTED, // a packet waits for its next hop; a full ring drops it
 	MSG_NEIGHBOUR_SEEN,   // somebody told its link-layer address; a full ring forgets it
+	MSG_PUNT, // an IP packet for an address of the box, for the kernel; a full ring drops it
 };
 
 enum walk_table { WALK_MAPPINGS, WALK_SUBSCRIBERS };
@@ -125,6 +126,10 @@ struct msg {
 			bool solicited; // may make a new entry; else it only refreshes one
 			struct ipaddr addr;
 		} seen;
+		struct {
+			struct rte_mbuf *mbuf;
+			uint8_t iface; // that it came by, and whose address it is for
+		} punt;
 		uint8_t bytes[56];
 	};
 };

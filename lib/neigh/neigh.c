@@ -66,11 +66,17 @@ struct neigh *neigh_new(const struct neigh_env *env)
 	return neigh;
 }
 
+// What the control thread sends itself was never received, and so is not counted.
+static void drop_packet(struct neigh *neigh, const struct waiting *w)
+{
+	rte_pktmbuf_free(w->mbuf);
+	neigh->dropped += w->verdict != V_COUNT;
+}
+
 static void drop_queue(struct record *r)
 {
 	for (unsigned i = 0; i < r->waiting; i++)
-		rte_pktmbuf_free(r->queue[i].mbuf);
-	r->neigh->dropped += r->waiting;
+		drop_packet(r->neigh, &r->queue[i]);
 	r->neigh->waiting -= r->waiting;
 	r->waiting = 0;
 }
@@ -289,12 +295,6 @@ static int send_waiting(struct neigh *neigh, uint32_t entry, const struct waitin
 	return neigh->env.tell(neigh->env.ctx, w->worker, &msg);
 }
 
-static void drop_packet(struct neigh *neigh, struct rte_mbuf *mbuf)
-{
-	rte_pktmbuf_free(mbuf);
-	neigh->dropped++;
-}
-
 void neigh_wanted(struct neigh *neigh, const struct msg *msg)
 {
 	struct waiting w = {
@@ -306,17 +306,17 @@ void neigh_wanted(struct neigh *neigh, const struct msg *msg)
 		entry = neighbour_add(neigh->env.table, msg->wanted.iface, &msg->wanted.addr);
 	r = entry == NEIGHBOUR_NONE ? NULL : record_of(neigh, entry);
 	if (!r) {
-		drop_packet(neigh, w.mbuf);
+		drop_packet(neigh, &w);
 		return;
 	}
 	// the answer may have come while the packet was on its way here
 	if (neighbour_mac(neigh->env.table, entry)) {
 		if (send_waiting(neigh, entry, &w) < 0)
-			drop_packet(neigh, w.mbuf);
+			drop_packet(neigh, &w);
 		return;
 	}
 	if (r->waiting == QUEUE_MAX || neigh->waiting == QUEUE_ALL) {
-		drop_packet(neigh, w.mbuf);
+		drop_packet(neigh, &w);
 		return;
 	}
 	r->queue[r->waiting++] = w;
@@ -341,7 +341,7 @@ void neigh_seen(struct neigh *neigh, const struct msg *msg)
 	ask_again_at(r, FRESH_NS);
 	for (unsigned i = 0; i < r->waiting; i++) {
 		if (send_waiting(neigh, entry, &r->queue[i]) < 0)
-			drop_packet(neigh, r->queue[i].mbuf);
+			drop_packet(neigh, &r->queue[i]);
 	}
 	neigh->waiting -= r->waiting;
 	r->waiting = 0;

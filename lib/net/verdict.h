@@ -22,6 +22,8 @@
 	VERDICT(V_NEIGHBOUR_DISCOVERY, "neighbour-discovery", LOCAL,                               \
 		"IPv6 neighbour solicitation answered, or another ND message taken note of")       \
 	VERDICT(V_ECHO, "echo", LOCAL, "ICMP echo request to an address of the box answered")      \
+	VERDICT(V_PUNTED, "punted", LOCAL,                                                         \
+		"for an address of the box, given to the kernel's stack")                          \
 	/* frames */                                                                               \
 	VERDICT(V_FRAME_SHORT, "drop-frame-short", DROP, "frame ends inside its headers")          \
 	VERDICT(V_VLAN, "drop-vlan", DROP, "no interface has this VLAN, or the interface is off")  \
@@ -44,6 +46,8 @@
 	VERDICT(V_NO_ROUTE, "drop-no-route", DROP, "no route to the destination")                  \
 	VERDICT(V_BLACKHOLE, "drop-blackhole", DROP, "route says to discard")                      \
 	VERDICT(V_LOCAL, "drop-local", DROP, "for an address of the box that nothing answers")     \
+	VERDICT(V_PUNT_LIMIT, "drop-punt-limit", DROP,                                             \
+		"for the kernel's stack, beyond what an interface may send it")                    \
 	VERDICT(V_IPV6_SERVICE, "drop-ipv6", DROP, "IPv6 packet that no service handles")          \
 	VERDICT(V_REALM, "drop-realm", DROP,                                                       \
 		"from outside to an address that is neither in a pool nor the box's")              \

@@ -18,6 +18,7 @@
 #define SNAPSHOT_MAX_PORTS    32
 #define SNAPSHOT_MAX_POLICIES 250
 #define SNAPSHOT_NAME         64
+#define SNAPSHOT_HOST_DEVICE  16 // bytes of a device's name in the kernel (IFNAMSIZ)
 
 enum realm { REALM_INTERNAL = 1, REALM_EXTERNAL = 2, REALM_BOTH = 3 };
 
@@ -39,6 +40,7 @@ struct iface {
 	unsigned addrs;
 	struct iface_addr *addr;
 	char name[SNAPSHOT_NAME];
+	char host_device[SNAPSHOT_HOST_DEVICE]; // the kernel's end of it; "": it has none
 };
 
 enum nexthop_kind {

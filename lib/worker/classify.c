@@ -65,7 +65,11 @@ void classify_refuse(struct worker *w, struct burst *b, unsigned i, enum verdict
 static void answer_local(struct worker *w, struct burst *b, unsigned i)
 {
 	if (b->l4[i] != L4_ICMP || b->flags[i] != ICMP_ECHO || b->icmp_error & bit(i)) {
-		burst_end(b, i, V_LOCAL);
+		// an interface's address is reached by that interface alone
+		if (w->snapshot->nexthop[b->route[i]].iface == b->iface[i])
+			punt(w, b, i);
+		else
+			burst_end(b, i, V_LOCAL);
 		return;
 	}
 	echo_answer4(b->mbuf[i], b->ip[i], b->ip[i] + b->ihl[i], &w->iface_mac[b->iface[i]]);

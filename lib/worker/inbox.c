@@ -84,6 +84,7 @@ static void do_message(struct worker *w, const struct msg *msg)
 	case MSG_BLOCK:
 	case MSG_NEIGHBOUR_WANTED:
 	case MSG_NEIGHBOUR_SEEN:
+	case MSG_PUNT:
 		break; // never sent this way
 	}
 }

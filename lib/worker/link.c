@@ -148,7 +148,7 @@ static void receive_ipv6(
 		if (echo_answer6(b->mbuf[i], ip, length, mac))
 			send_own(w, b, i, V_ECHO);
 		else
-			burst_end(b, i, V_LOCAL);
+			punt(w, b, i);
 	} else {
 		burst_end(b, i, ip[24] == 0xff ? V_MULTICAST : V_IPV6_SERVICE);
 	}

@@ -41,6 +41,7 @@ struct worker *worker_new(
 	if (!w->transmit || nat_init(&w->nat, size, now) < 0 ||
 		channel_open(&w->channel, number) < 0)
 		goto fail;
+	punt_refill(w, TICKS_A_SECOND);
 	w->nat.channel = &w->channel;
 	w->nat.acl = dataplane->acl;
 	for (unsigned from = 0; from < dataplane->workers; from++) {
@@ -106,6 +107,7 @@ static void set_now(struct worker *w, uint32_t now)
 		return;
 	tokens += (uint64_t)(now - w->now) * (most / TICKS_A_SECOND + 1);
 	w->icmp_tokens = tokens > most ? most : (uint32_t)tokens;
+	punt_refill(w, now - w->now);
 	w->now = now;
 }
 

@@ -39,6 +39,12 @@ uint64_t classify_size(struct worker *w, struct burst *b, uint64_t mask, uint64_
 void classify_refuse(struct worker *w, struct burst *b, unsigned i, enum verdict verdict,
 	uint8_t type, uint8_t code, uint16_t mtu);
 
+// punt.c: the box's own addresses. Hands packet i to the control thread, for the kernel.
+void punt(struct worker *w, struct burst *b, unsigned i);
+
+// So many ticks have passed since more packets could be handed over.
+void punt_refill(struct worker *w, uint32_t ticks);
+
 // steer.c: owners. Hands packets that belong to other workers over to them; returns the ways of the rest.
 struct ways steer(struct worker *w, struct burst *b, struct ways ways);
 

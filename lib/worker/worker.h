@@ -64,6 +64,7 @@ struct dataplane {
 	unsigned
 		idle_sleep_us; // how long a worker sleeps when it finds nothing to do; 0: it polls on
 	uint32_t icmp_rate;    // ICMP errors a second and worker
+	uint32_t host_rate;    // packets for the kernel a second, worker and interface
 	unsigned ports;
 	struct port port[SNAPSHOT_MAX_PORTS];
 	struct worker *worker[POOL_MAX_WORKERS];
@@ -76,6 +77,7 @@ struct worker {
 	const struct snapshot *snapshot;                      // of this turn
 	struct rte_ether_addr iface_mac[SNAPSHOT_MAX_IFACES]; // configured, or the device's
 	uint32_t icmp_tokens;
+	uint32_t punt_tokens[SNAPSHOT_MAX_IFACES];
 	struct nat nat;
 	struct channel channel;                  // to and from the control thread
 	struct rte_ring *from[POOL_MAX_WORKERS]; // packets other workers hand over; NULL for itself

@@ -111,7 +111,10 @@ class Lab:
             self.exec(owner, "ethtool", "-K", name, "rx", "off", "tx", "off", "sg", "off", "tso",
                       "off", "gso", "off", "gro", "off")
             if owner == "box" and not kernel:
+                # the kernel hears what homeportd carries too, and is not to answer
                 self.sysctl(owner, f"net.ipv6.conf.{name}.disable_ipv6", 1)
+                self.sysctl(owner, f"net.ipv4.conf.{name}.rp_filter", 1)
+                self.sysctl(owner, f"net.ipv4.conf.{name}.arp_ignore", 1)
             self.ip(owner, "link", "set", name, "up")
 
     def add_bridge(self, host):

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// Packets to the box's own addresses that workers do not answer themselves. They go to the control thread,
+// which hands them to the kernel's stack (lib/host): as many a second from each interface as the
+// configuration allows, and never so many that the ring has no room for what matters more.
+
+#include "base/clock.h"
+#include "worker/stages.h"
+
+void punt_refill(struct worker *w, uint32_t ticks)
+{
+	uint32_t most = w->dataplane->host_rate;
+	uint64_t more = (uint64_t)ticks * (most / TICKS_A_SECOND + 1);
+
+	for (unsigned i = 0; i < SNAPSHOT_MAX_IFACES; i++) {
+		uint64_t tokens = w->punt_tokens[i] + more;
+
+		w->punt_tokens[i] = tokens > most ? most : (uint32_t)tokens;
+	}
+}
+
+void punt(struct worker *w, struct burst *b, unsigned i)
+{
+	unsigned iface = b->iface[i];
+	struct msg msg = {
+		.type = MSG_PUNT,
+		.worker = (uint16_t)w->number,
+		.punt = {.mbuf = b->mbuf[i], .iface = (uint8_t)iface},
+	};
+
+	if (!w->snapshot->iface[iface].host_device[0]) {
+		burst_end(b, i, V_LOCAL);
+		return;
+	}
+	// the packet without its frame header, which means nothing to the kernel
+	rte_pktmbuf_adj(b->mbuf[i], (uint16_t)(b->ip[i] - rte_pktmbuf_mtod(b->mbuf[i], uint8_t *)));
+	if (!w->punt_tokens[iface] || channel_room(&w->channel) <= CHANNEL_MESSAGES / 2 ||
+		!channel_say(&w->channel, &msg)) {
+		burst_end(b, i, V_PUNT_LIMIT);
+		return;
+	}
+	w->punt_tokens[iface]--;
+	burst_end(b, i, V_PUNTED);
+	stat_add(&w->stats.verdict[V_PUNTED], 1);
+	b->mbuf[i] = NULL;
+}
