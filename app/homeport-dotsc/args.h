@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The command line of homeport-dotsc, and its commands, which stand there or in a script.
+// The command line of homeport-dotsc (args.c), and its commands, which stand there or in a script
+// (command.c).
 
 #include "base/log.h"
 #include "dots/codec.h"
@@ -19,6 +20,7 @@ enum verb {
 	VERB_GET,
 	VERB_OBSERVE,
 	VERB_CONFIG,
+	VERB_REDIRECT,
 	VERB_HEARTBEAT,
 	VERB_SEND,
 	VERB_WAIT,
@@ -55,6 +57,14 @@ struct command {
 	bool has_status;
 	uint8_t *raw; // body as given
 	size_t raw_length;
+	// VERB_CONFIG
+	bool has_sid;
+	uint32_t sid;
+	bool reset; // DELETE
+	bool observing;
+	unsigned sets; // values named in `config`, for a PUT
+	struct config_body config;
+	struct redirect_body redirect; // of VERB_REDIRECT
 	// VERB_SEND
 	uint8_t method;
 	char path[512];
@@ -69,6 +79,13 @@ struct command {
 // Reads the command line. Prints and exits for --help and --version; -EINVAL after a message.
 int options_parse(int argc, char **argv, struct options *options);
 void options_free(struct options *options);
+
+// A number in decimal digits, up to `max`.
+bool args_number(const char *text, unsigned long max, unsigned long *value);
+
+// A list with room for one more element of this size, which is counted. Ends the program without
+// memory.
+void *args_grow(void *list, unsigned *count, size_t size);
 
 // Reads the words of one command; words[0] is its name. -EINVAL with the reason in err.
 int command_parse(char **words, unsigned count, struct command *command, struct err *err);

@@ -6,6 +6,7 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,7 +19,18 @@ static void question_free(struct question *question)
 	while (*link != question)
 		link = &(*link)->next;
 	*link = question->next;
+	transfer_end(question);
 	free(question);
+}
+
+void question_path(
+	const struct question *question, struct message *message, char *segments, size_t room)
+{
+	char *segment;
+
+	snprintf(segments, room, ".well-known/dots/%s", question->path);
+	while ((segment = strsep(&segments, "/")))
+		message_add_path(message, segment);
 }
 
 // The one whose token a message brings; NULL if it brings none.
@@ -70,9 +82,8 @@ static void config_answered(struct peer *peer, const struct message *m)
 	}
 }
 
-static void on_answer(void *ctx, const struct answer *answer)
+void question_answered(struct question *question, const struct answer *answer)
 {
-	struct question *question = ctx;
 	struct peer *peer = question->peer;
 	struct client *client = peer->client;
 	bool automatic = question->automatic;
@@ -91,6 +102,14 @@ static void on_answer(void *ctx, const struct answer *answer)
 		run_answered(client, question, answer->message);
 	if (!question->observing)
 		question_free(question);
+}
+
+static void on_answer(void *ctx, const struct answer *answer)
+{
+	struct question *question = ctx;
+
+	if (!transfer_is_wanted(answer) || !transfer_begin(question, answer))
+		question_answered(question, answer);
 }
 
 int peer_ask(struct peer *peer, struct question *question, struct message *message)
@@ -131,15 +150,15 @@ static void ask_config(struct peer *peer)
 {
 	struct question *question = calloc(1, sizeof(*question));
 	struct message m = message_make(COAP_REQUEST_GET);
+	char segments[64];
 
 	if (!question)
 		return;
 	question->command = "config";
 	question->automatic = true;
+	strcpy(question->path, "config");
 	m.type = COAP_MESSAGE_CON; // CF-08
-	message_add_path(&m, ".well-known");
-	message_add_path(&m, "dots");
-	message_add_path(&m, "config");
+	question_path(question, &m, segments, sizeof(segments));
 	peer_ask(peer, question, &m);
 }
 
@@ -163,6 +182,7 @@ static void peer_end(struct peer *peer, const struct err *why)
 			print_no_answer(question, "lost");
 			run_answered(client, question, NULL);
 		}
+		transfer_free(question);
 		free(question);
 	}
 	free(peer);

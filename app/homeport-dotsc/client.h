@@ -4,7 +4,8 @@
 // The Call Home DOTS client itself: it listens, keeps a session with each server that dials in, and
 // runs one command after the other against the one that came last.
 //
-// client.c has the listeners and the sessions, run.c the commands, output.c what is printed.
+// client.c has the listeners and the sessions, transfer.c answers in blocks, run.c the commands,
+// output.c what is printed.
 
 #include "base/evloop.h"
 #include "dots/exchange.h"
@@ -45,6 +46,7 @@ struct question {
 	uint32_t mid;
 	uint8_t token[MESSAGE_TOKEN_MAX];
 	uint8_t token_length;
+	struct transfer *transfer; // of an answer that comes in blocks
 };
 
 // A mitigation request as it was sent last, to be refreshed: each attribute has to be repeated
@@ -87,6 +89,23 @@ struct peer *client_peer(const struct client *client);
 
 // Asks something of a peer. `question` is taken over, also on failure. Returns 0 or -errno.
 int peer_ask(struct peer *peer, struct question *question, struct message *message);
+
+// An answer has come, whole.
+void question_answered(struct question *question, const struct answer *answer);
+
+// Puts the path of a question into a message; its segments are cut in `segments`.
+void question_path(
+	const struct question *question, struct message *message, char *segments, size_t room);
+
+// transfer.c
+bool transfer_is_wanted(const struct answer *answer);
+
+// Fetches the rest of an answer; question_answered() follows. False if memory runs out.
+bool transfer_begin(struct question *question, const struct answer *answer);
+
+// Gives it up, or forgets it when the exchange is gone.
+void transfer_end(struct question *question);
+void transfer_free(struct question *question);
 
 // run.c
 void run_start(struct client *client);

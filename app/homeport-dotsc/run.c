@@ -199,11 +199,35 @@ static int prepare_observe(struct client *client, const struct peer *peer,
 	return 0;
 }
 
+// GET, or observation, PUT or DELETE of the session configuration (RFC 9132 section 4.5).
+static int prepare_config(struct client *client, const struct peer *peer, struct question *question,
+	struct message *m, uint8_t *out, size_t room, struct err *err)
+{
+	struct command *c = &client->command;
+	int length;
+
+	if (c->has_sid)
+		snprintf(question->path, sizeof(question->path), "config/sid=%u", c->sid);
+	else
+		strcpy(question->path, "config");
+	if (c->reset)
+		m->code = COAP_REQUEST_DELETE;
+	if (c->observing || c->cancel)
+		return prepare_observe(client, peer, question, m, err);
+	if (!c->sets)
+		return 0;
+	m->code = COAP_REQUEST_PUT;
+	length = codec_write_config(&c->config, out, room);
+	m->payload = (struct slice){out, (size_t)length};
+	return 0;
+}
+
 // Fills in method, path and body of what the command asks.
 static int prepare(struct client *client, const struct peer *peer, struct question *question,
 	struct message *m, uint8_t *out, size_t room, struct err *err)
 {
 	struct command *c = &client->command;
+	int rc;
 
 	m->code = COAP_REQUEST_GET;
 	m->type = c->confirmable ? COAP_MESSAGE_CON : COAP_MESSAGE_NON;
@@ -227,7 +251,16 @@ static int prepare(struct client *client, const struct peer *peer, struct questi
 		return prepare_observe(client, peer, question, m, err);
 	case VERB_CONFIG:
 		m->type = COAP_MESSAGE_CON; // CF-08
-		strcpy(question->path, "config");
+		return prepare_config(client, peer, question, m, out, room, err);
+	case VERB_REDIRECT:
+		m->code = COAP_REQUEST_PUT;
+		// the path of RFC 9066's figure 9
+		snprintf(question->path, sizeof(question->path), "redirect/cuid=%s/mid=%u",
+			cuid_of(client), c->mid);
+		rc = codec_write_redirect(&c->redirect, out, room);
+		if (rc < 0 || !c->redirect.name[0])
+			return err_set(err, "redirect needs a name, and few addresses");
+		m->payload = (struct slice){out, (size_t)rc};
 		return 0;
 	case VERB_HEARTBEAT:
 		m->code = COAP_REQUEST_PUT;
@@ -253,7 +286,7 @@ static void ask(struct client *client, struct peer *peer)
 	struct question *question = calloc(1, sizeof(*question));
 	struct message m = message_make(0);
 	struct command *c = &client->command;
-	char segments[600], *at = segments, *segment;
+	char segments[600];
 	uint8_t body[16384];
 	struct err err;
 	int rc;
@@ -272,9 +305,7 @@ static void ask(struct client *client, struct peer *peer)
 		m.payload = (struct slice){c->raw, c->raw_length};
 	if (m.payload.length && m.content_format == MESSAGE_ABSENT)
 		m.content_format = COAP_MEDIATYPE_APPLICATION_DOTS_CBOR;
-	snprintf(segments, sizeof(segments), ".well-known/dots/%s", question->path);
-	while ((segment = strsep(&at, "/")))
-		message_add_path(&m, segment);
+	question_path(question, &m, segments, sizeof(segments));
 	client->waiting = question;
 	client->state = RUN_WAITING_ANSWER; // the exchange watches the time
 	rc = peer_ask(peer, question, &m);

@@ -36,6 +36,7 @@ static int add(struct box *box, const struct config_upstream *u, struct err *err
 		.max_lifetime = u->max_lifetime,
 		.retry_interval = u->retry_interval,
 		.probe_interval = u->probe_interval,
+		.config_lifetime = u->config_lifetime,
 		.heartbeat_interval = u->heartbeat_interval,
 	};
 
@@ -84,7 +85,8 @@ static bool same(const struct config_upstream *a, const struct config_upstream *
 		a->overlap_by_target == b->overlap_by_target &&
 		a->max_lifetime == b->max_lifetime &&
 		a->heartbeat_interval == b->heartbeat_interval &&
-		a->retry_interval == b->retry_interval && a->probe_interval == b->probe_interval;
+		a->retry_interval == b->retry_interval && a->probe_interval == b->probe_interval &&
+		a->config_lifetime == b->config_lifetime;
 }
 
 static const struct config_upstream *find(const struct config *config, const char *name)

@@ -165,6 +165,7 @@ struct config_upstream {
 	uint16_t heartbeat_interval;
 	uint32_t retry_interval;
 	uint32_t probe_interval;
+	uint32_t config_lifetime; // 0: for good
 };
 
 struct config_platform {

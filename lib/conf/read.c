@@ -334,6 +334,7 @@ static void read_upstream(
 	u->heartbeat_interval = (uint16_t)tree_number(node, "heartbeat-interval", 30);
 	u->retry_interval = tree_number(node, "retry-interval", 300);
 	u->probe_interval = tree_number(node, "probe-interval", 86400);
+	u->config_lifetime = tree_number(node, "config-lifetime", 0);
 }
 
 static void read_platform(struct config *config, const struct lyd_node *node)

@@ -41,6 +41,7 @@ struct dots_upstream {
 	uint32_t max_lifetime;       // seconds; 0: none
 	uint32_t retry_interval;     // seconds after a failure to connect; 300, at least 60
 	uint32_t probe_interval;     // seconds until DTLS is tried again; 86400, at least 300
+	uint32_t config_lifetime;    // seconds an agreed configuration holds; 0: for good
 	uint32_t heartbeat_interval; // seconds, offered to the client; 30, 15 to 240
 };
 

@@ -15,8 +15,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define CUID_MAX 128 // bytes; the recipe makes 22 (RFC 9132 section 4.4.1.1)
-
 struct mitigation;
 
 // An upstream, as its mitigations see it.

@@ -13,6 +13,8 @@ struct observer {
 	struct observer *next;
 	uint8_t token[MESSAGE_TOKEN_MAX];
 	uint8_t token_length;
+	uint32_t path;                 // of the request, for blocks
+	struct session_config *config; // this, or mitigations
 	char *cuid;
 	bool has_mid;
 	uint32_t mid;
@@ -28,7 +30,8 @@ static void tick(struct timer *timer);
 
 static struct selection selection_of(const struct observers *all, const struct observer *o)
 {
-	return (struct selection){.all = all->all,
+	return (struct selection){.config = o->config,
+		.all = all->all,
 		.owner = all->owner,
 		.cuid = o->cuid,
 		.has_mid = o->has_mid,
@@ -36,10 +39,10 @@ static struct selection selection_of(const struct observers *all, const struct o
 }
 
 void observers_start(struct observers *observers, struct evloop *loop, struct exchange *exchange,
-	const struct mitigations *all, const struct owner *owner)
+	const struct mitigations *all, const struct owner *owner, struct blocks *blocks)
 {
-	*observers =
-		(struct observers){.loop = loop, .exchange = exchange, .all = all, .owner = owner};
+	*observers = (struct observers){
+		.loop = loop, .exchange = exchange, .all = all, .owner = owner, .blocks = blocks};
 }
 
 static void unlink_and_free(struct observers *all, struct observer **link)
@@ -83,7 +86,7 @@ int32_t observers_add(struct observers *observers, const struct message *request
 	o = calloc(1, sizeof(*o));
 	if (!o)
 		return MESSAGE_ABSENT;
-	o->cuid = strdup(selection->cuid);
+	o->cuid = strdup(selection->cuid ? selection->cuid : "");
 	if (!o->cuid ||
 		(!observers->first &&
 			timer_set(observers->loop, &observers->timer, clock_now() + CLOCK_SECOND,
@@ -94,6 +97,8 @@ int32_t observers_add(struct observers *observers, const struct message *request
 	}
 	o->token_length = request->token_length;
 	memcpy(o->token, request->token, o->token_length);
+	o->path = blocks_path(request);
+	o->config = selection->config;
 	o->has_mid = selection->has_mid;
 	o->mid = selection->mid;
 	o->sequence = 1;
@@ -105,60 +110,74 @@ int32_t observers_add(struct observers *observers, const struct message *request
 	return (int32_t)o->sequence;
 }
 
-static void send_message(struct observers *all, struct observer *o, struct message *m,
-	const uint8_t *body, size_t length)
+static void send_message(struct observers *all, struct observer *o, struct message *m)
 {
-	m->payload = (struct slice){body, length};
 	exchange_notify(all->exchange, o->token, o->token_length, m);
 	o->told_at = clock_now();
 	all->notifications++;
 }
 
-static void send_status(
-	struct observers *all, struct observer *o, const uint8_t *body, size_t length)
+static struct message status_message(struct observer *o)
 {
 	struct message m = message_make(COAP_RESPONSE_CODE(205));
 
-	o->sequence = (o->sequence + 1) & 0xffffff;
-	m.observe = (int32_t)o->sequence;
+	m.observe = (int32_t)(++o->sequence & 0xffffff);
 	m.content_format = COAP_MEDIATYPE_APPLICATION_DOTS_CBOR;
-	send_message(all, o, &m, body, length);
+	return m;
 }
 
 // Tells what a GET would be answered at this time. Returns whether it goes on: an answer that is
-// none of 2.xx is the last (RFC 7641 section 4.2).
+// none of 2.xx is the last (RFC 7641 section 4.2). One that does not fit goes as its first block, and
+// the observer fetches the others (RFC 7959 section 2.6).
 static bool notify(struct observers *all, struct observer *o)
 {
-	static const char gone[] = "no such mitigation", big[] = "the list does not fit a message";
+	static const char gone[] = "no such mitigation";
 	struct selection selection = selection_of(all, o);
-	struct message m = message_make(COAP_RESPONSE_CODE(404));
-	uint8_t body[REPLY_BODY_ROOM];
-	int length = status_write(&selection, body, exchange_room(all->exchange));
+	size_t room = exchange_room(all->exchange);
+	struct message m;
+	uint8_t *body;
+	int length = status_write_whole(&selection, &body);
 
-	if (length >= 0) {
-		send_status(all, o, body, (size_t)length);
-		o->told = status_digest(&selection);
+	if (length == -ENOMEM)
+		return true; // another time
+	if (length < 0) {
+		m = message_make(COAP_RESPONSE_CODE(404));
+		m.payload = (struct slice){(const uint8_t *)gone, sizeof(gone) - 1};
+		send_message(all, o, &m);
+		return false;
+	}
+	m = status_message(o);
+	if (o->config)
+		m.max_age = config_max_age(o->config);
+	o->told = status_digest(&selection);
+	if ((size_t)length > room) {
+		blocks_notify(all->blocks, o->path, room, body, (size_t)length, &m);
+		send_message(all, o, &m);
 		return true;
 	}
-	if (length == -EMSGSIZE)
-		m.code = COAP_RESPONSE_CODE(501);
-	send_message(all, o, &m, (const uint8_t *)(length == -EMSGSIZE ? big : gone),
-		length == -EMSGSIZE ? sizeof(big) - 1 : sizeof(gone) - 1);
-	return false;
+	m.payload = (struct slice){body, (size_t)length};
+	send_message(all, o, &m);
+	free(body);
+	return true;
 }
 
 // Whether the observer stays.
 static bool tick_one(struct observers *all, struct observer *o, uint64_t now)
 {
 	struct selection selection = selection_of(all, o);
+	struct message m;
 
 	if (now - o->told_at < EXCHANGE_PACE) // OB-03
 		return true;
 	if (o->farewell) {
-		send_status(all, o, o->farewell, o->farewell_length);
+		m = status_message(o);
+		m.payload = (struct slice){o->farewell, o->farewell_length};
+		send_message(all, o, &m);
 		return false;
 	}
-	if (now - o->told_at < OBSERVE_PERIOD && o->told == status_digest(&selection))
+	// of the configuration there is nothing to tell but changes
+	if ((o->config || now - o->told_at < OBSERVE_PERIOD) &&
+		o->told == status_digest(&selection))
 		return true;
 	return notify(all, o);
 }

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Who is told about mitigations without asking again (RFC 7641; RFC 9132 section 4.4.2.1). The
-// observers of one session: they end with it.
+// Who is told about mitigations, and the session configuration, without asking again (RFC 7641;
+// RFC 9132 section 4.4.2.1). The observers of one session: they end with it.
 //
 // A notification goes out when a status changes and once in OBSERVE_PERIOD while a mitigation is in
 // force, never two to one observer within 3 s, and always non-confirmable. One whose mitigation has
 // ended gets a last one with the final status and is dropped.
 
-#include "dots/exchange.h"
+#include "dots/blocks.h"
 #include "dots/status.h"
 
 #define OBSERVERS_MAX  64
@@ -21,6 +21,7 @@ struct observers {
 	struct exchange *exchange;
 	const struct mitigations *all;
 	const struct owner *owner;
+	struct blocks *blocks;
 	struct observer *first;
 	unsigned count;
 	struct timer timer; // once a second while there are any
@@ -28,7 +29,7 @@ struct observers {
 };
 
 void observers_start(struct observers *observers, struct evloop *loop, struct exchange *exchange,
-	const struct mitigations *all, const struct owner *owner);
+	const struct mitigations *all, const struct owner *owner, struct blocks *blocks);
 void observers_stop(struct observers *observers);
 
 // Registers whoever sent this GET, or its token anew, for what it just got. Returns the value of

@@ -241,7 +241,6 @@ static void race_won(void *ctx, struct attempt *attempt)
 	s->established++;
 	set_state(s, SESSION_UP);
 	heartbeat_start(&s->heartbeat, s->loop, attempt->exchange, true, heartbeats_lost, s);
-	heartbeat_configure(&s->heartbeat, &s->signal.config.idle);
 	signal_attach(&s->signal, attempt->exchange, &s->heartbeat);
 	schedule_probe(s);
 	log_notice("dots", "%s: session up over %s with %s at %s port %u (%s)", s->name,
@@ -407,7 +406,7 @@ struct session *session_new(struct evloop *loop, const struct dots_upstream *ups
 		config.idle.setting[SETTING_HEARTBEAT_INTERVAL].current = interval;
 		config.mitigating.setting[SETTING_HEARTBEAT_INTERVAL].current = interval;
 	}
-	signal_init(&s->signal, loop, mitigations, &policy, &config);
+	signal_init(&s->signal, loop, mitigations, &policy, &config, upstream->config_lifetime);
 	s->signal.redirect = on_redirect;
 	set_state(s, SESSION_WAITING);
 	return s;

@@ -8,6 +8,7 @@
 #include "dots/signal.h"
 
 #include "base/bits.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "dots/validate.h"
 
@@ -17,34 +18,25 @@
 
 // when to come back to a server that is full (RFC 9132 section 4.4.1.3)
 #define RETRY_SECONDS 60
-// "never expires": the configuration cannot change while the session stands (RFC 9132
-// section 4.5.3); who wants to know again asks again
-#define CONFIG_MAX_AGE UINT32_MAX
-
-// A path, taken apart.
-struct resource {
-	enum { RESOURCE_MITIGATE, RESOURCE_CONFIG, RESOURCE_HB, RESOURCE_REDIRECT } kind;
-	char cuid[CUID_MAX + 1]; // empty: not there
-	bool has_mid;
-	uint32_t mid;
-	bool has_sid;
-	uint32_t sid;
-};
+static void apply_config(struct signal *signal);
 
 static void mitigation_is_ending(struct owner *owner, const struct mitigation *mitigation)
 {
-	observers_ending(&CONTAINER_OF(owner, struct signal, owner)->observers, mitigation);
+	struct signal *signal = CONTAINER_OF(owner, struct signal, owner);
+
+	observers_ending(&signal->observers, mitigation);
+	apply_config(signal);
 }
 
 void signal_init(struct signal *signal, struct evloop *loop, struct mitigations *all,
-	const struct policy *policy, const struct config_body *config)
+	const struct policy *policy, const struct config_body *config, uint32_t config_lifetime)
 {
 	*signal = (struct signal){
 		.owner = {.policy = *policy, .ending = mitigation_is_ending},
 		.loop = loop,
 		.all = all,
-		.config = *config,
 	};
+	config_init(&signal->config, config, config_lifetime);
 }
 
 void signal_end(struct signal *signal)
@@ -56,133 +48,26 @@ void signal_end(struct signal *signal)
 void signal_attach(struct signal *signal, struct exchange *exchange, struct heartbeat *heartbeat)
 {
 	signal->heartbeat = heartbeat;
-	observers_start(&signal->observers, signal->loop, exchange, signal->all, &signal->owner);
+	signal->exchange = exchange;
+	observers_start(&signal->observers, signal->loop, exchange, signal->all, &signal->owner,
+		&signal->blocks);
+	// of a new session nothing is in force yet
+	signal->config.in_force = NULL;
+	apply_config(signal);
 }
 
 void signal_detach(struct signal *signal)
 {
 	observers_stop(&signal->observers);
+	blocks_clear(&signal->blocks);
+	timer_stop(signal->loop, &signal->config_timer);
 	signal->heartbeat = NULL;
+	signal->exchange = NULL;
 }
 
 void signal_reset(struct signal *signal, const uint8_t *token, uint8_t token_length)
 {
 	observers_remove(&signal->observers, token, token_length);
-}
-
-// ------------------------------------------------------------------ the path
-
-// The value of "name=value"; false if the segment is not of this name.
-static bool named(const struct slice *segment, const char *name, struct slice *value)
-{
-	size_t length = strlen(name);
-
-	if (segment->length <= length || memcmp(segment->data, name, length) != 0 ||
-		segment->data[length] != '=')
-		return false;
-	*value = (struct slice){segment->data + length + 1, segment->length - length - 1};
-	return true;
-}
-
-static bool read_id(const struct slice *value, uint32_t *id)
-{
-	uint64_t v = 0;
-
-	if (!value->length || value->length > 10)
-		return false;
-	for (size_t i = 0; i < value->length; i++) {
-		if (value->data[i] < '0' || value->data[i] > '9')
-			return false;
-		v = v * 10 + (value->data[i] - '0');
-	}
-	*id = (uint32_t)v;
-	return v <= UINT32_MAX;
-}
-
-static bool read_cuid(const struct slice *value, char *cuid)
-{
-	if (!value->length || value->length > CUID_MAX)
-		return false;
-	for (size_t i = 0; i < value->length; i++) {
-		if (value->data[i] <= ' ' || value->data[i] > '~')
-			return false;
-	}
-	memcpy(cuid, value->data, value->length);
-	cuid[value->length] = 0;
-	return true;
-}
-
-// V1, V4: [cdid=X] cuid=Y [mid=N]. A cdid is for trusted gateways to set; from anyone else it is
-// passed over (RFC 9132 section 4.4.1.2).
-static bool read_mitigate(const struct message *m, struct resource *resource, struct reply *reply)
-{
-	struct slice value;
-	unsigned at = 3;
-
-	if (at < m->path_count && named(&m->path[at], "cdid", &value))
-		at++;
-	if (at >= m->path_count || !named(&m->path[at], "cuid", &value) ||
-		!read_cuid(&value, resource->cuid)) {
-		reply_refuse(reply, 400, "the path needs a cuid of 1 to %d printable characters",
-			CUID_MAX);
-		return false;
-	}
-	if (++at < m->path_count && named(&m->path[at], "mid", &value)) {
-		if (!read_id(&value, &resource->mid)) {
-			reply_refuse(reply, 400, "mid is not a number from 0 to %u", UINT32_MAX);
-			return false;
-		}
-		resource->has_mid = true;
-		at++;
-	}
-	if (at != m->path_count)
-		reply_refuse(reply, 400, "the path is not /mitigate/cuid=.../mid=...");
-	return at == m->path_count;
-}
-
-static bool read_config(const struct message *m, struct resource *resource, struct reply *reply)
-{
-	struct slice value;
-
-	if (m->path_count == 3)
-		return true;
-	resource->has_sid = m->path_count == 4 && named(&m->path[3], "sid", &value) &&
-		read_id(&value, &resource->sid);
-	if (!resource->has_sid) // cuid in particular may not stand here (RFC 9132 section 4.5)
-		reply_refuse(reply, 400, "the path is not /config or /config/sid=...");
-	return resource->has_sid;
-}
-
-static bool read_path(const struct message *m, struct resource *resource, struct reply *reply)
-{
-	*resource = (struct resource){0};
-	if (m->path_count >= 3 && m->path_count <= MESSAGE_PATH_MAX &&
-		slice_is(&m->path[0], ".well-known") && slice_is(&m->path[1], "dots")) {
-		if (slice_is(&m->path[2], "mitigate"))
-			return read_mitigate(m, resource, reply);
-		if (slice_is(&m->path[2], "config")) {
-			resource->kind = RESOURCE_CONFIG;
-			return read_config(m, resource, reply);
-		}
-		if (slice_is(&m->path[2], "hb")) {
-			resource->kind = RESOURCE_HB;
-			return true;
-		}
-		// RFC 9066 section 5.2.2 has no ids in its text, and cuid and mid in its figure
-		if (slice_is(&m->path[2], "redirect")) {
-			if (m->path_count == 3) {
-				resource->kind = RESOURCE_REDIRECT;
-				return true;
-			}
-			if (!read_mitigate(m, resource, reply))
-				return false;
-			resource->kind = RESOURCE_REDIRECT;
-			return true;
-		}
-	}
-	reply_refuse(
-		reply, 404, "there is mitigate, config, hb and redirect under /.well-known/dots");
-	return false;
 }
 
 // ------------------------------------------------------------------ answers
@@ -319,6 +204,27 @@ static void put_mitigation(struct signal *signal, const struct message *m,
 	}
 }
 
+// What a GET gives: whole, or in blocks if it does not fit, and what follows if it is observed.
+static void answer_selection(struct signal *signal, const struct message *m,
+	const struct selection *selection, struct reply *reply)
+{
+	uint8_t *body;
+	int length = status_write_whole(selection, &body);
+
+	if (length == -ENOENT) {
+		reply_refuse(reply, 404, "no such mitigation");
+		return;
+	}
+	if (length < 0) {
+		reply_refuse(reply, 503, "out of memory");
+		reply->message.max_age = RETRY_SECONDS;
+		return;
+	}
+	blocks_answer(&signal->blocks, m, body, (size_t)length, reply);
+	if (reply->message.code == COAP_RESPONSE_CODE(205) && m->observe == COAP_OBSERVE_ESTABLISH)
+		reply->message.observe = observers_add(&signal->observers, m, selection);
+}
+
 static void get_mitigation(struct signal *signal, const struct message *m,
 	const struct resource *resource, struct reply *reply)
 {
@@ -329,17 +235,10 @@ static void get_mitigation(struct signal *signal, const struct message *m,
 		.has_mid = resource->has_mid,
 		.mid = resource->mid,
 	};
-	int length = status_write(&selection, reply->body, reply->room);
 
 	if (m->observe == COAP_OBSERVE_CANCEL)
 		observers_remove(&signal->observers, m->token, m->token_length);
-	if (length == -ENOENT) {
-		reply_refuse(reply, 404, "no such mitigation");
-		return;
-	}
-	answer_cbor(reply, 205, length);
-	if (length >= 0 && m->observe == COAP_OBSERVE_ESTABLISH)
-		reply->message.observe = observers_add(&signal->observers, m, &selection);
+	answer_selection(signal, m, &selection, reply);
 }
 
 static void delete_mitigation(
@@ -379,22 +278,88 @@ static void mitigate(struct signal *signal, const struct message *m,
 
 // ------------------------------------------------------------------ config
 
-// The defaults are in force and nothing can be negotiated. So a PUT is not allowed here, while a
-// DELETE, which asks for the defaults (RFC 9132 section 4.5.4), finds its wish fulfilled.
+static void agreement_ends(struct timer *timer)
+{
+	apply_config(CONTAINER_OF(timer, struct signal, config_timer));
+}
+
+// CF-04: what has been agreed is in force from now on, and so is the set for the time of an attack
+// while there is one.
+static void apply_config(struct signal *signal)
+{
+	const struct config_set *set = config_set(&signal->config, signal->owner.mitigations != 0);
+
+	if (!signal->exchange)
+		return;
+	if (signal->config.ends != UINT64_MAX && signal->config.ends > clock_now())
+		timer_set(signal->loop, &signal->config_timer, signal->config.ends, agreement_ends);
+	if (!config_has_changed(&signal->config, set))
+		return;
+	heartbeat_configure(signal->heartbeat, set);
+	exchange_set_timing(signal->exchange,
+		&(struct exchange_timing){
+			.ack_timeout_ms = 10 * (uint32_t)set->setting[SETTING_ACK_TIMEOUT].current,
+			.ack_random_factor =
+				(uint32_t)set->setting[SETTING_ACK_RANDOM_FACTOR].current,
+			.max_retransmit = (uint16_t)set->setting[SETTING_MAX_RETRANSMIT].current,
+		});
+}
+
+static void put_config(struct signal *signal, const struct message *m,
+	const struct resource *resource, struct reply *reply)
+{
+	struct config_body body;
+	struct err err;
+	unsigned code;
+
+	if (!resource->has_sid) {
+		reply_refuse(reply, 400, "the path needs a sid");
+	} else if (m->content_format != COAP_MEDIATYPE_APPLICATION_DOTS_CBOR) {
+		reply_refuse(reply, 415, "Content-Format is not 271, application/dots+cbor");
+	} else if (codec_read_config(m->payload.data, m->payload.length, true, &body, &err) < 0) {
+		reply_refuse(reply, 400, "%s", err.text);
+	} else {
+		code = config_put(&signal->config, resource->sid, &body, &err);
+		if (code >= 400)
+			reply_refuse(reply, code, "%s", err.text);
+		else
+			reply->message = message_make((uint8_t)COAP_RESPONSE_CODE(code));
+	}
+}
+
+static void get_config(struct signal *signal, const struct message *m,
+	const struct resource *resource, struct reply *reply)
+{
+	struct selection selection = {.config = &signal->config};
+
+	if (m->observe == COAP_OBSERVE_CANCEL)
+		observers_remove(&signal->observers, m->token, m->token_length);
+	if (resource->has_sid && !config_refresh(&signal->config, resource->sid)) {
+		reply_refuse(reply, 404, "no configuration has been agreed under this sid");
+		return;
+	}
+	answer_selection(signal, m, &selection, reply);
+	if (reply->message.code == COAP_RESPONSE_CODE(205))
+		reply->message.max_age = config_max_age(&signal->config);
+}
+
 static void config(struct signal *signal, const struct message *m, const struct resource *resource,
 	struct reply *reply)
 {
-	if (m->code == COAP_REQUEST_DELETE) {
+	switch (m->code) {
+	case COAP_REQUEST_PUT:
+		put_config(signal, m, resource, reply);
+		break;
+	case COAP_REQUEST_GET:
+		get_config(signal, m, resource, reply);
+		break;
+	case COAP_REQUEST_DELETE: // with or without a sid (RFC 9132 section 4.5.4)
+		config_reset(&signal->config);
 		reply->message = message_make(COAP_RESPONSE_CODE(202));
-	} else if (m->code != COAP_REQUEST_GET) {
-		reply_refuse(reply, 405, "the session configuration cannot be changed here");
-	} else if (resource->has_sid) {
-		reply_refuse(reply, 404, "no configuration has been agreed under this sid");
-	} else {
-		answer_cbor(
-			reply, 205, codec_write_config(&signal->config, reply->body, reply->room));
-		if (reply->message.code == COAP_RESPONSE_CODE(205))
-			reply->message.max_age = CONFIG_MAX_AGE;
+		break;
+	default:
+		reply_refuse(reply, 405, "config takes PUT, GET and DELETE");
+		break;
 	}
 }
 
@@ -420,23 +385,6 @@ static void redirect(struct signal *signal, const struct message *m, struct repl
 
 // ------------------------------------------------------------------ all of them
 
-// A client may ask for its answer in blocks. We give the first, if it is the only one (RFC 7959
-// section 2.4).
-static bool take_block(const struct message *m, struct reply *reply)
-{
-	unsigned size_exponent = m->block2 & 7;
-
-	if (m->block2 == MESSAGE_ABSENT)
-		return true;
-	if (size_exponent == 7 || m->block2 >> 4 != 0) {
-		reply_refuse(reply, 400, "Block2: there is no such block");
-		return false;
-	}
-	if (reply->room > (size_t)16 << size_exponent)
-		reply->room = (size_t)16 << size_exponent;
-	return true;
-}
-
 static void dispatch(struct signal *signal, const struct message *m, struct reply *reply)
 {
 	struct resource resource;
@@ -445,7 +393,7 @@ static void dispatch(struct signal *signal, const struct message *m, struct repl
 		reply_refuse(reply, 406, "there is nothing but Content-Format 271 here");
 		return;
 	}
-	if (!take_block(m, reply) || !read_path(m, &resource, reply))
+	if (!resource_read(m, &resource, reply) || blocks_go_on(&signal->blocks, m, reply))
 		return;
 	if (resource.kind == RESOURCE_MITIGATE)
 		mitigate(signal, m, &resource, reply);
@@ -463,6 +411,7 @@ void signal_request(struct signal *signal, const struct message *m, struct reply
 
 	signal->requests++;
 	dispatch(signal, m, reply);
+	apply_config(signal);
 	if (COAP_RESPONSE_CLASS(reply->message.code) < 4)
 		return;
 	signal->refused++;

@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What a client is told of its mitigations: the body of a 2.05 and of a notification (RFC 9132
-// section 4.4.2). It echoes the sources as they were asked for; who was found behind them is never
+// What a client is told of its mitigations, or of the session configuration: the body of a 2.05 and
+// of a notification (RFC 9132 sections 4.4.2 and 4.5.1). It echoes the sources as they were asked for; who was found behind them is never
 // in it (RFC 9066 section 9).
 
+#include "dots/config.h"
 #include "dots/mitigation.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-// Which ones: all of an owner's cuid, or one.
+// Which ones: all of an owner's cuid, or one; or the session configuration, and then no mitigation.
 struct selection {
+	struct session_config *config;
 	const struct mitigations *all;
 	const struct owner *owner;
 	const char *cuid;
@@ -20,11 +22,10 @@ struct selection {
 	uint32_t mid;
 };
 
-// Writes the body. Returns its length, -ENOENT if there are none, -EMSGSIZE if they do not fit, or
-// -ENOMEM.
-int status_write(const struct selection *selection, uint8_t *out, size_t room);
+// Makes the body, which is to be freed. Returns its length, -ENOENT if there are none, or -ENOMEM.
+int status_write_whole(const struct selection *selection, uint8_t **body);
 
-// The same for one that is no longer among them.
+// Writes the body for a mitigation that is no longer among them: its length, or -EMSGSIZE.
 int status_write_one(const struct mitigation *mitigation, uint8_t *out, size_t room);
 
 // A number that changes when one of them comes, goes or changes its status.

@@ -152,9 +152,11 @@ def test_the_lifetime_ends(client, server):
     home.wait("acl-add")
     upstream.wait("reply", code="2.01")
     home.say("advance 59")
+    home.wait("advanced")
     upstream.say("get")
     assert scope(upstream.wait("reply", command="get"))["lifetime"] == 1
     home.say("advance 2")
+    home.wait("advanced")
     home.wait("acl-remove")
     upstream.say("get")
     upstream.wait("reply", command="get", code="4.04")
@@ -215,7 +217,7 @@ def test_unchecked(client, server):
             ("send PUT mitigate/cuid=x/mid=1 --raw-body a0 --content-format 60", "4.15"),
             ("send PUT mitigate/cuid=x/mid=y --raw-body a0", "4.00"),
             ("send GET nowhere", "4.04"),
-            ("send PUT config/sid=1 --raw-body a1181ea0 --confirmable", "4.05"),
+            ("send PUT config/sid=1 --raw-body a1181ea0 --confirmable", "4.00"),
             ("send DELETE config", "2.02")):
         upstream.say(line)
         reply = upstream.wait("reply", command=line.split()[0])
@@ -302,3 +304,82 @@ def test_a_session_that_is_lost(client, server, transport):
     assert again.wait("reply", command="mitigate")["code"] == "2.04"
     (mitigation,) = state["mitigations"]
     assert mitigation["mid"] == 1 and mitigation["subscribers"] == ["100.64.0.1"]
+
+
+@BOTH
+def test_a_list_in_blocks(client, server, transport):
+    """SZ-02: fifty mitigations do not fit one message; the client fetches block by block."""
+    upstream = client()
+    server(upstream.port, transport)
+    mids = []
+    for i in range(50):
+        upstream.say(f"mitigate --source 203.0.113.7/32 --source-port 1500 --target 198.51.100.{i}/32")
+        mids.append(upstream.wait("reply", command="mitigate", code="2.01")["mid"])
+    upstream.say("get --all")
+    reply = upstream.wait("reply", command="get")
+    assert reply["code"] == "2.05"
+    entries = reply["body"][SIGNAL + "mitigation-scope"]["scope"]
+    assert [e["mid"] for e in entries] == mids
+    upstream.say("observe --all")
+    assert len(upstream.wait("reply", command="observe")["body"][SIGNAL + "mitigation-scope"]["scope"]) == 50
+    told = upstream.wait("notification", command="observe")
+    assert len(told["body"][SIGNAL + "mitigation-scope"]["scope"]) == 50
+    upstream.say("observe --all --cancel")
+    upstream.wait("reply", command="observe")
+    assert upstream.end() == 0
+
+
+@BOTH
+def test_session_configuration(client, server, transport):
+    """CF-02, CF-04, CF-06: agreed, in force, and reset."""
+    upstream = client()
+    home = server(upstream.port, transport, "--held-clock")
+    upstream.wait("reply", command="config")
+    upstream.say("config --sid 3 --set idle.heartbeat-interval=60 --set ack-timeout=3.5")
+    assert upstream.wait("reply", command="config")["code"] == "2.01"
+    upstream.say("config --sid 3")
+    config = upstream.wait("reply", command="config")["body"][SIGNAL + "signal-config"]
+    assert config["idle-config"]["heartbeat-interval"]["current-value"] == 60
+    assert config["mitigating-config"]["heartbeat-interval"]["current-value"] == 30
+    assert config["mitigating-config"]["ack-timeout"]["current-value-decimal"] == "3.50"
+    home.say("advance 59")
+    home.wait("advanced")
+    home.say("show")
+    assert home.wait("show")["sessions"][0]["heartbeats-sent"] == 0
+    home.say("advance 2")
+    home.wait("advanced")
+    upstream.wait("heartbeat")
+    upstream.say("config --sid 4 --set heartbeat-interval=5")
+    refused = upstream.wait("reply", command="config")
+    assert refused["code"] == "4.22" and "Allowed: 15 to 240" in refused["diagnostic"]
+    upstream.say("config --reset")
+    assert upstream.wait("reply", command="config")["code"] == "2.02"
+    upstream.say("config --sid 3")
+    assert upstream.wait("reply", command="config")["code"] == "4.04"
+
+
+@BOTH
+def test_redirection(client, server, start, authority, transport):
+    """CH-26, CH-28: the server goes to the other client, whose name it verifies, with what it was
+    asked for, and the request is NON with alt-ch-client."""
+    authority.issue("alternate.example")
+    upstream = client()
+    home = server(upstream.port, transport)
+    upstream.wait("up")
+    upstream.say(f"mitigate {ATTACK} --mid 1 --cuid same")
+    upstream.wait("reply", command="mitigate", code="2.01")
+    alternate = start(
+        DOTSC, "--listen", f"127.0.0.2:{upstream.port}", *authority.options("alternate.example"),
+        "--timeout", 60, "--script", "-")
+    alternate.wait("listening")
+    upstream.say("redirect --to alternate.example --record 127.0.0.2 --ttl 600")
+    assert upstream.wait("reply", command="redirect")["code"] == "2.01"
+    upstream.wait("down")
+    alternate.wait("up", transport=transport)
+    alternate.say(f"mitigate {ATTACK} --mid 1 --cuid same")
+    assert alternate.wait("reply", command="mitigate")["code"] == "2.04"
+    home.say("show")
+    (session,) = home.wait("show")["sessions"]
+    assert session["peer-name"] == "alternate.example" and session["mitigations"] == 1
+    alternate.say(f"redirect --to {UPSTREAM} --record 127.0.0.1")
+    assert alternate.wait("reply", command="redirect")["code"] == "4.00"

@@ -140,7 +140,7 @@ static void session_begin(enum transport_kind kind)
 	world.ended = false;
 	world.seconds = 0;
 	world.mitigations = mitigations_new(world.loop, &world.enforcer);
-	signal_init(&world.signal, world.loop, world.mitigations, &policy, &config);
+	signal_init(&world.signal, world.loop, world.mitigations, &policy, &config, 120);
 	world.signal.redirect = on_redirect;
 	world.exchange = exchange_new(world.loop, &world.transport, &events, NULL);
 	heartbeat_start(&world.heartbeat, world.loop, world.exchange, true, on_lost, NULL);

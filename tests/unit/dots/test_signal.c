@@ -623,9 +623,8 @@ static void rates_are_means_of_buckets(void **)
 static void listing(void **)
 {
 	struct mitigation_body *bodies;
-	struct message m;
 	struct err err;
-	unsigned count, i;
+	unsigned count;
 
 	assert_int_equal(ask(&one, COAP_REQUEST_GET, "mitigate/cuid=" CUID, NULL, 0), 404);
 	assert_int_equal(mitigate(&one, CUID, 1, by_a), 201);
@@ -637,63 +636,9 @@ static void listing(void **)
 	assert_int_equal(count, 2);
 	assert_int_equal(bodies[1].mid, 2);
 	mitigation_bodies_free(bodies, count);
-	// Block2: the first block is given if it is all there is (RFC 7959 section 2.4)
-	m = message_make(COAP_REQUEST_GET);
-	m.block2 = 6; // 1024 bytes
-	assert_int_equal(ask_with(&one, &m, "mitigate/cuid=" CUID, NULL, 0), 205);
-	m = message_make(COAP_REQUEST_GET);
-	m.block2 = 1;
-	assert_int_equal(ask_with(&one, &m, "mitigate/cuid=" CUID, NULL, 0), 501);
-	m = message_make(COAP_REQUEST_GET);
-	m.block2 = 0x16;
-	assert_int_equal(ask_with(&one, &m, "mitigate/cuid=" CUID, NULL, 0), 400);
-	m = message_make(COAP_REQUEST_GET);
-	m.block2 = 7;
-	assert_int_equal(ask_with(&one, &m, "mitigate/cuid=" CUID, NULL, 0), 400);
-	// what does not fit a message is not cut short
-	for (i = 3; i < 30; i++) {
-		char target[32];
-
-		snprintf(target, sizeof(target), "198.51.100.%u/32", i + 20);
-		assert_int_equal(mitigate(&one, CUID, i,
-					 (struct attack){"203.0.113.7/32", 1500, target, 60, 0}),
-			201);
-	}
-	assert_int_equal(ask(&one, COAP_REQUEST_GET, "mitigate/cuid=" CUID, NULL, 0), 501);
-	assert_true(says(&one, "does not fit"));
-	assert_int_equal(get(&one, CUID, 29), 205);
 }
 
 // ------------------------------------------------------------------ config
-
-// CF-01: current, min and max of the six attributes in both sets, and how long they hold
-static void configuration(void **)
-{
-	static const struct setting_values expected[SETTINGS] = {{240, 15, 30}, {20, 3, 15},
-		{20, 5, 5}, {15, 2, 3}, {3000, 100, 200}, {400, 110, 150}};
-	struct message m = message_make(COAP_REQUEST_GET);
-	struct config_body config;
-	struct err err;
-	uint8_t body[16] = {0xa1, 0x18, 0x1e, 0xa0};
-
-	m.type = COAP_MESSAGE_CON; // CF-08
-	assert_int_equal(ask_with(&one, &m, "config", NULL, 0), 205);
-	assert_int_equal(one.reply.type, COAP_MESSAGE_ACK);
-	assert_int_equal(one.reply.max_age, UINT32_MAX);
-	assert_int_equal(
-		codec_read_config(one.body, one.reply.payload.length, false, &config, &err), 0);
-	assert_memory_equal(&config.idle, expected, sizeof(expected));
-	assert_memory_equal(&config.mitigating, expected, sizeof(expected));
-	// nothing can be changed yet: a PUT says so, a DELETE asks for what is the case
-	assert_int_equal(ask(&one, COAP_REQUEST_PUT, "config/sid=1", body, 4), 405);
-	assert_true(says(&one, "cannot be changed"));
-	assert_int_equal(ask(&one, COAP_REQUEST_DELETE, "config", NULL, 0), 202);
-	assert_int_equal(ask(&one, COAP_REQUEST_DELETE, "config/sid=1", NULL, 0), 202);
-	assert_int_equal(ask(&one, COAP_REQUEST_GET, "config/sid=1", NULL, 0), 404);
-	assert_int_equal(ask(&one, COAP_REQUEST_GET, "config/cuid=" CUID, NULL, 0), 400);
-	assert_int_equal(ask(&one, COAP_REQUEST_GET, "config/sid=1/sid=2", NULL, 0), 400);
-	assert_int_equal(ask(&one, COAP_REQUEST_POST, "config", NULL, 0), 405);
-}
 
 // CH-17
 static void the_heartbeat_interval_is_offered(void **)
@@ -811,7 +756,6 @@ int main(void)
 		ONE(status_follows_the_counters),
 		ONE(rates_are_means_of_buckets),
 		ONE(listing),
-		ONE(configuration),
 		ONE(the_heartbeat_interval_is_offered),
 		cmocka_unit_test(the_larger_is_the_maximum),
 		ONE(a_duplicate_is_one_request),

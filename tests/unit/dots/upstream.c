@@ -207,6 +207,10 @@ static void on_answer(void *ctx, const struct answer *answer)
 	if (u->reply.payload.length)
 		memcpy(u->body, u->reply.payload.data, u->reply.payload.length);
 	u->reply.payload.data = u->body;
+	assert_true(u->reply.etag.length <= sizeof(u->etag));
+	if (u->reply.etag.length)
+		memcpy(u->etag, u->reply.etag.data, u->reply.etag.length);
+	u->reply.etag.data = u->etag;
 	if (answer->kind != ANSWER_NOTIFICATION)
 		return;
 	assert_true(u->notifications < ARRAY_LEN(u->notified_at));

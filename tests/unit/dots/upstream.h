@@ -28,6 +28,7 @@ struct upstream {
 	enum answer_kind kind;
 	struct message reply;
 	uint8_t body[2048];
+	uint8_t etag[8];
 	// notifications among them
 	unsigned notifications;
 	uint64_t notified_at[100];
