@@ -54,6 +54,28 @@ static bool is_same_policy(const struct nat_policy *policy, uint32_t instance, u
 	return policy && policy->instance_id == instance && policy->policy_id == id;
 }
 
+static enum filtering filtering_of(const char *type)
+{
+	if (!type || !strcmp(type, "eif"))
+		return FILTER_NONE;
+	return strcmp(type, "adf") ? FILTER_BY_ENDPOINT : FILTER_BY_ADDRESS;
+}
+
+static struct behaviour make_behaviour(const struct config_policy *from)
+{
+	struct behaviour behaviour = {.mapping = MAP_ENDPOINT_INDEPENDENT};
+
+	if (from->mapping_type && strcmp(from->mapping_type, "eim"))
+		behaviour.mapping =
+			strcmp(from->mapping_type, "adm") ? MAP_BY_ENDPOINT : MAP_BY_ADDRESS;
+	for (enum l4 l4 = 0; l4 < L4_COUNT; l4++)
+		behaviour.filtering[l4] = (uint8_t)filtering_of(from->filtering_type);
+	for (unsigned i = 0; i < from->filterings; i++)
+		behaviour.filtering[l4_of(from->filtering[i].protocol)] =
+			(uint8_t)filtering_of(from->filtering[i].type);
+	return behaviour;
+}
+
 static unsigned block_bits(const struct config_policy *from)
 {
 	return bit_lowest(from->port_set_size);
@@ -72,7 +94,9 @@ static int take_pool(struct snapshot *s, const struct config_instance *instance,
 		const struct nat_policy *was = build->old->policy[slot];
 
 		if (!is_same_policy(was, instance->id, from->id) ||
-			!pool_same(was->pool, range, from->pools, block_bits(from), build->workers))
+			!pool_same(
+				was->pool, range, from->pools, block_bits(from), build->workers) ||
+			memcmp(&was->behaviour, &policy->behaviour, sizeof(was->behaviour)))
 			continue;
 		policy->pool = was->pool;
 		memcpy(policy->share, was->share, build->workers * sizeof(*policy->share));
@@ -131,6 +155,9 @@ static int copy_lists(struct nat_policy *policy, const struct config_policy *fro
 
 static void set_limits(struct nat_policy *policy, const struct config_policy *from)
 {
+	policy->inbound_refresh = from->inbound_refresh;
+	policy->mapping_sessions = from->max_mapping_sessions;
+	policy->subscriber_sessions = from->max_subscriber_sessions;
 	policy->port_limit_all = UINT32_MAX;
 	for (enum l4 l4 = 0; l4 < L4_COUNT; l4++) {
 		policy->port_limit[l4] = UINT32_MAX;
@@ -190,6 +217,7 @@ static int add_policy(struct snapshot *s, const struct config_instance *instance
 
 	if (!policy)
 		return -ENOMEM;
+	policy->behaviour = make_behaviour(from);
 	policy->share = calloc(build->workers, sizeof(struct portblk *));
 	slot = policy->share ? take_pool(s, instance, from, build, policy) : -ENOMEM;
 	if (slot < 0) {

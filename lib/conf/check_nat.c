@@ -76,6 +76,37 @@ static void check_quotas(struct judge *j, const struct config_policy *p)
 	}
 }
 
+// eim and eif, adm and adf, edm and edf: what of the remote a mapping or a filter goes by.
+static unsigned dependence(const char *type)
+{
+	if (!type || !strncmp(type, "ei", 2))
+		return 0;
+	return strncmp(type, "ad", 2) ? 2 : 1;
+}
+
+// An outside port that stands for one remote has nothing to offer to others.
+static void check_filtering(struct judge *j, const struct config_policy *p)
+{
+	static const char *const allowed[] = {"eif, adf, edf", "adf, edf", "edf"};
+	const char *mapping = p->mapping_type ? p->mapping_type : "eim";
+	unsigned least = dependence(mapping);
+
+	if (dependence(p->filtering_type) < least)
+		judge_fault(j, p->node, "filtering-type", "%s. Allowed with mapping-type %s: %s",
+			p->filtering_type ? p->filtering_type : "missing", mapping, allowed[least]);
+	for (unsigned i = 0; i < p->filterings; i++) {
+		const struct config_filtering *f = &p->filtering[i];
+
+		if (!is_translated(f->protocol))
+			judge_fault(
+				j, f->node, "protocol-id", "%u. Allowed: 1, 6, 17", f->protocol);
+		if (dependence(f->type) < least)
+			judge_fault(j, f->node, "filtering-type",
+				"%s. Allowed with mapping-type %s: %s", f->type, mapping,
+				allowed[least]);
+	}
+}
+
 static void check_port_set(struct judge *j, const struct config_policy *p)
 {
 	uint32_t least = 1u << POOL_BLOCK_BITS_MIN, most = 1u << POOL_BLOCK_BITS_MAX;
@@ -221,8 +252,7 @@ static void check_policy(
 	check_choice(j, p->node, "address-allocation-type", p->address_allocation, "paired");
 	check_choice(
 		j, p->node, "port-allocation-type", p->port_allocation, "port-range-allocation");
-	check_choice(j, p->node, "mapping-type", p->mapping_type, "eim");
-	check_choice(j, p->node, "filtering-type", p->filtering_type, "eif");
+	check_filtering(j, p);
 	check_choice(j, p->node, "fragment-behavior", p->fragment_behavior, "drop-all");
 	check_port_set(j, p);
 	check_timers(j, p);

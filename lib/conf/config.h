@@ -83,6 +83,12 @@ struct config_quota {
 	uint16_t limit;
 };
 
+struct config_filtering {
+	const struct lyd_node *node;
+	uint8_t protocol;
+	const char *type;
+};
+
 struct config_policy {
 	const struct lyd_node *node;
 	uint32_t id;
@@ -96,6 +102,11 @@ struct config_policy {
 	const char *port_allocation;
 	const char *mapping_type;
 	const char *filtering_type;
+	unsigned filterings; // of single protocols
+	struct config_filtering *filtering;
+	bool inbound_refresh;
+	uint16_t max_mapping_sessions;
+	uint32_t max_subscriber_sessions;
 	const char *fragment_behavior;
 	const char *external_iface;
 	bool has_port_set;

@@ -182,6 +182,26 @@ static void read_timers(
 	}
 }
 
+static void read_filtering(
+	struct config *config, const struct lyd_node *node, struct config_policy *policy)
+{
+	unsigned i = 0;
+
+	policy->filtering = list_new(config, node, "protocol-filtering", sizeof(*policy->filtering),
+		&policy->filterings);
+	for (const struct lyd_node *n = tree_child(node, "protocol-filtering");
+		i < policy->filterings; n = tree_next(n), i++) {
+		struct config_filtering *f = &policy->filtering[i];
+
+		f->node = n;
+		f->protocol = (uint8_t)tree_number(n, "protocol-id", 0);
+		f->type = tree_text(n, "filtering-type");
+	}
+	policy->inbound_refresh = tree_flag(node, "inbound-refresh", false);
+	policy->max_mapping_sessions = (uint16_t)tree_number(node, "max-mapping-sessions", 4096);
+	policy->max_subscriber_sessions = tree_number(node, "max-subscriber-sessions", 16384);
+}
+
 static void read_policy(
 	struct config *config, const struct lyd_node *node, struct config_policy *policy)
 {
@@ -202,6 +222,7 @@ static void read_policy(
 	policy->port_allocation = tree_text(node, "port-allocation-type");
 	policy->mapping_type = tree_text(node, "mapping-type");
 	policy->filtering_type = tree_text(node, "filtering-type");
+	read_filtering(config, node, policy);
 	policy->fragment_behavior = tree_text(node, "fragment-behavior");
 	policy->external_iface =
 		tree_text(tree_child(node, "external-realm"), "external-interface");
@@ -429,6 +450,7 @@ static void policy_free(struct config_policy *policy)
 	free(policy->pool);
 	free(policy->match);
 	free(policy->protocol);
+	free(policy->filtering);
 	free(policy->port_timeout);
 	free(policy->quota);
 }

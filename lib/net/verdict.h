@@ -58,6 +58,8 @@
 	VERDICT(V_SPOOFED, "drop-spoofed", DROP,                                                   \
 		"source is an outside address of the box, or an inside one arriving from outside") \
 	VERDICT(V_NO_MAPPING, "drop-no-mapping", DROP, "from outside, no mapping")                 \
+	VERDICT(V_FILTERED, "drop-filtered", DROP,                                                 \
+		"from outside, and the mapping's host has not written to there")                   \
 	VERDICT(V_NOT_SYN, "drop-not-syn", DROP, "TCP segment without SYN opens no session")       \
 	VERDICT(V_HAIRPINNING, "drop-hairpinning", DROP, "hairpinning is switched off")            \
 	VERDICT(V_ACL, "drop-acl", DROP, "matched a mitigation")                                   \
@@ -70,6 +72,8 @@
 	VERDICT(V_SUBSCRIBER_MEMORY, "drop-subscriber-memory", DROP, "subscriber table is full")   \
 	VERDICT(V_MAPPING_MEMORY, "drop-mapping-memory", DROP, "mapping table is full")            \
 	VERDICT(V_SESSION_MEMORY, "drop-session-memory", DROP, "session table is full")            \
+	VERDICT(V_SESSION_LIMIT, "drop-session-limit", DROP,                                       \
+		"mapping or subscriber has all the sessions it may have")                          \
 	VERDICT(V_BLOCK_MEMORY, "drop-block-memory", DROP, "port block table is full")             \
 	VERDICT(V_LOG_FULL, "drop-log-full", DROP,                                                 \
 		"no room to record a port block, so none was given")                               \

@@ -44,8 +44,8 @@ void bib_free(struct bib *bib)
 	bib->mapping = NULL;
 }
 
-uint32_t bib_add(
-	struct bib *bib, enum l4 l4, rte_be32_t inside, rte_be16_t inside_port, uint8_t policy)
+uint32_t bib_add(struct bib *bib, uint64_t hash, enum l4 l4, rte_be32_t inside,
+	rte_be16_t inside_port, uint8_t policy)
 {
 	uint32_t number = bib->next_free;
 	struct mapping *m;
@@ -63,7 +63,7 @@ uint32_t bib_add(
 		.flags = (uint8_t)l4,
 		.policy = policy,
 	};
-	index_add(&bib->by_inside, bib_hash(bib, l4, inside, inside_port), number);
+	index_add(&bib->by_inside, hash, number);
 	bib->used++;
 	return number;
 }
@@ -82,15 +82,14 @@ void bib_add_static(struct bib *bib, uint32_t number)
 		number);
 }
 
-void bib_remove(struct bib *bib, uint32_t number)
+void bib_remove(struct bib *bib, uint32_t number, uint64_t hash)
 {
 	struct mapping *m = &bib->mapping[number];
-	enum l4 l4 = mapping_l4(m);
 
-	index_remove(&bib->by_inside, bib_hash(bib, l4, m->inside, m->inside_port), number);
+	index_remove(&bib->by_inside, hash, number);
 	if (m->flags & MAPPING_STATIC)
-		index_remove(
-			&bib->by_static, static_hash(bib, l4, m->outside, m->outside_port), number);
+		index_remove(&bib->by_static,
+			static_hash(bib, mapping_l4(m), m->outside, m->outside_port), number);
 	*m = (struct mapping){.next_free = bib->next_free};
 	bib->next_free = number;
 	bib->used--;

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The Binding Information Base of one worker: endpoint-independent mappings (RFC 4787 REQ-1), one for
-// each inside address, port and protocol, in an array; number 0 is nobody.
+// The Binding Information Base of one worker: mappings in an array; number 0 is nobody. A mapping is
+// endpoint-independent (RFC 4787 REQ-1), one for each inside address, port and protocol; or, if its
+// policy says so, dependent: one for each remote address, or address and port, as well.
 //
-// From inside a mapping is found by an index over (inside address, port, protocol). From outside it
-// is found by array, through the port block that its outside port lies in (portblk.h), or, if a
-// static mapping made it, by an index over its outside address, port and protocol.
+// From inside a mapping is found by an index over (inside address, port, protocol). A dependent one stands
+// in the same index by a hash that has the remote in it; the remote itself stands in its sessions, so it
+// always has one. From outside a mapping is found by array, through the port block that its outside port
+// lies in (portblk.h), or, if a static mapping made it, by an index over its outside address, port and
+// protocol.
 //
-// A UDP mapping stands in the wheel itself. A TCP or ICMP mapping lives as long as it has sessions,
-// which stand in the wheel instead (session.h).
+// A UDP mapping that anybody may write to stands in the wheel itself. Any other lives as long as its inside
+// host takes part in one of its sessions, which stand in the wheel instead (session.h).
 
 #include "net/l4.h"
 #include "session/index.h"
@@ -21,9 +24,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define MAPPING_L4     0x03 // enum l4
-#define MAPPING_MARKED 0x04 // its subscriber has ACL rules
-#define MAPPING_STATIC 0x08 // made from a static mapping; else by a packet from inside
+#define MAPPING_L4        0x07 // enum l4
+#define MAPPING_MARKED    0x08 // its subscriber has ACL rules
+#define MAPPING_STATIC    0x10 // made from a static mapping; else by a packet from inside
+#define MAPPING_SESSIONS  0x20 // has sessions; else it stands in the wheel itself
+#define MAPPING_DEPENDENT 0x40 // is for the remote of its sessions alone
+#define MAPPING_REST      0x80 // a session of it was not closed in good order, so its port must rest
 
 // Half a cache line, so that two lie in one.
 struct mapping {
@@ -36,9 +42,10 @@ struct mapping {
 	union {
 		struct link link; // in the wheel: without sessions
 		struct {
-			uint32_t next_free;
-			uint32_t session; // that was used last: with sessions
+			uint32_t session;    // that was used last: with sessions
+			uint32_t unanswered; // sessions that the inside host takes no part in yet
 		};
+		uint32_t next_free;
 	};
 	uint16_t sessions;
 	uint8_t flags;
@@ -62,17 +69,17 @@ int bib_init(struct bib *bib, uint32_t size);
 void bib_free(struct bib *bib);
 uint64_t bib_bytes(uint32_t size);
 
-// Takes a mapping from the free ones and enters it by its inside tuple. Returns its number, or 0
-// when all are in use. The caller fills in the rest.
-uint32_t bib_add(
-	struct bib *bib, enum l4 l4, rte_be32_t inside, rte_be16_t inside_port, uint8_t policy);
+// Takes a mapping from the free ones and enters it by the hash of its inside tuple. Returns its number, or
+// 0 when all are in use. The caller fills in the rest.
+uint32_t bib_add(struct bib *bib, uint64_t hash, enum l4 l4, rte_be32_t inside,
+	rte_be16_t inside_port, uint8_t policy);
 
 // Enters a mapping made from a static one by its outside tuple as well, if bib_has_static_room().
 void bib_add_static(struct bib *bib, uint32_t number);
 bool bib_has_static_room(const struct bib *bib);
 
-// Takes a mapping out of the indexes and back to the free ones.
-void bib_remove(struct bib *bib, uint32_t number);
+// Takes a mapping that was added with that hash out of the indexes and back to the free ones.
+void bib_remove(struct bib *bib, uint32_t number, uint64_t hash);
 
 static inline enum l4 mapping_l4(const struct mapping *m)
 {
@@ -94,13 +101,23 @@ static inline uint64_t bib_hash(const struct bib *bib, enum l4 l4, rte_be32_t a,
 	return index_hash(&bib->by_inside, bib_key(l4, a, port));
 }
 
+// The hash of a dependent mapping; `remote_port` is 0 if it is for all ports of the remote.
+static inline uint64_t bib_hash_dependent(const struct bib *bib, enum l4 l4, rte_be32_t a,
+	rte_be16_t port, rte_be32_t remote, rte_be16_t remote_port)
+{
+	return index_hash2(
+		&bib->by_inside, bib_key(l4, a, port), (uint64_t)remote << 16 | remote_port);
+}
+
+// Whether an endpoint-independent mapping is that of an inside tuple.
 static inline bool mapping_is_inside(
 	const struct mapping *m, enum l4 l4, rte_be32_t inside, rte_be16_t port)
 {
-	return m->inside == inside && m->inside_port == port && mapping_l4(m) == l4;
+	return m->inside == inside && m->inside_port == port &&
+		(m->flags & (MAPPING_L4 | MAPPING_DEPENDENT)) == l4;
 }
 
-// The mapping of an inside tuple, or 0.
+// The endpoint-independent mapping of an inside tuple, or 0.
 uint32_t bib_find_inside(const struct bib *bib, enum l4 l4, rte_be32_t inside, rte_be16_t port);
 
 // The mapping that a static mapping made for an outside tuple, or 0.

@@ -73,34 +73,100 @@ static uint32_t subscriber_get(struct nat *nat, rte_be32_t inside, uint8_t polic
 	return number;
 }
 
-// Makes the mapping of an inside tuple for a subscriber, with everything but its outside tuple.
-static uint32_t mapping_new(struct nat *nat, uint32_t subscriber, enum l4 l4, rte_be32_t inside,
-	rte_be16_t inside_port, uint32_t now)
+static uint32_t find_dependent(
+	const struct nat *nat, const struct flow *flow, rte_be16_t remote_port)
+{
+	const struct bib *bib = &nat->bib;
+	struct index_search search = index_begin(&bib->by_inside,
+		bib_hash_dependent(
+			bib, flow->l4, flow->inside, flow->inside_port, flow->remote, remote_port));
+	uint32_t number;
+
+	while ((number = index_next(&search))) {
+		const struct mapping *m = &bib->mapping[number];
+		const struct session *s;
+
+		if ((m->flags & (MAPPING_L4 | MAPPING_DEPENDENT)) !=
+				(flow->l4 | MAPPING_DEPENDENT) ||
+			m->inside != flow->inside || m->inside_port != flow->inside_port)
+			continue;
+		s = &nat->sessions.session[m->session];
+		if (s->remote == flow->remote && (!remote_port || s->remote_port == remote_port))
+			break;
+	}
+	return number;
+}
+
+uint32_t nat_find_dependent(const struct nat *nat, const struct flow *flow)
+{
+	uint32_t number = flow->l4 == L4_ICMP ? 0 : find_dependent(nat, flow, flow->remote_port);
+
+	return number ? number : find_dependent(nat, flow, 0);
+}
+
+uint32_t nat_find_inside(const struct nat *nat, const struct flow *flow)
+{
+	uint32_t number = bib_find_inside(&nat->bib, flow->l4, flow->inside, flow->inside_port);
+
+	return number || !nat->dependent ? number : nat_find_dependent(nat, flow);
+}
+
+static uint64_t hash_flow(const struct nat *nat, const struct flow *flow, enum mapping_type type)
+{
+	bool by_port = type == MAP_BY_ENDPOINT && flow->l4 != L4_ICMP;
+
+	if (type == MAP_ENDPOINT_INDEPENDENT)
+		return bib_hash(&nat->bib, flow->l4, flow->inside, flow->inside_port);
+	return bib_hash_dependent(&nat->bib, flow->l4, flow->inside, flow->inside_port,
+		flow->remote, by_port ? flow->remote_port : 0);
+}
+
+// Makes the mapping of a flow for a subscriber, with everything but its outside tuple. `is_static` is one
+// that a static mapping makes: for everybody, and from everybody.
+static enum verdict mapping_new(struct nat *nat, uint32_t subscriber, const struct flow *flow,
+	bool is_static, uint32_t now, uint32_t *mapping)
 {
 	struct subscriber *s = &nat->subscribers.subscriber[subscriber];
-	uint32_t number = bib_add(&nat->bib, l4, inside, inside_port, s->policy);
+	const struct behaviour *behaviour = &nat->behaviour[s->policy];
+	enum mapping_type type = is_static ? MAP_ENDPOINT_INDEPENDENT : behaviour->mapping;
+	uint32_t number = bib_add(&nat->bib, hash_flow(nat, flow, type), flow->l4, flow->inside,
+		flow->inside_port, s->policy);
 	struct mapping *m = &nat->bib.mapping[number];
+	uint32_t session;
 
 	if (!number)
-		return 0;
+		return V_MAPPING_MEMORY;
 	m->subscriber = subscriber;
 	m->seen = now;
 	if (s->marked)
 		m->flags |= MAPPING_MARKED;
-	s->mappings++;
-	if (l4 == L4_UDP)
+	if (flow->l4 != L4_UDP || (!is_static && behaviour->filtering[flow->l4] != FILTER_NONE))
+		m->flags |= MAPPING_SESSIONS;
+	else
 		wheel_set(
 			&nat->wheel, handle_make(HANDLE_MAPPING, number), nat_mapping_due(nat, m));
-	return number;
+	if (type != MAP_ENDPOINT_INDEPENDENT) {
+		enum verdict verdict =
+			track_open(nat, number, flow->remote, flow->remote_port, now, &session);
+
+		if (verdict != V_NAT44_OUT) {
+			bib_remove(&nat->bib, number, hash_flow(nat, flow, type));
+			return verdict;
+		}
+		m->flags |= MAPPING_DEPENDENT;
+	}
+	s->mappings++;
+	*mapping = number;
+	return V_NAT44_OUT;
 }
 
-static enum verdict open_dynamic(struct nat *nat, uint32_t subscriber, enum l4 l4,
-	rte_be32_t inside, rte_be16_t inside_port, uint32_t now, uint32_t *mapping)
+static enum verdict open_dynamic(struct nat *nat, uint32_t subscriber, const struct flow *flow,
+	uint32_t now, uint32_t *mapping)
 {
 	struct subscriber *s = &nat->subscribers.subscriber[subscriber];
 	struct portblk *share = nat->share[s->policy];
-	uint32_t block, slot, number;
-	enum verdict verdict = grant_port(nat, subscriber, l4, now, &block, &slot);
+	uint32_t block, slot;
+	enum verdict verdict = grant_port(nat, subscriber, flow->l4, now, &block, &slot);
 	struct mapping *m;
 	struct block *b;
 
@@ -109,67 +175,62 @@ static enum verdict open_dynamic(struct nat *nat, uint32_t subscriber, enum l4 l
 		return verdict;
 	}
 	b = &share->block[block];
-	number = mapping_new(nat, subscriber, l4, inside, inside_port, now);
-	if (!number) {
+	verdict = mapping_new(nat, subscriber, flow, false, now, mapping);
+	if (verdict != V_NAT44_OUT) {
 		s->refused++;
 		// a block granted for this mapping alone would wait for nothing
 		if (!b->used[L4_UDP] && !b->used[L4_TCP] && !b->used[L4_ICMP])
 			wheel_set(&nat->wheel, block_handle(s->policy, block), now + 1);
-		return V_MAPPING_MEMORY;
+		return verdict;
 	}
-	m = &nat->bib.mapping[number];
+	m = &nat->bib.mapping[*mapping];
 	m->outside = s->outside;
 	m->outside_port = rte_cpu_to_be_16((uint16_t)(block_first_port(share, b) |
 		(slot & (pool_block_size(share->pool) - 1))));
-	share->slot[slot] = number;
-	b->used[l4]++;
-	s->ports[l4]++;
-	*mapping = number;
+	share->slot[slot] = *mapping;
+	b->used[flow->l4]++;
+	s->ports[flow->l4]++;
 	return V_NAT44_OUT;
 }
 
 static enum verdict open_static(struct nat *nat, uint32_t subscriber,
-	const struct static_mapping *from, enum l4 l4, uint16_t inside_port, uint32_t now,
-	uint32_t *mapping)
+	const struct static_mapping *from, const struct flow *flow, uint32_t now, uint32_t *mapping)
 {
-	uint32_t number;
+	uint16_t offset = (uint16_t)(rte_be_to_cpu_16(flow->inside_port) - from->inside_lower);
+	enum verdict verdict;
 	struct mapping *m;
 
 	if (!bib_has_static_room(&nat->bib))
 		return V_MAPPING_MEMORY;
-	number = mapping_new(nat, subscriber, l4, from->inside, rte_cpu_to_be_16(inside_port), now);
-	if (!number)
-		return V_MAPPING_MEMORY;
-	m = &nat->bib.mapping[number];
+	verdict = mapping_new(nat, subscriber, flow, true, now, mapping);
+	if (verdict != V_NAT44_OUT)
+		return verdict;
+	m = &nat->bib.mapping[*mapping];
 	m->outside = from->outside;
-	m->outside_port = rte_cpu_to_be_16(
-		(uint16_t)(from->outside_lower + (inside_port - from->inside_lower)));
-	bib_add_static(&nat->bib, number);
-	*mapping = number;
+	m->outside_port = rte_cpu_to_be_16((uint16_t)(from->outside_lower + offset));
+	bib_add_static(&nat->bib, *mapping);
 	return V_NAT44_OUT;
 }
 
-enum verdict nat_open(struct nat *nat, enum l4 l4, rte_be32_t inside, rte_be16_t inside_port,
-	uint32_t now, uint32_t *mapping)
+enum verdict nat_open(struct nat *nat, const struct flow *flow, uint32_t now, uint32_t *mapping)
 {
-	uint16_t port = rte_be_to_cpu_16(inside_port);
-	const struct static_mapping *from =
-		static_by_inside(&nat->snapshot->statics, inside, l4_protocol(l4), port);
-	int slot = from ? from->policy : snapshot_policy_of(nat->snapshot, inside);
+	const struct static_mapping *from = static_by_inside(&nat->snapshot->statics, flow->inside,
+		l4_protocol(flow->l4), rte_be_to_cpu_16(flow->inside_port));
+	int slot = from ? from->policy : snapshot_policy_of(nat->snapshot, flow->inside);
 	uint32_t subscriber;
 	enum verdict verdict;
 
 	if (slot < 0)
 		return V_POLICY;
-	if (!policy_of(nat, (uint8_t)slot)->protocol[l4])
+	if (!policy_of(nat, (uint8_t)slot)->protocol[flow->l4])
 		return V_PROTOCOL;
-	subscriber = subscriber_get(nat, inside, (uint8_t)slot);
+	subscriber = subscriber_get(nat, flow->inside, (uint8_t)slot);
 	if (!subscriber)
 		return V_SUBSCRIBER_MEMORY;
 	if (from)
-		verdict = open_static(nat, subscriber, from, l4, port, now, mapping);
+		verdict = open_static(nat, subscriber, from, flow, now, mapping);
 	else
-		verdict = open_dynamic(nat, subscriber, l4, inside, inside_port, now, mapping);
+		verdict = open_dynamic(nat, subscriber, flow, now, mapping);
 	if (verdict != V_NAT44_OUT)
 		subscriber_settle(nat, subscriber);
 	return verdict;
@@ -179,14 +240,18 @@ enum verdict nat_open_static(struct nat *nat, const struct static_mapping *from,
 	rte_be16_t outside_port, uint32_t now, uint32_t *mapping)
 {
 	uint16_t offset = (uint16_t)(rte_be_to_cpu_16(outside_port) - from->outside_lower);
-	uint16_t port = (uint16_t)(from->inside_lower + offset);
+	struct flow flow = {
+		.inside = from->inside,
+		.inside_port = rte_cpu_to_be_16((uint16_t)(from->inside_lower + offset)),
+		.l4 = (uint8_t)l4,
+	};
 	enum verdict verdict;
 
 	// it may be there already, from an outside tuple that this one replaced at a reload
-	*mapping = bib_find_inside(&nat->bib, l4, from->inside, rte_cpu_to_be_16(port));
+	*mapping = bib_find_inside(&nat->bib, l4, flow.inside, flow.inside_port);
 	if (*mapping)
 		return V_NO_MAPPING;
-	verdict = nat_open(nat, l4, from->inside, rte_cpu_to_be_16(port), now, mapping);
+	verdict = nat_open(nat, &flow, now, mapping);
 	return verdict == V_NAT44_OUT ? V_NAT44_IN : verdict;
 }
 
@@ -230,10 +295,6 @@ void mapping_end(struct nat *nat, uint32_t number, bool reuse, uint32_t now)
 	uint32_t subscriber = m->subscriber;
 	enum l4 l4 = mapping_l4(m);
 
-	if (l4 == L4_UDP)
-		wheel_stop(&nat->wheel, handle_make(HANDLE_MAPPING, number));
-	while (m->sessions)
-		track_end(nat, m->session);
 	if (!(m->flags & MAPPING_STATIC)) {
 		struct portblk *share;
 		uint32_t block;
@@ -249,7 +310,7 @@ void mapping_end(struct nat *nat, uint32_t number, bool reuse, uint32_t now)
 				now + policy->timers.port_set);
 		}
 	}
-	bib_remove(&nat->bib, number);
+	track_forget(nat, number);
 	s->mappings--;
 	subscriber_settle(nat, subscriber);
 }

@@ -30,6 +30,15 @@ struct nat_size {
 	uint32_t blocks; // granted at one time, of each pool
 };
 
+// A flow as its inside host sees it.
+struct flow {
+	rte_be32_t inside;
+	rte_be32_t remote;
+	rte_be16_t inside_port; // ICMP query: its identifier
+	rte_be16_t remote_port; // ICMP query: anything
+	uint8_t l4;             // enum l4
+};
+
 struct nat {
 	const struct snapshot *snapshot; // set anew each turn
 	const struct acl *acl;
@@ -42,6 +51,10 @@ struct nat {
 	struct portblk
 		*share[SNAPSHOT_MAX_POLICIES]; // by policy slot; the snapshot's, or its past's
 	bool had_statics;                      // some block has ports reserved for static mappings
+	// By policy slot: how the mappings of its share are made
+	struct behaviour behaviour[SNAPSHOT_MAX_POLICIES];
+	bool dependent; // some policy makes dependent mappings
+	bool udp_in;    // some policy has UDP sessions, or lets what comes in refresh
 };
 
 static inline const struct nat_policy *policy_of(const struct nat *nat, uint8_t slot)
@@ -56,11 +69,16 @@ void nat_fini(struct nat *nat);
 // Bytes that nat_init would allocate.
 uint64_t nat_bytes(const struct nat_size *size);
 
-// Finds or makes the mapping of an inside tuple for a first packet from inside (RFC 4787 REQ-1). On
-// success writes its number and returns V_NAT44_OUT; else returns the verdict that says why not.
-// Nothing that exists is ever given up to make room (RFC 6888 REQ-11).
-enum verdict nat_open(struct nat *nat, enum l4 l4, rte_be32_t inside, rte_be16_t inside_port,
-	uint32_t now, uint32_t *mapping);
+// The mapping that a flow from inside uses, or 0.
+uint32_t nat_find_inside(const struct nat *nat, const struct flow *flow);
+
+// The dependent one alone, where there can be any.
+uint32_t nat_find_dependent(const struct nat *nat, const struct flow *flow);
+
+// Makes a mapping for the first packet of a flow from inside. On success writes its number and returns
+// V_NAT44_OUT; else returns the verdict that says why not. Nothing that exists is ever given up to make
+// room (RFC 6888 REQ-11).
+enum verdict nat_open(struct nat *nat, const struct flow *flow, uint32_t now, uint32_t *mapping);
 
 // The mapping for a first packet from outside, which only a static mapping allows. Writes its number
 // and returns V_NAT44_IN; else returns the verdict that says why not.
@@ -100,9 +118,9 @@ static inline bool nat_has_statics(
 	return policy->static_blocks[place / 64] >> (place % 64) & 1;
 }
 
-// Runs the session of a TCP segment (flags) or ICMP query of a mapping, making one if it may; `outward`
-// is from inside. A UDP mapping is refreshed by what goes out (RFC 4787 REQ-6). Returns the
-// verdict in favour, or the one against it.
+// Runs the session of a packet of a mapping (a TCP segment has flags), making one if it may; `outward` is
+// from inside. A mapping without sessions is refreshed. Returns the verdict in favour, or the one against
+// it.
 enum verdict nat_track(struct nat *nat, uint32_t mapping, rte_be32_t remote, rte_be16_t remote_port,
 	uint8_t tcp_flags, bool outward, uint32_t now);
 

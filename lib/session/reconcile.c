@@ -3,7 +3,7 @@
 // What a worker does once when a new snapshot comes in force. Sessions of pools that stay are kept;
 // what no longer fits ends here, so that nothing later asks for a policy that is gone.
 
-#include "session/nat.h"
+#include "session/track.h"
 
 // Forgets all that belongs to the pool of a policy slot. No port of it rests and no return of a block
 // is told: the pool is gone, and the control thread, which took it away, knows who had what.
@@ -11,22 +11,11 @@ static void drop_share(struct nat *nat, unsigned slot)
 {
 	struct portblk *share = nat->share[slot];
 
-	for (uint32_t n = 1; n < nat->sessions.fresh; n++) {
-		struct session *s = &nat->sessions.session[n];
-
-		if (s->mapping && nat->bib.mapping[s->mapping].policy == slot) {
-			wheel_stop(&nat->wheel, handle_make(HANDLE_SESSION, n));
-			session_remove(&nat->sessions, n);
-		}
-	}
 	for (uint32_t n = 1; n < nat->bib.fresh; n++) {
-		struct mapping *m = &nat->bib.mapping[n];
+		const struct mapping *m = &nat->bib.mapping[n];
 
-		if (!mapping_in_use(m) || m->policy != slot)
-			continue;
-		if (mapping_l4(m) == L4_UDP)
-			wheel_stop(&nat->wheel, handle_make(HANDLE_MAPPING, n));
-		bib_remove(&nat->bib, n);
+		if (mapping_in_use(m) && m->policy == slot)
+			track_forget(nat, n);
 	}
 	for (uint32_t n = 1; n < nat->subscribers.fresh; n++) {
 		const struct subscriber *s = &nat->subscribers.subscriber[n];
@@ -99,6 +88,7 @@ void nat_reconcile(struct nat *nat, unsigned worker, uint32_t now)
 {
 	bool has_statics = false;
 
+	nat->dependent = nat->udp_in = false;
 	for (unsigned slot = 0; slot < SNAPSHOT_MAX_POLICIES; slot++) {
 		const struct nat_policy *policy = nat->snapshot->policy[slot];
 		struct portblk *share = policy ? policy->share[worker] : NULL;
@@ -109,7 +99,13 @@ void nat_reconcile(struct nat *nat, unsigned worker, uint32_t now)
 			nat->share[slot] = share;
 			adopt_share(nat, slot);
 		}
-		if (policy && policy->static_blocks)
+		if (!policy)
+			continue;
+		nat->behaviour[slot] = policy->behaviour;
+		nat->dependent |= policy->behaviour.mapping != MAP_ENDPOINT_INDEPENDENT;
+		nat->udp_in |= policy->inbound_refresh ||
+			policy->behaviour.filtering[L4_UDP] != FILTER_NONE;
+		if (policy->static_blocks)
 			has_statics = true;
 	}
 	if (has_statics || nat->had_statics) {

@@ -1,22 +1,28 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The sessions of one worker: one for each remote endpoint of a TCP or ICMP mapping (RFC 6146
-// section 3.1 calls it a session table entry), number 0 is nobody. TCP needs it for its state, ICMP
-// so that a report of ICMP types can be resolved by target. Sessions stand in the wheel; the last one
-// to go takes its mapping along. Those of one mapping form a ring, which the mapping enters at the one
-// that was used last.
+// The sessions of one worker: one for each remote endpoint of a mapping (RFC 6146 section 3.1 calls it a
+// session table entry), number 0 is nobody. TCP needs it for its state, ICMP so that a report of ICMP
+// types can be resolved by target, UDP only where not everybody may write to a mapping. Sessions stand in
+// the wheel; the last one to go takes its mapping along. Those of one mapping form a ring, which the mapping
+// enters at the one that was used last.
+//
+// Where TCP is filtered by address, one more entry for each remote address of a mapping, with port 0 and in
+// no ring or wheel, counts the sessions that there are with it: while there is one, others may come.
 
 #include "session/bib.h"
 #include "session/tcp.h"
 
 struct session {
 	rte_be32_t remote;
-	rte_be16_t remote_port; // ICMP: 0
-	uint8_t state;          // enum tcp_state; ICMP: 0
+	rte_be16_t remote_port; // 0: all (ICMP; UDP filtered by address)
+	uint8_t state;          // enum tcp_state; of other protocols 0
 	uint8_t alg;            // application gateway that watches it; 0: none
 	uint32_t mapping;
-	uint32_t seen; // tick of the last packet that refreshes
+	union {
+		uint32_t seen;  // tick of the last packet that refreshes
+		uint32_t holds; // of the entry of an address: sessions with it
+	};
 	union {
 		struct link link;
 		uint32_t next_free;

@@ -18,6 +18,7 @@ struct subscriber {
 	bool marked;              // has ACL rules
 	uint32_t ports[L4_COUNT]; // of its blocks, in use
 	uint32_t mappings;        // static ones included
+	uint32_t sessions;
 	union {
 		uint64_t refused; // packets that found no port
 		uint32_t next_free;

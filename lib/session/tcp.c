@@ -15,7 +15,8 @@ enum tcp_event tcp_event(uint8_t flags)
 
 // next[state][outward][event]. A SYN after the end opens the next connection in the same mapping:
 // ports are used again fast (RFC 6056 section 3.5). A half-closed session stays so until the other
-// FIN, at the established timer (RFC 6146 section 3.5.2.2).
+// FIN, at the established timer (RFC 6146 section 3.5.2.2). A stranger's SYN that the host answers with an
+// RST leaves nothing behind (RFC 7857 section 7.1).
 static const uint8_t next[TCP_STATES][2][TCP_EVENTS] = {
 	[TCP_CLOSED] =
 		{
@@ -30,7 +31,7 @@ static const uint8_t next[TCP_STATES][2][TCP_EVENTS] = {
 	[TCP_IN_INIT] =
 		{
 			{TCP_IN_INIT, TCP_IN_INIT, TCP_IN_INIT, TCP_IN_INIT},
-			{TCP_ESTABLISHED, TCP_IN_INIT, TCP_IN_INIT, TCP_IN_INIT},
+			{TCP_ESTABLISHED, TCP_IN_INIT, TCP_CLOSED, TCP_IN_INIT},
 		},
 	[TCP_ESTABLISHED] =
 		{
@@ -84,6 +85,8 @@ bool tcp_refreshes(enum tcp_state from, enum tcp_state to, enum tcp_event event)
 enum tcp_timer tcp_timer(enum tcp_state state)
 {
 	switch (state) {
+	case TCP_CLOSED:
+		return TCP_TIMER_NONE;
 	case TCP_OUT_INIT:
 	case TCP_IN_INIT:
 		return TCP_TIMER_OPEN;

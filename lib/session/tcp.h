@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 enum tcp_state {
-	TCP_CLOSED,
+	TCP_CLOSED,      // nothing yet, or refused from inside
 	TCP_OUT_INIT,    // SYN from inside seen
 	TCP_IN_INIT,     // SYN from outside seen
 	TCP_ESTABLISHED, // SYN from both
@@ -23,7 +23,7 @@ enum tcp_state {
 // A segment as the machine sees it. A SYN with RST is an RST, with FIN a SYN.
 enum tcp_event { TCP_SYN, TCP_FIN, TCP_RST, TCP_OTHER, TCP_EVENTS };
 
-enum tcp_timer { TCP_TIMER_IDLE, TCP_TIMER_OPEN, TCP_TIMER_CLOSE };
+enum tcp_timer { TCP_TIMER_NONE, TCP_TIMER_IDLE, TCP_TIMER_OPEN, TCP_TIMER_CLOSE };
 
 #define TCP_FLAG_FIN 0x01
 #define TCP_FLAG_SYN 0x02
@@ -38,7 +38,7 @@ enum tcp_state tcp_next(enum tcp_state state, bool outward, enum tcp_event event
 // both FINs, does not; a segment on a session that is still opening only if it moved it on.
 bool tcp_refreshes(enum tcp_state from, enum tcp_state to, enum tcp_event event);
 
-// Which timer runs in a state.
+// Which timer runs in a state; none in TCP_CLOSED, which is over.
 enum tcp_timer tcp_timer(enum tcp_state state);
 
 const char *tcp_state_name(enum tcp_state state);

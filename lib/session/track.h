@@ -7,8 +7,17 @@
 
 #include "session/nat.h"
 
+// Makes a session with a remote endpoint, as far as memory and limits allow. Writes its number and returns
+// V_NAT44_OUT, or the verdict that says why not.
+enum verdict track_open(struct nat *nat, uint32_t mapping, rte_be32_t remote,
+	rte_be16_t remote_port, uint32_t now, uint32_t *number);
+
 // Takes a session out; its mapping stays.
 void track_end(struct nat *nat, uint32_t number);
+
+// Takes a mapping with its sessions out of wheel, indexes and memory. Its port and subscriber are the
+// caller's affair.
+void track_forget(struct nat *nat, uint32_t mapping);
 
 // A session has come up in the wheel: it ends if it is due, and its mapping with its last.
 void track_expire(struct nat *nat, uint32_t number, uint32_t now);

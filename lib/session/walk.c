@@ -21,7 +21,7 @@ void nat_mapping_row(const struct nat *nat, uint32_t number, uint32_t now, struc
 	uint32_t seen = m->seen, due;
 
 	// of a mapping with sessions, the one used last speaks for all
-	if (l4 == L4_UDP) {
+	if (!(m->flags & MAPPING_SESSIONS)) {
 		due = nat_mapping_due(nat, m);
 	} else {
 		const struct session *s = &nat->sessions.session[m->session];

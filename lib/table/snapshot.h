@@ -19,6 +19,7 @@
 #define SNAPSHOT_MAX_POLICIES 250
 #define SNAPSHOT_NAME         64
 #define SNAPSHOT_HOST_DEVICE  16 // bytes of a device's name in the kernel (IFNAMSIZ)
+#define POLICY_PROTOCOLS      3  // of enum l4
 
 enum realm { REALM_INTERNAL = 1, REALM_EXTERNAL = 2, REALM_BOTH = 3 };
 
@@ -76,6 +77,20 @@ struct timers {
 	uint32_t port_set; // an empty port block is given back after this
 };
 
+// What of the remote end a mapping stands for (RFC 4787 section 4.1; RFC 8512 mapping-type).
+enum mapping_type { MAP_ENDPOINT_INDEPENDENT, MAP_BY_ADDRESS, MAP_BY_ENDPOINT };
+
+// Which remotes may use a mapping: all, or those that were written to (RFC 4787 section 5; RFC 8512
+// filtering-type).
+enum filtering { FILTER_NONE, FILTER_BY_ADDRESS, FILTER_BY_ENDPOINT };
+
+// What mappings are made like. Those that exist are of one piece with it: a policy that changes it begins
+// anew.
+struct behaviour {
+	uint8_t mapping;                     // enum mapping_type
+	uint8_t filtering[POLICY_PROTOCOLS]; // enum filtering, by enum l4; never below `mapping`
+};
+
 struct port_timeout {
 	uint8_t protocol; // IANA number
 	uint16_t port;    // destination port, host order
@@ -92,10 +107,14 @@ struct nat_policy {
 	uint16_t instance; // number of the instance, in subscriber keys
 	bool hairpinning;
 	bool hold_down_at_start; // nothing is given out before the hold-down time has passed
-	bool protocol[3];        // by enum l4: whether it is translated
+	bool inbound_refresh;    // what comes in keeps a UDP mapping too (RFC 4787 REQ-6a)
+	struct behaviour behaviour;
+	bool protocol[POLICY_PROTOCOLS]; // by enum l4: whether it is translated
 	uint8_t max_blocks;
-	uint32_t port_limit[3]; // by enum l4, ports a subscriber may have; UINT32_MAX: no limit
+	uint32_t port_limit[POLICY_PROTOCOLS]; // ports a subscriber may have; UINT32_MAX: no limit
 	uint32_t port_limit_all;
+	uint32_t mapping_sessions; // that a mapping may have
+	uint32_t subscriber_sessions;
 	unsigned matches;
 	struct ipprefix *match; // inside sources this policy serves
 	struct timers timers;

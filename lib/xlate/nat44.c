@@ -18,6 +18,50 @@
 #define ICMP_CHECKSUM 2
 #define ICMP_ID       4
 
+static struct flow flow_from_inside(const struct burst *b, unsigned i)
+{
+	return (struct flow){
+		.inside = b->src[i],
+		.remote = b->dst[i],
+		.inside_port = b->src_port[i],
+		.remote_port = b->dst_port[i],
+		.l4 = b->l4[i],
+	};
+}
+
+static uint64_t find_dependent(const struct nat *nat, struct burst *b, uint64_t mask)
+{
+	uint64_t found = 0;
+	unsigned i;
+
+	for (uint64_t todo = mask; bit_take(&todo, &i);) {
+		struct flow flow = flow_from_inside(b, i);
+		const struct mapping *m;
+
+		b->mapping[i] = nat_find_dependent(nat, &flow);
+		if (!b->mapping[i])
+			continue;
+		m = &nat->bib.mapping[b->mapping[i]];
+		b->marked |= (uint64_t)((m->flags & MAPPING_MARKED) != 0) << i;
+		found |= bit(i);
+	}
+	return found;
+}
+
+// Those whose mapping has sessions, UDP among them.
+static uint64_t with_sessions(const struct nat *nat, const struct burst *b, uint64_t mask)
+{
+	uint64_t with = 0;
+	unsigned i;
+
+	for (uint64_t todo = mask; bit_take(&todo, &i);) {
+		const struct mapping *m = &nat->bib.mapping[b->mapping[i]];
+
+		with |= (uint64_t)((m->flags & MAPPING_SESSIONS) != 0) << i;
+	}
+	return with;
+}
+
 uint64_t nat44_find_out(struct nat *nat, struct burst *b, uint64_t mask, uint32_t now)
 {
 	const struct bib *bib = &nat->bib;
@@ -50,6 +94,10 @@ uint64_t nat44_find_out(struct nat *nat, struct burst *b, uint64_t mask, uint32_
 	}
 	b->marked = marked;
 	b->stale = stale;
+	if (unlikely(nat->dependent))
+		found |= find_dependent(nat, b, mask & ~found);
+	if (unlikely(nat->udp_in))
+		b->stateful |= with_sessions(nat, b, found);
 	return found;
 }
 
@@ -69,6 +117,21 @@ static bool open_static(struct nat *nat, struct burst *b, unsigned i, uint32_t n
 		return true;
 	burst_end(b, i, verdict);
 	return false;
+}
+
+// Where UDP that comes in must be tracked: its mapping has sessions, or it refreshes.
+static void track_udp_in(const struct nat *nat, struct burst *b, uint64_t mask)
+{
+	uint64_t with = with_sessions(nat, b, mask);
+	unsigned i;
+
+	b->stateful |= with;
+	for (uint64_t todo = mask & ~with; bit_take(&todo, &i);) {
+		const struct mapping *m = &nat->bib.mapping[b->mapping[i]];
+
+		if (policy_of(nat, m->policy)->inbound_refresh)
+			b->stale |= bit(i);
+	}
 }
 
 uint64_t nat44_find_in(struct nat *nat, struct burst *b, uint64_t mask, uint32_t now)
@@ -107,6 +170,9 @@ uint64_t nat44_find_in(struct nat *nat, struct burst *b, uint64_t mask, uint32_t
 		if (open_static(nat, b, i, now))
 			found |= bit(i);
 	}
+	b->stale &= ~mask;
+	if (unlikely(nat->udp_in))
+		track_udp_in(nat, b, found);
 	return found;
 }
 
@@ -116,11 +182,12 @@ uint64_t nat44_open(struct nat *nat, struct burst *b, uint64_t mask, uint32_t no
 	unsigned i;
 
 	for (uint64_t todo = mask; bit_take(&todo, &i);) {
-		enum l4 l4 = b->l4[i];
+		struct flow flow = flow_from_inside(b, i);
+		enum l4 l4 = flow.l4;
 		enum verdict verdict = V_NAT44_OUT;
 
 		// an earlier packet of this burst may have made it
-		b->mapping[i] = bib_find_inside(&nat->bib, l4, b->src[i], b->src_port[i]);
+		b->mapping[i] = nat_find_inside(nat, &flow);
 		if (b->mapping[i])
 			;
 		else if (l4 == L4_TCP && tcp_event(b->flags[i]) != TCP_SYN)
@@ -128,12 +195,14 @@ uint64_t nat44_open(struct nat *nat, struct burst *b, uint64_t mask, uint32_t no
 		else if (l4 == L4_ICMP && b->flags[i] != ICMP_ECHO)
 			verdict = V_NO_MAPPING;
 		else
-			verdict = nat_open(nat, l4, b->src[i], b->src_port[i], now, &b->mapping[i]);
+			verdict = nat_open(nat, &flow, now, &b->mapping[i]);
 		if (verdict == V_NAT44_OUT)
 			found |= bit(i);
 		else
 			burst_end(b, i, verdict);
 	}
+	if (unlikely(nat->udp_in))
+		b->stateful |= with_sessions(nat, b, found);
 	return found;
 }
 
@@ -159,9 +228,7 @@ uint64_t nat44_track(struct nat *nat, struct burst *b, uint64_t mask, bool outwa
 
 	for (uint64_t todo = mask & b->stateful; bit_take(&todo, &i);)
 		rte_prefetch0(&nat->sessions.session[nat->bib.mapping[b->mapping[i]].session]);
-	// what comes in does not refresh a UDP mapping (RFC 4787 REQ-6)
-	for (uint64_t todo = mask & (b->stateful | (outward ? b->stale : 0));
-		bit_take(&todo, &i);) {
+	for (uint64_t todo = mask & (b->stateful | b->stale); bit_take(&todo, &i);) {
 		if (!track(nat, b, i, outward, now))
 			go_on &= ~bit(i);
 	}
@@ -240,13 +307,21 @@ void nat44_translate_in(const struct nat *nat, struct burst *b, uint64_t mask, u
 bool nat44_error_find_out(const struct nat *nat, struct burst *b, unsigned i)
 {
 	struct quoted q;
+	struct flow flow;
 
 	// who sent the quoted packet must be whom the error is for
 	if (!hdr_quoted(b, i, &q) || q.src != b->dst[i]) {
 		burst_end(b, i, V_ICMP_QUOTE);
 		return false;
 	}
-	b->mapping[i] = bib_find_inside(&nat->bib, q.proto, q.dst, q.dst_port);
+	flow = (struct flow){
+		.inside = q.dst,
+		.remote = q.src,
+		.inside_port = q.dst_port,
+		.remote_port = q.src_port,
+		.l4 = (uint8_t)q.proto,
+	};
+	b->mapping[i] = nat_find_inside(nat, &flow);
 	if (b->mapping[i])
 		return true;
 	burst_end(b, i, V_NO_MAPPING);

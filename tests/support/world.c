@@ -169,6 +169,8 @@ static void add_policy(struct world *world, const struct world_setup *setup)
 		.max_blocks = (uint8_t)setup->max_blocks,
 		.port_limit = {UINT32_MAX, UINT32_MAX, UINT32_MAX},
 		.port_limit_all = UINT32_MAX,
+		.mapping_sessions = UINT16_MAX,
+		.subscriber_sessions = UINT32_MAX,
 		.matches = 1,
 		.timers = setup->timers.udp ? setup->timers : default_timers(),
 		.pool = world->pool,
