@@ -19,6 +19,7 @@
 #define MIB         (1u << 20)
 #define BUFFER_SIZE (RTE_MBUF_DEFAULT_BUF_SIZE + sizeof(struct rte_mbuf) + 64)
 #define FIB_SIZE    (40u * MIB) // 2^24 entries of two bytes, and room for long prefixes
+#define ROUTE_SIZE  640 // a long prefix: its node, and a table of 256 if it is alone in a /24
 #define SLACK       (48u * MIB) // rings, devices, and what the allocator loses
 
 static uint32_t share(uint32_t all, unsigned workers)
@@ -70,6 +71,7 @@ static uint64_t bytes_needed(const struct config *config)
 		// twice: a reload may bring a policy with another pool before the old one is freed
 		for (unsigned k = 0; instance->enabled && k < instance->policies; k++)
 			bytes += 2 * policy_bytes(config, &instance->policy[k]);
+		bytes += 2 * ROUTE_SIZE * (uint64_t)instance->statics;
 	}
 	return bytes;
 }

@@ -3,6 +3,7 @@
 // Configuration to snapshot, part one: interfaces, devices, routes. Interfaces and devices that were there
 // before keep their numbers, since packets on their way carry them.
 
+#include "base/bits.h"
 #include "conf/build_nat.h"
 #include "conf/conf.h"
 #include "table/neighbour.h"
@@ -15,6 +16,9 @@
 #include <string.h>
 
 #define VLANS 4096
+
+// Next hops, and second-level tables of /24 networks with longer prefixes, that the route table can name.
+#define ENTRY_MAX INT16_MAX
 
 static int find_port(const struct snapshot *s, const char *device)
 {
@@ -226,7 +230,8 @@ static int add_static_route(struct snapshot *s, const struct config_route *r,
 static int add_routes(
 	struct snapshot *s, const struct config *config, const struct build *build, struct err *err)
 {
-	unsigned prefixes = 16 + config->routes + build_nat_prefixes(config);
+	unsigned own = 16 + config->routes; // and the interfaces'
+	unsigned routes = build_nat_routes(config), hops = build_nat_hops(config);
 	struct rte_fib_conf fib = {
 		.type = RTE_FIB_DIR24_8,
 		.default_nh = 0,
@@ -236,16 +241,17 @@ static int add_routes(
 	int rc = 0;
 
 	for (unsigned i = 0; i < s->ifaces; i++)
-		prefixes += 3 + 4 * s->iface[i].addrs;
-	// each of them has at most one next hop and one second-level table of its own
-	if (prefixes > UINT16_MAX / 2)
-		return err_set(err, "%u routes, pools and addresses. Allowed: up to %d", prefixes,
-			UINT16_MAX / 2);
-	fib.max_routes = (int)prefixes;
-	fib.dir24_8.num_tbl8 = prefixes + 1;
+		own += 3 + 4 * s->iface[i].addrs;
+	routes += own;
+	hops += own;
+	if (hops > ENTRY_MAX)
+		return err_set(
+			err, "%u routes, pools and addresses. Allowed: up to %d", hops, ENTRY_MAX);
+	fib.max_routes = (int)routes;
+	fib.dir24_8.num_tbl8 = min_u32(routes + 1, ENTRY_MAX);
 	snprintf(name, sizeof(name), "fib-%u", build->generation);
 	s->fib = rte_fib_create(name, SOCKET_ID_ANY, &fib);
-	s->nexthop = calloc(prefixes, sizeof(*s->nexthop));
+	s->nexthop = calloc(hops, sizeof(*s->nexthop));
 	if (!s->fib || !s->nexthop)
 		return err_set(err, "/homeport:homeport/platform/memory: no room for the routes");
 	build_nexthop(s, (struct nexthop){.kind = NEXTHOP_NONE});

@@ -1,29 +1,39 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// Configuration to snapshot, part two: policies with their pools, and static mappings. A policy whose pool
+// Configuration to snapshot, part two: policies with their pools. A policy whose pool
 // is the same as before keeps its slot, its pool and all state in it.
 
 #include "conf/build_nat.h"
 
 #include "base/bits.h"
 #include "base/clock.h"
+#include "conf/statics.h"
 #include "net/l4.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-unsigned build_nat_prefixes(const struct config *config)
+unsigned build_nat_hops(const struct config *config)
 {
 	unsigned count = 0;
 
 	for (unsigned i = 0; i < config->instances; i++) {
 		const struct config_instance *instance = &config->instance[i];
 
-		count += instance->statics;
+		// one for each pool, and one for the static mappings of each policy
 		for (unsigned k = 0; k < instance->policies; k++)
-			count += instance->policy[k].pools;
+			count += instance->policy[k].pools + 1;
 	}
+	return count;
+}
+
+unsigned build_nat_routes(const struct config *config)
+{
+	unsigned count = build_nat_hops(config);
+
+	for (unsigned i = 0; i < config->instances; i++)
+		count += config->instance[i].statics;
 	return count;
 }
 
@@ -255,118 +265,6 @@ static int add_policy(struct snapshot *s, const struct config_instance *instance
 	return 0;
 }
 
-// The policy whose pool has an outside address. Returns its slot, or -1.
-static int slot_of_outside(const struct snapshot *s, rte_be32_t outside, uint32_t instance)
-{
-	for (int slot = 0; slot < SNAPSHOT_MAX_POLICIES; slot++) {
-		const struct nat_policy *policy = s->policy[slot];
-
-		if (policy && policy->instance_id == instance &&
-			pool_number(policy->pool, rte_be_to_cpu_32(outside)) != UINT32_MAX)
-			return slot;
-	}
-	return -1;
-}
-
-static int first_slot(const struct snapshot *s, uint32_t instance)
-{
-	int slot = 0;
-
-	while (!s->policy[slot] || s->policy[slot]->instance_id != instance)
-		slot++;
-	return slot;
-}
-
-// Marks the blocks of a pool in which a static mapping has ports.
-static int mark_blocks(struct nat_policy *policy, const struct static_mapping *m)
-{
-	const struct pool *pool = policy->pool;
-	uint32_t number = pool_number(pool, rte_be_to_cpu_32(m->outside));
-	uint64_t entries = (uint64_t)pool->addresses * pool_blocks_an_address(pool);
-
-	if (!policy->static_blocks)
-		policy->static_blocks = calloc(div_round_up(entries, 64), sizeof(uint64_t));
-	if (!policy->static_blocks)
-		return -ENOMEM;
-	for (uint32_t i = 0; i <= m->ports; i++) {
-		uint32_t entry = pool_index(pool, number, (uint16_t)(m->outside_lower + i));
-
-		policy->static_blocks[entry / 64] |= bit(entry % 64);
-	}
-	return 0;
-}
-
-static int add_static(struct snapshot *s, const struct config_instance *instance,
-	const struct config_static *from)
-{
-	struct static_mapping m = {
-		.index = from->index,
-		.protocol = from->protocol,
-		.inside = ipaddr_be32(&from->inside.addr),
-		.outside = ipaddr_be32(&from->outside.addr),
-		.inside_lower = from->inside_lower,
-		.outside_lower = from->outside_lower,
-		.ports = from->has_inside_ports
-			? (uint16_t)(from->inside_upper - from->inside_lower)
-			: UINT16_MAX,
-	};
-	int pool_slot = slot_of_outside(s, m.outside, instance->id);
-	int slot = snapshot_policy_of(s, m.inside);
-	uint32_t address = rte_be_to_cpu_32(m.outside);
-	unsigned hop;
-
-	// a subscriber's static mappings are of the same policy as its others
-	if (slot < 0 || s->policy[slot]->instance_id != instance->id)
-		slot = pool_slot >= 0 ? pool_slot : first_slot(s, instance->id);
-	m.policy = (uint8_t)slot;
-	s->statics.by_inside[s->statics.count] = m;
-	s->statics.by_outside[s->statics.count++] = m;
-	if (pool_slot >= 0)
-		return mark_blocks(s->policy[pool_slot], &m);
-	hop = build_nexthop(s, (struct nexthop){.kind = NEXTHOP_STATIC, .policy = (uint8_t)slot});
-	return build_route(s, address, 32, hop);
-}
-
-static int compare_inside(const void *a, const void *b)
-{
-	uint32_t x = rte_be_to_cpu_32(((const struct static_mapping *)a)->inside);
-	uint32_t y = rte_be_to_cpu_32(((const struct static_mapping *)b)->inside);
-
-	return x < y ? -1 : x > y;
-}
-
-static int compare_outside(const void *a, const void *b)
-{
-	uint32_t x = rte_be_to_cpu_32(((const struct static_mapping *)a)->outside);
-	uint32_t y = rte_be_to_cpu_32(((const struct static_mapping *)b)->outside);
-
-	return x < y ? -1 : x > y;
-}
-
-static int add_statics(struct snapshot *s, const struct config *config)
-{
-	unsigned total = 0;
-	int rc = 0;
-
-	for (unsigned i = 0; i < config->instances; i++)
-		total += config->instance[i].statics;
-	s->statics.by_inside = calloc(total + 1, sizeof(struct static_mapping));
-	s->statics.by_outside = calloc(total + 1, sizeof(struct static_mapping));
-	if (!s->statics.by_inside || !s->statics.by_outside)
-		return -ENOMEM;
-	for (unsigned i = 0; i < config->instances; i++) {
-		const struct config_instance *instance = &config->instance[i];
-
-		for (unsigned k = 0; instance->enabled && k < instance->statics && rc >= 0; k++)
-			rc = add_static(s, instance, &instance->static_mapping[k]);
-	}
-	qsort(s->statics.by_inside, s->statics.count, sizeof(struct static_mapping),
-		compare_inside);
-	qsort(s->statics.by_outside, s->statics.count, sizeof(struct static_mapping),
-		compare_outside);
-	return rc;
-}
-
 int build_nat(
 	struct snapshot *s, const struct config *config, const struct build *build, struct err *err)
 {
@@ -379,7 +277,7 @@ int build_nat(
 			rc = add_policy(s, instance, &instance->policy[k], build);
 	}
 	if (rc >= 0)
-		rc = add_statics(s, config);
+		rc = build_statics(s, config);
 	if (rc < 0)
 		err_set(err, "/homeport:homeport/platform/memory: no room for pools and mappings");
 	return rc;

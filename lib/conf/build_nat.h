@@ -3,8 +3,9 @@
 
 #include "conf/conf.h"
 
-// How many prefixes of the route table, at most, the translators take.
-unsigned build_nat_prefixes(const struct config *config);
+// How many routes and how many next hops, at most, the translators take.
+unsigned build_nat_routes(const struct config *config);
+unsigned build_nat_hops(const struct config *config);
 
 // Adds policies, pools and static mappings to a snapshot that has its interfaces and routes.
 int build_nat(struct snapshot *s, const struct config *config, const struct build *build,

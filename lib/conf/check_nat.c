@@ -6,13 +6,13 @@
 #include "conf/check_nat.h"
 
 #include "base/bits.h"
+#include "conf/statics.h"
 #include "net/l4.h"
 
 #include <string.h>
 
 #define SECONDS_MAX  (365u * 86400)
 #define POOL_LEN_MIN 16 // a pool prefix has at most 65536 addresses
-#define INDEX_MAX    0x7fffffffu
 #define PORT_SYSTEM  1023
 
 static bool is_translated(uint8_t protocol)
@@ -172,7 +172,7 @@ static bool match_is(const struct config_policy *policy, const void *prefix)
 	return false;
 }
 
-static bool has_own_address(const struct config *config, const struct ipprefix *prefix)
+bool check_is_own_address(const struct config *config, const struct ipprefix *prefix)
 {
 	for (unsigned i = 0; i < config->ifaces; i++) {
 		for (unsigned k = 0; k < config->iface[i].addrs; k++) {
@@ -203,7 +203,7 @@ static void check_pool(
 	if (twice)
 		judge_fault(j, pool->node, "external-ip-pool",
 			"%s overlaps another pool. Allowed: an address in one pool only", text);
-	if (has_own_address(config, &pool->prefix))
+	if (check_is_own_address(config, &pool->prefix))
 		judge_fault(j, pool->node, "external-ip-pool",
 			"%s has an address of an interface in it. Allowed: addresses that no "
 			"interface has",
@@ -260,116 +260,6 @@ static void check_policy(
 	check_external(j, config, p);
 }
 
-// Whether two static mappings lay claim to a common port of one address; `inside` says on which side.
-static bool collide(const struct config_static *a, const struct config_static *b, bool inside)
-{
-	const struct ipprefix *pa = inside ? &a->inside : &a->outside;
-	const struct ipprefix *pb = inside ? &b->inside : &b->outside;
-	uint16_t a_lower = inside ? a->inside_lower : a->outside_lower;
-	uint16_t a_upper = inside ? a->inside_upper : a->outside_upper;
-	uint16_t b_lower = inside ? b->inside_lower : b->outside_lower;
-	uint16_t b_upper = inside ? b->inside_upper : b->outside_upper;
-
-	if (!ipprefix_overlaps(pa, pb))
-		return false;
-	if (!a->has_inside_ports || !b->has_inside_ports)
-		return true;
-	return a->protocol == b->protocol && a_lower <= b_upper && b_lower <= a_upper;
-}
-
-static void check_static_address(struct judge *j, const struct config_static *s, const char *leaf,
-	bool has, const struct ipprefix *prefix)
-{
-	char text[IPPREFIX_TEXT];
-
-	if (!has)
-		judge_fault(j, s->node, leaf, "missing. Allowed: an IPv4 address with length 32");
-	else if (prefix->addr.family != 4 || prefix->len != 32)
-		judge_fault(j, s->node, leaf, "%s. Allowed: an IPv4 address with length 32",
-			ipprefix_format(prefix, text));
-}
-
-static void check_static_ports(
-	struct judge *j, const struct config *config, const struct config_static *s)
-{
-	bool ports = s->has_inside_ports || s->has_outside_ports;
-	char text[IPPREFIX_TEXT];
-
-	if (!ports) {
-		if (s->protocol)
-			judge_fault(j, s->node, "transport-protocol",
-				"%u. Allowed without ports: none, the whole address is mapped",
-				s->protocol);
-		if (any_policy(config, NULL, pool_overlaps, &s->outside))
-			judge_fault(j, s->node, "external-src-address",
-				"%s is in a pool. Allowed: without ports the address is the "
-				"host's alone, so none of a pool",
-				ipprefix_format(&s->outside, text));
-		return;
-	}
-	if (s->has_inside_ports != s->has_outside_ports)
-		judge_fault(j, s->node,
-			s->has_inside_ports ? "external-src-port" : "internal-src-port",
-			"missing. Allowed: ports on both sides, or on none");
-	else if (s->inside_lower > s->inside_upper || !s->inside_lower)
-		judge_fault(j, s->node, "internal-src-port",
-			"%u to %u. Allowed: 1 to 65535, rising", s->inside_lower, s->inside_upper);
-	else if (s->outside_lower > s->outside_upper || !s->outside_lower)
-		judge_fault(j, s->node, "external-src-port",
-			"%u to %u. Allowed: 1 to 65535, rising", s->outside_lower,
-			s->outside_upper);
-	else if (s->inside_upper - s->inside_lower != s->outside_upper - s->outside_lower)
-		judge_fault(j, s->node, "external-src-port",
-			"%d ports for %d inside. Allowed: as many on both sides",
-			s->outside_upper - s->outside_lower + 1,
-			s->inside_upper - s->inside_lower + 1);
-	if (s->protocol != PROTOCOL_TCP && s->protocol != PROTOCOL_UDP)
-		judge_fault(j, s->node, "transport-protocol", "%s. Allowed with ports: 6, 17",
-			s->has_protocol ? "has no ports" : "missing");
-}
-
-static void check_static(struct judge *j, const struct config *config,
-	const struct config_instance *instance, unsigned at)
-{
-	const struct config_static *s = &instance->static_mapping[at];
-	char text[IPPREFIX_TEXT];
-
-	if (s->type && strcmp(s->type, "static"))
-		judge_fault(j, s->node, "type", "%s. Allowed: static", s->type);
-	if (s->index > INDEX_MAX)
-		judge_fault(j, s->node, "index", "%u. Allowed: 0 to %u", s->index, INDEX_MAX);
-	if (s->has_lifetime)
-		judge_fault(j, s->node, "lifetime",
-			"set. Allowed: none, a static mapping does not end");
-	check_static_address(j, s, "internal-src-address", s->has_inside, &s->inside);
-	check_static_address(j, s, "external-src-address", s->has_outside, &s->outside);
-	check_static_ports(j, config, s);
-	if (s->has_outside && has_own_address(config, &s->outside))
-		judge_fault(j, s->node, "external-src-address",
-			"%s is an interface's. Allowed: an address that no interface has",
-			ipprefix_format(&s->outside, text));
-	for (unsigned i = 0; i < config->instances; i++) {
-		const struct config_instance *other = &config->instance[i];
-
-		for (unsigned k = 0; k < other->statics; k++) {
-			const struct config_static *o = &other->static_mapping[k];
-
-			if (o == s)
-				return;
-			if (other->enabled && collide(s, o, false))
-				judge_fault(j, s->node, "external-src-address",
-					"mapping-entry %u has the same outside port. Allowed: a "
-					"port in one entry only",
-					o->index);
-			else if (other->enabled && collide(s, o, true))
-				judge_fault(j, s->node, "internal-src-address",
-					"mapping-entry %u has the same inside port. Allowed: a "
-					"port in one entry only",
-					o->index);
-		}
-	}
-}
-
 void check_nat(struct judge *j, const struct config *config)
 {
 	unsigned policies = 0;
@@ -390,13 +280,17 @@ void check_nat(struct judge *j, const struct config *config)
 				"missing. Allowed: at least one policy");
 		for (unsigned k = 0; k < instance->policies; k++)
 			check_policy(j, config, &instance->policy[k]);
-		for (unsigned k = 0; k < instance->statics; k++)
-			check_static(j, config, instance, k);
 	}
 	// half of the slots stay free for policies that change at a reload
 	if (policies > SNAPSHOT_MAX_POLICIES / 2)
 		judge_text(j, "/ietf-nat:nat/instances: %u policies. Allowed: up to %d", policies,
 			SNAPSHOT_MAX_POLICIES / 2);
+	check_statics(j, config);
+}
+
+bool check_is_in_pool(const struct config *config, const struct ipprefix *prefix)
+{
+	return any_policy(config, NULL, pool_overlaps, prefix);
 }
 
 bool check_is_outside(const struct config *config, const struct ipprefix *prefix)
@@ -409,5 +303,5 @@ bool check_is_outside(const struct config *config, const struct ipprefix *prefix
 				return true;
 		}
 	}
-	return any_policy(config, NULL, pool_overlaps, prefix);
+	return check_is_in_pool(config, prefix);
 }

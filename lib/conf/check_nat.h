@@ -9,3 +9,7 @@ void check_nat(struct judge *j, const struct config *config);
 
 // Whether a prefix has an outside address: of a pool or a static mapping of an enabled instance.
 bool check_is_outside(const struct config *config, const struct ipprefix *prefix);
+
+// Whether a prefix has an address of a pool of an enabled instance, or of an interface.
+bool check_is_in_pool(const struct config *config, const struct ipprefix *prefix);
+bool check_is_own_address(const struct config *config, const struct ipprefix *prefix);

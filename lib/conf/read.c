@@ -247,12 +247,14 @@ static void read_policy(
 	}
 }
 
-// A pair of port numbers; without an end the range is one port. Returns whether there is any.
+// A pair of port numbers; without an end the range is one port, without both all of them. Returns whether
+// there is any.
 static bool read_ports(
 	const struct lyd_node *entry, const char *name, uint16_t *lower, uint16_t *upper)
 {
 	const struct lyd_node *node = tree_child(entry, name);
 
+	*upper = UINT16_MAX;
 	if (!tree_child(node, "start-port-number") && !tree_child(node, "end-port-number"))
 		return false;
 	*lower = (uint16_t)tree_number(node, "start-port-number", 0);

@@ -5,6 +5,7 @@
 #include "ctl/commands.h"
 
 #define SLICE 512
+#define UDP   17 // IANA number
 
 // Indexes of mappings that no configuration gives: a stable name of a worker's mapping while it lives.
 // Configured ones are below.
@@ -79,11 +80,11 @@ static json_t *static_mapping(const struct static_mapping *m)
 
 	json_object_set_new(e, "index", json_integer(m->index));
 	json_object_set_new(e, "type", json_string("static"));
-	if (m->protocol)
+	if (m->protocol && !m->both)
 		json_object_set_new(e, "transport-protocol", json_integer(m->protocol));
 	json_object_set_new(e, "internal-src-address", host(&inside));
 	json_object_set_new(e, "external-src-address", host(&outside));
-	if (!m->protocol)
+	if (m->ports == UINT16_MAX)
 		return e;
 	json_object_set_new(e, "internal-src-port",
 		ports(m->inside_lower, (uint16_t)(m->inside_lower + m->ports)));
@@ -132,7 +133,7 @@ static void begin_instance(struct call *call, const struct snapshot *s)
 	for (unsigned i = 0; i < s->statics.count; i++) {
 		const struct static_mapping *m = &s->statics.by_outside[i];
 
-		if (is_of(s, m->policy, call->instance))
+		if (is_of(s, m->policy, call->instance) && !(m->both && m->protocol == UDP))
 			append(call, static_mapping(m));
 	}
 	call->more = more_mappings;

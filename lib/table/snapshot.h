@@ -8,6 +8,7 @@
 
 #include "base/ipaddr.h"
 #include "table/pool.h"
+#include "table/statics.h"
 
 #include <rte_ether.h>
 
@@ -126,25 +127,6 @@ struct nat_policy {
 	uint64_t *static_blocks;
 };
 
-// A static mapping (RFC 8512 mapping-entry of type static): a range of inside ports stands for an
-// equally long range of outside ports. Mappings made from it by the first packet keep its ports.
-struct static_mapping {
-	uint32_t index; // of the configuration
-	uint8_t policy;
-	uint8_t protocol; // IANA number; 0: all, and all ports
-	rte_be32_t inside;
-	rte_be32_t outside;
-	uint16_t inside_lower; // host order
-	uint16_t outside_lower;
-	uint16_t ports; // how many, less one
-};
-
-struct static_table {
-	unsigned count;
-	struct static_mapping *by_inside;  // ascending by inside address
-	struct static_mapping *by_outside; // ascending by outside address
-};
-
 // A neighbour whose link-layer address is configured, and so neither asked for nor learned.
 struct static_neighbour {
 	uint8_t iface;
@@ -182,9 +164,3 @@ const struct nexthop *snapshot_route(const struct snapshot *snapshot, uint32_t d
 // The policy that serves an inside source: the longest of all matching prefixes decides. Returns its
 // slot, or -1.
 int snapshot_policy_of(const struct snapshot *snapshot, rte_be32_t inside);
-
-// The static mapping that covers an inside or outside address and port (host order), or NULL.
-const struct static_mapping *static_by_inside(
-	const struct static_table *table, rte_be32_t inside, uint8_t protocol, uint16_t port);
-const struct static_mapping *static_by_outside(
-	const struct static_table *table, rte_be32_t outside, uint8_t protocol, uint16_t port);

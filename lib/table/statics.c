@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "table/statics.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+
+// What the lists are ordered by: address, protocol and first port as one number.
+static uint64_t key(rte_be32_t address, uint8_t protocol, uint16_t port)
+{
+	return (uint64_t)rte_be_to_cpu_32(address) << 24 | (uint64_t)protocol << 16 | port;
+}
+
+static uint64_t key_of(const struct static_mapping *m, bool inside)
+{
+	return inside ? key(m->inside, m->protocol, m->inside_lower)
+		      : key(m->outside, m->protocol, m->outside_lower);
+}
+
+static int compare(const struct static_mapping *a, const struct static_mapping *b, bool inside)
+{
+	uint64_t x = key_of(a, inside), y = key_of(b, inside);
+
+	return x < y ? -1 : x > y;
+}
+
+static int compare_inside(const void *a, const void *b)
+{
+	return compare(a, b, true);
+}
+
+static int compare_outside(const void *a, const void *b)
+{
+	return compare(a, b, false);
+}
+
+void static_table_sort(struct static_table *table)
+{
+	qsort(table->by_inside, table->count, sizeof(*table->by_inside), compare_inside);
+	qsort(table->by_outside, table->count, sizeof(*table->by_outside), compare_outside);
+}
+
+// The last entry that does not come after the address, protocol and port is the only one that can cover
+// them: one for all protocols stands alone at its address.
+static const struct static_mapping *find(const struct static_mapping *sorted, unsigned count,
+	bool inside, rte_be32_t address, uint8_t protocol, uint16_t port)
+{
+	uint64_t wanted = key(address, protocol, port);
+	unsigned low = 0, high = count;
+	const struct static_mapping *m;
+
+	while (low < high) {
+		unsigned middle = (low + high) / 2;
+
+		if (key_of(&sorted[middle], inside) <= wanted)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (!low)
+		return NULL;
+	m = &sorted[low - 1];
+	if ((inside ? m->inside : m->outside) != address)
+		return NULL;
+	if (!m->protocol)
+		return m;
+	if (m->protocol != protocol ||
+		port - (inside ? m->inside_lower : m->outside_lower) > m->ports)
+		return NULL;
+	return m;
+}
+
+const struct static_mapping *static_by_inside(
+	const struct static_table *table, rte_be32_t inside, uint8_t protocol, uint16_t port)
+{
+	return find(table->by_inside, table->count, true, inside, protocol, port);
+}
+
+const struct static_mapping *static_by_outside(
+	const struct static_table *table, rte_be32_t outside, uint8_t protocol, uint16_t port)
+{
+	return find(table->by_outside, table->count, false, outside, protocol, port);
+}
