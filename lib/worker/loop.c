@@ -36,6 +36,7 @@ struct worker *worker_new(
 	w->dataplane = dataplane;
 	w->number = number;
 	w->now = now;
+	w->icmp_tokens = dataplane->icmp_rate;
 	w->transmit = rte_zmalloc(
 		"transmit", SNAPSHOT_MAX_IFACES * sizeof(*w->transmit), RTE_CACHE_LINE_SIZE);
 	if (!w->transmit || nat_init(&w->nat, size, now) < 0 ||
