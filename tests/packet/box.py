@@ -14,6 +14,7 @@ import pathlib
 import signal
 import subprocess
 import sys
+import time
 
 from scapy.all import IP, Ether, IPv6, PcapReader, PcapWriter, conf
 
@@ -125,20 +126,16 @@ class Box(lab.Lab):
 
     def settle(self):
         """Waits until every packet sent has its verdict. Returns those new since the last time."""
-        last = {}
-
-        def balanced():
+        end = time.monotonic() + lab.DEADLINE
+        while True:
             counters = self.counters()
-            last.clear()
-            last.update({v["name"]: int(v["packets"]) for v in counters["verdict"] if int(v["packets"])})
-            return int(counters["received"]) == self.sent == sum(last.values())
-
-        try:
-            lab.wait_for("received = sum of verdicts", balanced)
-        except lab.Failed as failed:
-            raise AssertionError(f"{failed}: {self.sent} sent, {last}, {self.log_text()}") from None
-        fresh = collections.Counter(last) - self.known
-        self.known = collections.Counter(last)
+            now = collections.Counter({v["name"]: int(v["packets"]) for v in counters["verdict"]})
+            if int(counters["received"]) == self.sent == sum(now.values()):
+                break
+            assert time.monotonic() < end, f"{self.sent} sent, {counters}, {self.log_text()}"
+            time.sleep(0.0005)
+        fresh = now - self.known
+        self.known = now
         return dict(fresh)
 
     # packets
@@ -224,6 +221,10 @@ class Box(lab.Lab):
         self.nothing()
 
 
+def environment():
+    return {**os.environ, "HOMEPORT_YANG": str(lab.ROOT / "yang")}
+
+
 def run_pcap(folder, inside=(), outside=(), words=(), **parts):
     """Runs a homeportd over packets in files until it is idle. Which of the two files is read first is not
     defined. Returns what came out, as lists of IP packets with right checksums."""
@@ -241,7 +242,7 @@ def run_pcap(folder, inside=(), outside=(), words=(), **parts):
     file = folder / "homeport.json"
     file.write_text(json.dumps(configuration, indent=1))
     done = subprocess.run([lab.HOMEPORTD, "-c", file, "--until-idle", *words], capture_output=True, text=True,
-                          timeout=lab.DEADLINE, env={**os.environ, "HOMEPORT_YANG": str(lab.ROOT / "yang")})
+                          timeout=lab.DEADLINE, env=environment())
     assert done.returncode == 0 and done.stdout == "ready\n", done.stderr
     result = {}
     for side, (_, output) in names.items():
@@ -251,3 +252,13 @@ def run_pcap(folder, inside=(), outside=(), words=(), **parts):
             assert not checksums.faults(packet.original), packet.show(dump=True)
     return result
 
+
+
+def check_config(folder, configuration):
+    """What homeportd --check says against a configuration; empty if it has nothing to say."""
+    file = pathlib.Path(folder) / "homeport.json"
+    file.write_text(json.dumps(configuration, indent=1))
+    done = subprocess.run([lab.HOMEPORTD, "-c", file, "--check"], capture_output=True, text=True,
+                          timeout=lab.DEADLINE, env=environment())
+    assert done.returncode in (0, 1) and (done.returncode == 1) == bool(done.stderr), done.stderr
+    return done.stderr
