@@ -260,7 +260,8 @@ uint32_t nat_find_outside(const struct nat *nat, const struct nexthop *nexthop, 
 {
 	uint32_t address = rte_be_to_cpu_32(outside);
 	uint16_t port = rte_be_to_cpu_16(outside_port);
-	const uint32_t *slot;
+	const struct portblk *share;
+	uint32_t entry;
 
 	if (nat_has_statics(nat, nexthop, address, port)) {
 		uint32_t found = bib_find_static(&nat->bib, l4, outside, outside_port);
@@ -268,8 +269,14 @@ uint32_t nat_find_outside(const struct nat *nat, const struct nexthop *nexthop, 
 		if (found || nexthop->kind != NEXTHOP_POOL)
 			return found;
 	}
-	slot = nat_slot(nat, nexthop, l4, address, port);
-	return slot ? slot_mapping(*slot) : 0;
+	// a block's number means something to its owner alone, and an owner of static mappings may be asked for
+	// any port
+	share = nat->share[nexthop->policy];
+	entry = pool_entry(share->pool,
+		pool_index(share->pool, nexthop->number + (address - nexthop->first), port));
+	if (pool_entry_worker(entry) != share->worker || !pool_entry_block(entry))
+		return 0;
+	return slot_mapping(share->slot[block_slot(share, pool_entry_block(entry), l4, port)]);
 }
 
 // Where a mapping's port lies, for one that no static mapping made.
