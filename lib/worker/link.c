@@ -256,18 +256,18 @@ uint64_t link_receive(struct worker *w, struct burst *b, unsigned port)
 {
 	const uint8_t *iface_of = w->snapshot->iface_of[port];
 	uint8_t iface = iface_of[0];
-	uint64_t mac = ~UINT64_C(0), ipv4 = 0, bytes = 0;
+	bool has_untagged = iface != NO_IFACE;
+	uint64_t mac = 0, ipv4 = 0, bytes = 0;
 	unsigned packets = 0;
 
-	// without an interface for untagged frames no frame has this address
-	if (iface != NO_IFACE)
+	if (likely(has_untagged))
 		memcpy(&mac, &w->iface_mac[iface], RTE_ETHER_ADDR_LEN);
 	for (unsigned i = 0; i < b->n && i < PREFETCH; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(b->mbuf[i], void *));
 	for (unsigned i = 0; i < b->n; i++) {
 		if (i + PREFETCH < b->n)
 			rte_prefetch0(rte_pktmbuf_mtod(b->mbuf[i + PREFETCH], void *));
-		if (likely(receive_fast(b, i, mac, iface))) {
+		if (likely(has_untagged && receive_fast(b, i, mac, iface))) {
 			packets++;
 			bytes += rte_pktmbuf_pkt_len(b->mbuf[i]);
 			ipv4 |= bit(i);
