@@ -47,8 +47,8 @@ static const char *const text_of[Q_COUNT] = {
 		   " ORDER BY number DESC LIMIT 1",
 	[Q_RECENT] = "SELECT " COLUMNS " FROM ended WHERE number < ?1 ORDER BY number DESC",
 	[Q_PRUNE_COUNT] = "DELETE FROM ended WHERE number <= ?1",
-	[Q_PRUNE_AGE] = "DELETE FROM ended WHERE number < (SELECT min(number) FROM ended) + ?1"
-			" AND until < ?2",
+	[Q_PRUNE_AGE] = ("DELETE FROM ended WHERE number < (SELECT min(number) FROM ended) + ?1"
+			 " AND until < ?2"),
 };
 
 // Times are Unix milliseconds, addresses and ports plain numbers.
