@@ -18,12 +18,18 @@ static const struct command commands[] = {
 	{{"show", "dots"}, 0, 0, "", "DOTS sessions with upstream networks", output_dots},
 	{{"show", "mitigations"}, 0, 0, "", "mitigations in force and whom they stop",
 		output_mitigations},
+	{{"show", "consent"}, 0, 0, "", "mitigations that wait for consent, and what was seen",
+		output_consent},
 	{{"show", "config"}, 0, 0, "", "the configuration in force", output_config},
 	{{"lookup"}, 3, 7, "ADDRESS PORT PROTOCOL [--at TIME] [--tolerance SECONDS]",
 		"who is behind an outside address and port; exits 0 for one answer, 3 for none,\n"
 		"      4 for several. PROTOCOL is icmp, tcp, udp or a number; with icmp PORT is the\n"
 		"      query identifier. TIME is in Unix seconds or YYYY-MM-DDThh:mm:ssZ",
 		output_lookup},
+	{{"dots", "approve"}, 1, 30, "MID... [--upstream NAME]",
+		"lets mitigations that wait for consent begin", NULL},
+	{{"dots", "reject"}, 1, 30, "MID... [--upstream NAME]",
+		"rejects them: the traffic is legitimate", NULL},
 	{{"test", "advance"}, 1, 1, "SECONDS",
 		"moves the clock of a homeportd that was started with --test-clock", NULL},
 };

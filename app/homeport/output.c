@@ -273,50 +273,81 @@ void output_dots(const json_t *answer)
 	print_list(answer, "homeport:homeport dots server upstream", heads, paths);
 }
 
-// The subscribers that are stopped for a mitigation.
-static const char *stopped(const json_t *answer, const json_t *scope, char *out)
+// What is enforced for the mitigation of a scope: both lists are in one order.
+static const json_t *enforced(const json_t *answer, size_t i)
 {
-	const json_t *mitigation, *subscriber;
-	size_t i, k;
+	return json_array_get(at(answer, "homeport:homeport dots mitigation"), i);
+}
+
+// The subscribers that are stopped for a mitigation.
+static const char *stopped(const json_t *mitigation, char *out)
+{
+	const json_t *subscriber;
+	size_t k;
 
 	out[0] = '\0';
-	json_array_foreach(at(answer, "homeport:homeport dots mitigation"), i, mitigation)
+	json_array_foreach(at(mitigation, "subscriber"), k, subscriber)
 	{
-		if (!json_equal(at(mitigation, "cuid"), at(scope, "cuid")) ||
-			!json_equal(at(mitigation, "mid"), at(scope, "mid")))
-			continue;
-		json_array_foreach(at(mitigation, "subscriber"), k, subscriber)
-		{
-			size_t length = strlen(out);
+		size_t length = strlen(out);
 
+		if (length < CELL)
 			snprintf(out + length, CELL - length, "%s%s", length ? "," : "",
 				json_string_value(at(subscriber, "address")));
-		}
 	}
 	return out;
 }
 
 void output_mitigations(const json_t *answer)
 {
-	static const char *const heads[] = {"MID", "CUID", "SOURCE", "TARGET", "STOPPED", "STATUS",
-		"LEFT", "PACKETS", "BYTES", NULL};
+	static const char *const heads[] = {"MID", "CUID", "SOURCE", "TARGET", "STOPPED", "PHASE",
+		"STATUS", "LEFT", "PACKETS", "BYTES", NULL};
 	struct table *table = table_new(heads);
 	const json_t *scope;
 	size_t i;
 
 	json_array_foreach(at(answer, "ietf-dots-signal-channel:dots-signal scope"), i, scope)
 	{
-		char text[9][CELL];
+		char text[10][CELL];
 		const char *cells[] = {
 			cell(at(scope, "mid"), text[0]),
 			cell(at(scope, "cuid"), text[1]),
 			cell(at(scope, "ietf-dots-call-home:source-prefix"), text[2]),
 			cell(at(scope, "target-prefix"), text[3]),
-			stopped(answer, scope, text[4]),
-			cell(at(scope, "status"), text[5]),
-			cell(at(scope, "lifetime"), text[6]),
-			cell(at(scope, "pkts-dropped"), text[7]),
-			cell(at(scope, "bytes-dropped"), text[8]),
+			stopped(enforced(answer, i), text[4]),
+			cell(at(enforced(answer, i), "phase"), text[5]),
+			cell(at(scope, "status"), text[6]),
+			cell(at(scope, "lifetime"), text[7]),
+			cell(at(scope, "pkts-dropped"), text[8]),
+			cell(at(scope, "bytes-dropped"), text[9]),
+		};
+
+		table_row(table, cells);
+	}
+	table_print(table);
+}
+
+void output_consent(const json_t *answer)
+{
+	static const char *const heads[] = {"UPSTREAM", "MID", "SOURCE", "TARGET", "SUBSCRIBER",
+		"PACKETS", "PER-SECOND", "BYTES-PER-SECOND", "UNTIL", NULL};
+	struct table *table = table_new(heads);
+	const json_t *scope;
+	size_t i;
+
+	json_array_foreach(at(answer, "ietf-dots-signal-channel:dots-signal scope"), i, scope)
+	{
+		const json_t *m = enforced(answer, i);
+		char text[9][CELL];
+		const char *cells[] = {
+			cell(at(m, "upstream"), text[0]),
+			cell(at(m, "mid"), text[1]),
+			cell(at(scope, "ietf-dots-call-home:source-prefix"), text[2]),
+			cell(at(scope, "target-prefix"), text[3]),
+			stopped(m, text[4]),
+			cell(at(m, "consent packets"), text[5]),
+			cell(at(m, "consent packets-per-second"), text[6]),
+			cell(at(m, "consent octets-per-second"), text[7]),
+			cell(at(m, "consent until"), text[8]),
 		};
 
 		table_row(table, cells);

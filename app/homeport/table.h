@@ -3,7 +3,7 @@
 
 // A table of text whose columns become as wide as their widest cell.
 
-#define TABLE_COLUMNS 10
+#define TABLE_COLUMNS 12
 
 struct table;
 

@@ -7,6 +7,7 @@
 #include "box.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static struct credentials_files files_of(const struct config_upstream *u)
@@ -37,6 +38,10 @@ static int add(struct box *box, const struct config_upstream *u, struct err *err
 		.retry_interval = u->retry_interval,
 		.probe_interval = u->probe_interval,
 		.config_lifetime = u->config_lifetime,
+		.consent = u->consent_ask ? CONSENT_ASK : CONSENT_AUTOMATIC,
+		.consent_time = u->consent_timeout,
+		.consent_by_default = u->consent_approve,
+		.terminating_time = u->terminating_time,
 		.heartbeat_interval = u->heartbeat_interval,
 	};
 
@@ -86,7 +91,10 @@ static bool same(const struct config_upstream *a, const struct config_upstream *
 		a->max_lifetime == b->max_lifetime &&
 		a->heartbeat_interval == b->heartbeat_interval &&
 		a->retry_interval == b->retry_interval && a->probe_interval == b->probe_interval &&
-		a->config_lifetime == b->config_lifetime;
+		a->config_lifetime == b->config_lifetime && a->consent_ask == b->consent_ask &&
+		a->consent_timeout == b->consent_timeout &&
+		a->consent_approve == b->consent_approve &&
+		a->terminating_time == b->terminating_time;
 }
 
 static const struct config_upstream *find(const struct config *config, const char *name)
@@ -98,11 +106,37 @@ static const struct config_upstream *find(const struct config *config, const cha
 	return NULL;
 }
 
+// What is always legitimate, from now on.
+static void apply_accepts(struct box *box, const struct config *config)
+{
+	struct accept_entry *entry = calloc(config->accepts + 1, sizeof(*entry));
+	struct accept_list list = {entry, config->accepts};
+
+	for (unsigned i = 0; entry && i < config->accepts; i++) {
+		const struct config_accept *a = &config->accept[i];
+
+		entry[i] = (struct accept_entry){
+			.name = a->name,
+			.target = a->target,
+			.targets = a->targets,
+			.subscriber = a->subscriber,
+			.subscribers = a->subscribers,
+			.any_protocol = a->any_protocol,
+			.protocol = a->protocol,
+			.port = {a->lower_port, a->upper_port},
+		};
+	}
+	if (!entry || dots_accept(box->dots, &list) < 0)
+		log_error("dots", "no memory for the list of legitimate traffic");
+	free(entry);
+}
+
 unsigned upstreams_apply(struct box *box, const struct config *old, const struct config *next)
 {
 	unsigned faults = 0;
 	struct err err;
 
+	apply_accepts(box, next);
 	for (unsigned i = 0; old && i < old->upstreams; i++) {
 		const struct config_upstream *u = &old->upstream[i];
 		const struct config_upstream *now = find(next, u->name);

@@ -6,6 +6,7 @@
 
 #include "conf/check_nat.h"
 #include "conf/judge.h"
+#include "conf/tree.h"
 
 #include <string.h>
 
@@ -302,6 +303,24 @@ static void check_upstreams(struct judge *j, const struct config *config)
 	}
 }
 
+static void check_accepts(struct judge *j, const struct config *config)
+{
+	for (unsigned i = 0; i < config->accepts; i++) {
+		const struct config_accept *a = &config->accept[i];
+
+		if (!a->targets && !a->subscribers)
+			judge_fault(j, a->node, "target-prefix",
+				"missing, as is subscriber-prefix: everything would be legitimate. "
+				"Allowed: one of them, or both");
+		if (tree_child(a->node, "lower-port") && a->protocol != 6 && a->protocol != 17 &&
+			a->protocol != 33 && a->protocol != 132)
+			judge_fault(j, a->node, "lower-port",
+				"%u, but the protocol has no ports. Allowed: with protocol 6, 17, 33 "
+				"or 132",
+				a->lower_port);
+	}
+}
+
 unsigned check_config(
 	const struct config *config, void (*report)(void *ctx, const char *text), void *ctx)
 {
@@ -312,5 +331,6 @@ unsigned check_config(
 	check_nat(&judge, config);
 	check_platform(&judge, config);
 	check_upstreams(&judge, config);
+	check_accepts(&judge, config);
 	return judge.faults;
 }

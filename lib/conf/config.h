@@ -177,6 +177,24 @@ struct config_upstream {
 	uint32_t retry_interval;
 	uint32_t probe_interval;
 	uint32_t config_lifetime; // 0: for good
+	bool consent_ask;
+	uint32_t consent_timeout;
+	bool consent_approve; // if nobody decides
+	uint16_t terminating_time;
+};
+
+// Traffic that is always legitimate.
+struct config_accept {
+	const struct lyd_node *node;
+	const char *name;
+	unsigned targets;
+	struct ipprefix *target;
+	unsigned subscribers;
+	struct ipprefix *subscriber;
+	bool any_protocol;
+	uint8_t protocol;
+	uint16_t lower_port;
+	uint16_t upper_port;
 };
 
 struct config_platform {
@@ -216,4 +234,6 @@ struct config {
 	uint32_t max_rules;
 	unsigned upstreams;
 	struct config_upstream *upstream;
+	unsigned accepts;
+	struct config_accept *accept;
 };

@@ -326,11 +326,22 @@ static char *absolute(struct config *config, const char *path)
 	return out;
 }
 
+// The prefixes of a leaf-list, which belong to the config.
+static struct ipprefix *read_plain_prefixes(
+	struct config *config, const struct lyd_node *node, const char *name, unsigned *count)
+{
+	struct ipprefix *prefix = list_new(config, node, name, sizeof(*prefix), count);
+	unsigned i = 0;
+
+	for (const struct lyd_node *n = tree_child(node, name); i < *count; n = tree_next(n))
+		ipprefix_parse(tree_value(n), &prefix[i++], NULL);
+	return prefix;
+}
+
 static void read_upstream(
 	struct config *config, const struct lyd_node *node, struct config_upstream *u)
 {
 	struct ipaddr ignored;
-	unsigned i = 0;
 
 	u->node = node;
 	u->name = tree_text(node, "name");
@@ -346,10 +357,7 @@ static void read_upstream(
 	u->peer_name = tree_text(node, "peer-name");
 	if (!u->peer_name && ipaddr_parse(u->address, &ignored) < 0)
 		u->peer_name = u->address;
-	u->prefix = list_new(config, node, "domain-prefix", sizeof(*u->prefix), &u->prefixes);
-	for (const struct lyd_node *n = tree_child(node, "domain-prefix"); i < u->prefixes;
-		n = tree_next(n))
-		ipprefix_parse(tree_value(n), &u->prefix[i++], NULL);
+	u->prefix = read_plain_prefixes(config, node, "domain-prefix", &u->prefixes);
 	u->max_subscribers = (uint16_t)tree_number(node, "max-subscribers", 16);
 	u->max_mitigations = (uint16_t)tree_number(node, "max-mitigations", 1024);
 	u->overlap_by_target = !strcmp(tree_text(node, "overlap-key"), "target");
@@ -358,6 +366,23 @@ static void read_upstream(
 	u->retry_interval = tree_number(node, "retry-interval", 300);
 	u->probe_interval = tree_number(node, "probe-interval", 86400);
 	u->config_lifetime = tree_number(node, "config-lifetime", 0);
+	u->consent_ask = !strcmp(tree_text(node, "consent"), "ask");
+	u->consent_timeout = tree_number(node, "consent-timeout", 3600);
+	u->consent_approve = !strcmp(tree_text(node, "consent-default"), "approve");
+	u->terminating_time = (uint16_t)tree_number(node, "terminating-time", 0);
+}
+
+static void read_accept(struct config *config, const struct lyd_node *node, struct config_accept *a)
+{
+	a->node = node;
+	a->name = tree_text(node, "name");
+	a->target = read_plain_prefixes(config, node, "target-prefix", &a->targets);
+	a->subscriber = read_plain_prefixes(config, node, "subscriber-prefix", &a->subscribers);
+	a->any_protocol = !tree_child(node, "protocol");
+	a->protocol = (uint8_t)tree_number(node, "protocol", 0);
+	a->lower_port = (uint16_t)tree_number(node, "lower-port", 0);
+	a->upper_port = (uint16_t)tree_number(
+		node, "upper-port", tree_child(node, "lower-port") ? a->lower_port : UINT16_MAX);
 }
 
 static void read_platform(struct config *config, const struct lyd_node *node)
@@ -405,6 +430,12 @@ static void read_homeport(const struct lyd_node *node, struct config *config)
 	for (const struct lyd_node *n = tree_child(server, "upstream"); i < config->upstreams;
 		n = tree_next(n))
 		read_upstream(config, n, &config->upstream[i++]);
+	config->accept =
+		list_new(config, server, "accept", sizeof(*config->accept), &config->accepts);
+	i = 0;
+	for (const struct lyd_node *n = tree_child(server, "accept"); i < config->accepts;
+		n = tree_next(n))
+		read_accept(config, n, &config->accept[i++]);
 }
 
 // The top-level node of a module, or NULL.
@@ -481,6 +512,11 @@ void conf_free(struct config *config)
 		free(u->prefix);
 	}
 	free(config->upstream);
+	for (unsigned i = 0; i < config->accepts; i++) {
+		free(config->accept[i].target);
+		free(config->accept[i].subscriber);
+	}
+	free(config->accept);
 	free(config->platform.eal_option);
 	free(config->instance);
 	free(config->route);

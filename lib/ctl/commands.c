@@ -44,7 +44,10 @@ static const struct {
 	{"show", "counters", 2, 2, show_counters},
 	{"show", "dots", 2, 2, show_dots},
 	{"show", "mitigations", 2, 2, show_mitigations},
+	{"show", "consent", 2, 2, show_consent},
 	{"show", "config", 2, 2, show_config},
+	{"dots", "approve", 3, PROTO_WORDS_MAX, dots_approve},
+	{"dots", "reject", 3, PROTO_WORDS_MAX, dots_reject},
 	{"lookup", NULL, 4, 8, do_lookup},
 	{"test", "advance", 3, 3, advance},
 };

@@ -18,6 +18,11 @@ void show_subscribers(struct call *call);
 void show_acls(struct call *call);
 void show_dots(struct call *call);
 void show_mitigations(struct call *call);
+void show_consent(struct call *call);
+
+// do_dots.c: what is decided about them.
+void dots_approve(struct call *call);
+void dots_reject(struct call *call);
 
 // lookup.c: who is behind an outside address and port.
 void do_lookup(struct call *call);

@@ -47,8 +47,10 @@ static json_t *acl(const struct acl *table, uint32_t slot)
 {
 	const struct acl_rule *rule = acl_get(table, slot);
 	struct acl_hits hits = acl_hits(table, slot);
-	json_t *ace = json_pack("{s:s, s:o, s:{s:s}, s:{s:o, s:o}}", "name", "block", "matches",
-		matches(rule), "actions", "forwarding", "ietf-access-control-list:drop",
+	bool drops = rule->action == ACL_BLOCK;
+	json_t *ace = json_pack("{s:s, s:o, s:{s:s}, s:{s:o, s:o}}", "name",
+		drops ? "block" : "count", "matches", matches(rule), "actions", "forwarding",
+		drops ? "ietf-access-control-list:drop" : "ietf-access-control-list:accept",
 		"statistics", "matched-packets", json_number64(hits.packets), "matched-octets",
 		json_number64(hits.bytes));
 
@@ -239,6 +241,23 @@ static bool is_listed_before(const struct dots_mitigation_row *row, unsigned at)
 	return false;
 }
 
+// NULL if consent has not been asked.
+static json_t *consent_json(const struct dots_mitigation_row *row)
+{
+	uint64_t seconds = row->evidence_seconds ? row->evidence_seconds : 1;
+	json_t *consent;
+
+	if (!row->decide_until && !row->evidence_packets)
+		return NULL;
+	consent = json_pack("{s:o, s:o, s:o, s:o}", "packets", json_number64(row->evidence_packets),
+		"octets", json_number64(row->evidence_bytes), "packets-per-second",
+		json_number64(row->evidence_packets / seconds), "octets-per-second",
+		json_number64(row->evidence_bytes / seconds));
+	if (row->decide_until)
+		json_object_set_new(consent, "until", json_time(row->decide_until * 1000));
+	return consent;
+}
+
 static json_t *enforced_json(const struct call *call, const struct dots_mitigation_row *row)
 {
 	json_t *list = json_array();
@@ -254,8 +273,9 @@ static json_t *enforced_json(const struct call *call, const struct dots_mitigati
 				(json_int_t)subscriber_instance(call, key), "address",
 				json_prefix(&prefix), "rules", (int)rules_of(call, row, key)));
 	}
-	return json_pack("{s:s, s:s, s:I, s:o}", "upstream", row->upstream, "cuid", row->cuid,
-		"mid", (json_int_t)row->mid, "subscriber", list);
+	return json_pack("{s:s, s:s, s:I, s:s, s:o*, s:o}", "upstream", row->upstream, "cuid",
+		row->cuid, "mid", (json_int_t)row->mid, "phase", row->phase, "consent",
+		consent_json(row), "subscriber", list);
 }
 
 static void add_mitigation(void *ctx, const struct dots_mitigation_row *row)
@@ -266,13 +286,30 @@ static void add_mitigation(void *ctx, const struct dots_mitigation_row *row)
 	json_array_append_new(lists->enforced, enforced_json(lists->call, row));
 }
 
-void show_mitigations(struct call *call)
+static void add_waiting(void *ctx, const struct dots_mitigation_row *row)
+{
+	if (row->decide_until)
+		add_mitigation(ctx, row);
+}
+
+static void show_them(
+	struct call *call, void (*add)(void *ctx, const struct dots_mitigation_row *row))
 {
 	struct lists lists = {call, json_array(), json_array()};
 
-	dots_list_mitigations(call->source->dots, add_mitigation, &lists);
+	dots_list_mitigations(call->source->dots, add, &lists);
 	call_json(call,
 		json_pack("{s:{s:o}, s:{s:{s:o}}}", "ietf-dots-signal-channel:dots-signal", "scope",
 			lists.scopes, "homeport:homeport", "dots", "mitigation", lists.enforced));
 	call_end(call);
+}
+
+void show_mitigations(struct call *call)
+{
+	show_them(call, add_mitigation);
+}
+
+void show_consent(struct call *call)
+{
+	show_them(call, add_waiting);
 }

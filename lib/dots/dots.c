@@ -15,6 +15,7 @@ struct dots {
 	struct evloop *loop;
 	struct enforcer enforcer;
 	struct mitigations *mitigations;
+	void *accept;             // one block: the entries, then what they point to
 	struct session *sessions; // in the order they were added
 };
 
@@ -45,6 +46,7 @@ void dots_free(struct dots *dots)
 		session_free(s);
 	}
 	mitigations_free(dots->mitigations);
+	free(dots->accept);
 	free(dots);
 }
 
@@ -79,6 +81,82 @@ int dots_remove(struct dots *dots, const char *name)
 	*link = s->next;
 	session_free(s);
 	return 0;
+}
+
+// ------------------------------------------------------------------ what is legitimate
+
+int dots_accept(struct dots *dots, const struct accept_list *list)
+{
+	size_t prefixes = 0, names = 0;
+	struct accept_list copy = {.entries = list->entries};
+	struct accept_entry *entry;
+	struct ipprefix *prefix;
+	char *name;
+
+	for (unsigned i = 0; i < list->entries; i++) {
+		prefixes += list->entry[i].targets + list->entry[i].subscribers;
+		names += strlen(list->entry[i].name) + 1;
+	}
+	entry = calloc(1, list->entries * sizeof(*entry) + prefixes * sizeof(*prefix) + names + 1);
+	if (!entry)
+		return -ENOMEM;
+	prefix = (struct ipprefix *)(entry + list->entries);
+	name = (char *)(prefix + prefixes);
+	for (unsigned i = 0; i < list->entries; i++) {
+		entry[i] = list->entry[i];
+		entry[i].name = strcpy(name, list->entry[i].name);
+		name += strlen(name) + 1;
+		entry[i].target = prefix;
+		for (unsigned k = 0; k < entry[i].targets; k++)
+			*prefix++ = list->entry[i].target[k];
+		entry[i].subscriber = prefix;
+		for (unsigned k = 0; k < entry[i].subscribers; k++)
+			*prefix++ = list->entry[i].subscriber[k];
+	}
+	copy.entry = entry;
+	mitigations_accept(dots->mitigations, &copy);
+	free(dots->accept);
+	dots->accept = entry;
+	return 0;
+}
+
+// ------------------------------------------------------------------ what people decide
+
+// The mitigation that an operator means by a mid, and maybe an upstream.
+static struct mitigation *find_mitigation(
+	struct dots *dots, const char *upstream, uint32_t mid, struct err *err)
+{
+	struct mitigation *found = NULL;
+
+	for (struct mitigation *m = mitigation_first(dots->mitigations); m; m = m->next) {
+		if (m->mid != mid || (upstream && strcmp(m->owner->policy.name, upstream) != 0))
+			continue;
+		if (found) {
+			err_set(err, "mid %u: upstreams %s and %s both have one: say which", mid,
+				found->owner->policy.name, m->owner->policy.name);
+			return NULL;
+		}
+		found = m;
+	}
+	if (!found)
+		err_set(err, "mid %u: no such mitigation", mid);
+	return found;
+}
+
+int dots_decide(struct dots *dots, const char *upstream, uint32_t mid, bool agreed, struct err *err)
+{
+	struct mitigation *m = find_mitigation(dots, upstream, mid, err);
+
+	if (!m)
+		return -EINVAL;
+	switch (consent_decide(m, agreed)) {
+	case 0:
+		return 0;
+	case -EALREADY:
+		return err_set(err, "mid %u: does not wait for consent", mid);
+	default:
+		return err_set(err, "mid %u: no room for the rules this takes", mid);
+	}
 }
 
 // ------------------------------------------------------------------ what is shown
@@ -143,6 +221,12 @@ void dots_list_sessions(const struct dots *dots,
 static void show_mitigation(const struct mitigation *m,
 	void (*fn)(void *ctx, const struct dots_mitigation_row *row), void *ctx)
 {
+	static const char *const phase[] = {
+		[PHASE_ASKED] = "asked",
+		[PHASE_IN_FORCE] = "in-force",
+		[PHASE_ENDING] = "ending",
+		[PHASE_REJECTED] = "rejected",
+	};
 	struct dropped dropped = mitigation_dropped(m);
 	struct dots_suspect *suspect = calloc(m->enforcement.suspects + 1, sizeof(*suspect));
 	struct dots_mitigation_row row = {
@@ -154,6 +238,11 @@ static void show_mitigation(const struct mitigation *m,
 		.start = m->began_unix,
 		.status = m->status,
 		.status_label = schema_label(KIND_STATUS, m->status),
+		.phase = phase[m->phase],
+		.decide_until = consent_until(m),
+		.evidence_packets = m->evidence.packets,
+		.evidence_bytes = m->evidence.bytes,
+		.evidence_seconds = m->evidence_time / CLOCK_SECOND,
 		.attack_status = m->attack_status,
 		.attack_status_label = schema_label(KIND_ATTACK_STATUS, m->attack_status),
 		.bytes_dropped = dropped.bytes,

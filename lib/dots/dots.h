@@ -7,7 +7,9 @@
 
 #include "base/err.h"
 #include "base/evloop.h"
+#include "dots/accept.h"
 #include "dots/list.h"
+#include "dots/operate.h"
 #include "dots/policy.h"
 #include "dots/transport.h"
 #include "resolve/resolve.h"
@@ -38,7 +40,11 @@ struct dots_upstream {
 	unsigned max_subscribers; // that one request may hit; 16
 	unsigned max_mitigations; // in force at once; 1024
 	enum overlap_key overlap;
-	uint32_t max_lifetime;       // seconds; 0: none
+	uint32_t max_lifetime;     // seconds; 0: none
+	uint32_t terminating_time; // seconds a withdrawn mitigation goes on; 0: none, at most 300
+	enum consent consent;
+	uint32_t consent_time;       // seconds to wait for somebody to decide; 3600
+	bool consent_by_default;     // what is then assumed
 	uint32_t retry_interval;     // seconds after a failure to connect; 300, at least 60
 	uint32_t probe_interval;     // seconds until DTLS is tried again; 86400, at least 300
 	uint32_t config_lifetime;    // seconds an agreed configuration holds; 0: for good
@@ -56,6 +62,9 @@ void dots_free(struct dots *dots);
 // Reads the credentials and begins to dial. Everything is copied. Returns -EINVAL, -EEXIST or
 // -ENOMEM with the reason in err.
 int dots_add(struct dots *dots, const struct dots_upstream *upstream, struct err *err);
+
+// What is always legitimate from now on, for all upstreams. Everything is copied. Returns -ENOMEM.
+int dots_accept(struct dots *dots, const struct accept_list *list);
 
 // Closes the session and ends its mitigations. Returns -ENOENT.
 int dots_remove(struct dots *dots, const char *name);

@@ -308,7 +308,7 @@ static void make_rules(struct rules *rules, const struct scope *scope,
 	for (unsigned i = 0; i < enforcement->suspects; i++) {
 		const struct suspect *suspect = &enforcement->suspect[i];
 		struct acl_rule rule = {
-			.subscriber = suspect->holder.subscriber, .action = ACL_BLOCK};
+			.subscriber = suspect->holder.subscriber, .action = enforcement->action};
 
 		if (suspect->delegated || suspect->installed)
 			continue;
@@ -395,11 +395,44 @@ int enforce_install(const struct enforcer *enforcer, const struct scope *scope, 
 	return rc;
 }
 
-void enforce_end(const struct enforcer *enforcer, struct enforcement *enforcement)
+int enforce_change(const struct enforcer *enforcer, const struct scope *scope, const char *label,
+	enum acl_action action, struct enforcement *enforcement)
+{
+	struct enforcement before = *enforcement;
+	int rc;
+
+	enforcement->action = action;
+	enforcement->slot = NULL;
+	enforcement->slots = 0;
+	for (unsigned i = 0; i < enforcement->suspects; i++)
+		enforcement->suspect[i].installed = false;
+	rc = enforce_install(enforcer, scope, label, enforcement);
+	if (rc < 0) {
+		free(enforcement->slot);
+		*enforcement = before;
+		return rc;
+	}
+	// the new ones stand already, so nothing slips through between them
+	for (unsigned i = 0; i < before.slots; i++)
+		acl_remove(enforcer->acl, before.slot[i]);
+	free(before.slot);
+	return 0;
+}
+
+void enforce_lift(const struct enforcer *enforcer, struct enforcement *enforcement)
 {
 	for (unsigned i = 0; i < enforcement->slots; i++)
 		acl_remove(enforcer->acl, enforcement->slot[i]);
 	free(enforcement->slot);
+	enforcement->slot = NULL;
+	enforcement->slots = 0;
+	for (unsigned i = 0; i < enforcement->suspects; i++)
+		enforcement->suspect[i].installed = false;
+}
+
+void enforce_end(const struct enforcer *enforcer, struct enforcement *enforcement)
+{
+	enforce_lift(enforcer, enforcement);
 	free(enforcement->suspect);
 	*enforcement = (struct enforcement){0};
 }

@@ -32,6 +32,7 @@ struct suspect {
 
 // What one request comes to; all zero is nothing.
 struct enforcement {
+	enum acl_action action; // of its rules
 	struct suspect *suspect;
 	unsigned suspects;
 	uint32_t *slot; // in the ACL
@@ -48,6 +49,14 @@ int enforce_find(const struct enforcer *enforcer, const struct policy *policy,
 // -ENOSPC if the ACL has no room for them, or -ENOMEM. `label` is shown with each.
 int enforce_install(const struct enforcer *enforcer, const struct scope *scope, const char *label,
 	struct enforcement *enforcement);
+
+// Puts rules of another action in the place of those there are: as enforce_install(), and if it
+// fails the old ones stay.
+int enforce_change(const struct enforcer *enforcer, const struct scope *scope, const char *label,
+	enum acl_action action, struct enforcement *enforcement);
+
+// Takes the rules out of force, and leaves the subscribers.
+void enforce_lift(const struct enforcer *enforcer, struct enforcement *enforcement);
 
 // Takes the rules out of force and forgets the subscribers.
 void enforce_end(const struct enforcer *enforcer, struct enforcement *enforcement);

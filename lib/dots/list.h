@@ -66,6 +66,11 @@ struct dots_mitigation_row {
 	int64_t start;    // Unix time in seconds
 	unsigned status;  // number, and label as in iana-dots-signal-channel
 	const char *status_label;
+	const char *phase;         // "asked", "in-force", "ending" or "rejected"
+	int64_t decide_until;      // while consent is asked: Unix time in seconds
+	uint64_t evidence_packets; // counted while it was
+	uint64_t evidence_bytes;
+	uint64_t evidence_seconds;
 	unsigned attack_status; // 0: the client has not said
 	const char *attack_status_label;
 	uint64_t bytes_dropped;

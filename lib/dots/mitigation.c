@@ -5,25 +5,14 @@
 #include "base/bits.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "dots/delegate.h"
+#include "dots/mitigations.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define POLL_PERIOD CLOCK_SECOND
-// traffic that has not come for so long has stopped
-#define ATTACK_PAUSE (30 * CLOCK_SECOND)
-// over which the rates are taken (RFC 9132 section 4.4.2)
-#define BUCKET (300 * CLOCK_SECOND)
-
-struct mitigations {
-	struct evloop *loop;
-	const struct enforcer *enforcer;
-	struct mitigation *first;
-	struct timer poll; // set while there is any
-};
 
 struct mitigations *mitigations_new(struct evloop *loop, const struct enforcer *enforcer)
 {
@@ -36,9 +25,24 @@ struct mitigations *mitigations_new(struct evloop *loop, const struct enforcer *
 	return all;
 }
 
-static const struct delegate *delegate_of(const struct mitigation *m)
+void mitigations_watch(struct mitigations *all, mitigation_watcher *watch, void *ctx)
 {
-	return m->all->enforcer->delegate;
+	all->watch = watch;
+	all->watch_ctx = ctx;
+}
+
+void mitigation_tell(const struct mitigation *m, enum mitigation_event event)
+{
+	if (m->all->watch)
+		m->all->watch(m->all->watch_ctx, m, event);
+}
+
+// What the delegate has taken is no longer its affair.
+static void take_back(struct mitigation *m)
+{
+	if (m->delegating)
+		delegate_of(m)->end(delegate_of(m)->ctx, m);
+	m->delegating = false;
 }
 
 static void mitigation_free(struct mitigation *m)
@@ -46,8 +50,8 @@ static void mitigation_free(struct mitigation *m)
 	if (!m)
 		return;
 	timer_stop(m->all->loop, &m->expiry);
-	if (delegate_of(m))
-		delegate_of(m)->end(delegate_of(m)->ctx, m);
+	timer_stop(m->all->loop, &m->verdict);
+	take_back(m);
 	enforce_end(m->all->enforcer, &m->enforcement);
 	scope_free(&m->scope);
 	free(m->cuid);
@@ -62,6 +66,7 @@ static void mitigation_unlink(struct mitigation *m)
 		link = &(*link)->next;
 	*link = m->next;
 	m->owner->mitigations--;
+	m->owner->rejected -= m->phase == PHASE_REJECTED;
 	if (!m->all->first)
 		timer_stop(m->all->loop, &m->all->poll);
 }
@@ -116,75 +121,6 @@ int64_t mitigation_remaining(const struct mitigation *m)
 	return m->ends > now ? (int64_t)div_round_up(m->ends - now, CLOCK_SECOND) : 1;
 }
 
-// ------------------------------------------------------------------ counters and status
-
-// The mean of the full buckets of five minutes; until the first is full, of the time so far.
-struct dropped mitigation_dropped(const struct mitigation *m)
-{
-	const struct acl_hits *hits = m->buckets ? &m->bucketed : &m->hits;
-	uint64_t seconds = m->buckets ? m->buckets * (BUCKET / CLOCK_SECOND)
-				      : (clock_now() - m->began) / CLOCK_SECOND;
-
-	if (!seconds)
-		seconds = 1;
-	return (struct dropped){
-		.bytes = m->hits.bytes,
-		.bps = hits->bytes / seconds,
-		.packets = m->hits.packets,
-		.pps = hits->packets / seconds,
-	};
-}
-
-// What the box and those it has delegated suspects to have dropped.
-static struct acl_hits hits_of(const struct mitigation *m, struct delegate_report *report)
-{
-	struct acl_hits hits = enforce_hits(m->all->enforcer, &m->enforcement);
-
-	*report = (struct delegate_report){0};
-	if (!delegate_of(m))
-		return hits;
-	delegate_of(m)->report(delegate_of(m)->ctx, m, report);
-	hits.packets += report->hits.packets;
-	hits.bytes += report->hits.bytes;
-	return hits;
-}
-
-// The rules drop from the moment they are installed, and their counters are all we see of the
-// attack. So the statuses of RFC 9132 table 3 mean here:
-//   1 in progress             the rules are in force, and nothing has met them yet
-//   2 successfully mitigated  traffic towards the target is being dropped
-//   3 attack stopped          none has come for ATTACK_PAUSE; more of it leads back to 2
-static void poll_one(struct mitigation *m, uint64_t now)
-{
-	struct delegate_report report;
-	struct acl_hits hits = hits_of(m, &report);
-
-	if (report.pending) {
-		m->status = STATUS_IN_PROGRESS;
-	} else if (hits.packets != m->hits.packets ||
-		(report.mitigating && m->status == STATUS_IN_PROGRESS)) {
-		m->hit_at = now;
-		m->status = STATUS_MITIGATED;
-	} else if (m->status == STATUS_MITIGATED && now - m->hit_at >= ATTACK_PAUSE) {
-		m->status = STATUS_STOPPED;
-	}
-	m->hits = hits;
-	if ((now - m->began) / BUCKET > m->buckets) {
-		m->buckets = (now - m->began) / BUCKET;
-		m->bucketed = hits;
-	}
-}
-
-static void poll_all(struct timer *timer)
-{
-	struct mitigations *all = CONTAINER_OF(timer, struct mitigations, poll);
-	uint64_t now = clock_now();
-
-	for (struct mitigation *m = all->first; m; m = m->next)
-		poll_one(m, now);
-	timer_set(all->loop, &all->poll, now + POLL_PERIOD, poll_all);
-}
-
 // ------------------------------------------------------------------ lifetime
 
 static void expire(struct timer *timer)
@@ -211,9 +147,8 @@ static int grant_lifetime(struct mitigation *m, int64_t asked)
 void mitigation_end(struct mitigation *m, enum mitigation_status status)
 {
 	struct owner *owner = m->owner;
-	struct delegate_report report;
 
-	m->hits = hits_of(m, &report);
+	m->hits = progress_hits(m);
 	m->status = status;
 	m->ends = clock_now();
 	log_notice("dots", "%s: mitigation %u ends: %" PRIu64 " packets dropped",
@@ -222,7 +157,75 @@ void mitigation_end(struct mitigation *m, enum mitigation_status status)
 	mitigation_unlink(m);
 	if (owner->ending)
 		owner->ending(owner, m);
+	mitigation_tell(m, EVENT_ENDED);
 	mitigation_free(m);
+}
+
+// MR-42: goes on for a while, so that an attack that comes and goes does not make the rules do so;
+// never past the lifetime (RFC 9132 section 4.4.4)
+void mitigation_withdraw(struct mitigation *m)
+{
+	uint64_t ends = clock_now() + m->terminating_time * CLOCK_SECOND;
+
+	if (m->phase == PHASE_ENDING)
+		return;
+	if (m->phase != PHASE_IN_FORCE || !m->terminating_time) {
+		mitigation_end(m, STATUS_TERMINATED);
+		return;
+	}
+	m->phase = PHASE_ENDING;
+	m->status = STATUS_CLIENT_WITHDRAWN;
+	if (ends < m->ends) {
+		m->ends = ends;
+		// one that never ended has no timer yet; without memory for it there is no delay
+		if (timer_set(m->all->loop, &m->expiry, ends, expire) < 0) {
+			mitigation_end(m, STATUS_TERMINATED);
+			return;
+		}
+	}
+	log_notice("dots", "%s: mitigation %u is withdrawn and goes on for %u s",
+		m->owner->policy.name, m->mid, m->terminating_time);
+	mitigation_tell(m, EVENT_WITHDRAWN);
+}
+
+// MR-33
+void mitigation_reject(struct mitigation *m, enum conflict_cause cause)
+{
+	if (m->phase == PHASE_REJECTED)
+		return;
+	m->hits = progress_hits(m);
+	timer_stop(m->all->loop, &m->verdict);
+	take_back(m);
+	enforce_lift(m->all->enforcer, &m->enforcement);
+	m->phase = PHASE_REJECTED;
+	m->owner->rejected++;
+	m->status = STATUS_WITHDRAWN;
+	m->conflict_cause = (uint8_t)cause;
+	log_notice("dots", "%s: mitigation %u is rejected", m->owner->policy.name, m->mid);
+	mitigation_tell(m, EVENT_REJECTED);
+}
+
+// The entry that stands in the way of a request against these suspects.
+static const struct accept_entry *accepted(const struct mitigations *all, const struct scope *scope,
+	const struct enforcement *enforcement)
+{
+	for (unsigned i = 0; i < enforcement->suspects; i++) {
+		const struct accept_entry *e = accept_find(
+			&all->accept, scope, &enforcement->suspect[i].holder.subscriber);
+
+		if (e)
+			return e;
+	}
+	return NULL;
+}
+
+void mitigations_accept(struct mitigations *all, const struct accept_list *list)
+{
+	all->accept = *list;
+	for (struct mitigation *m = all->first; m; m = m->next) {
+		if (accepted(all, &m->scope, &m->enforcement))
+			mitigation_reject(m, CAUSE_LEGITIMATE_TRAFFIC);
+	}
 }
 
 // ------------------------------------------------------------------ requests
@@ -259,35 +262,46 @@ static enum put_outcome refresh(struct mitigation *m, const struct put *put)
 	// a timer that is set already is moved, which takes no memory
 	if (put->body->has_lifetime)
 		grant_lifetime(m, put->body->lifetime);
-	if (delegate_of(m))
+	if (delegate_of(m) && m->phase == PHASE_IN_FORCE)
 		delegate_of(m)->refresh(delegate_of(m)->ctx, m);
+	mitigation_tell(m, EVENT_REFRESHED);
 	return PUT_REFRESHED;
 }
 
-static int install(struct mitigation *m)
+const char *mitigation_label(const struct mitigation *m, char out[MITIGATION_LABEL])
 {
-	char label[64];
-
-	snprintf(label, sizeof(label), "%s mid %u", m->owner->policy.name, m->mid);
-	return enforce_install(m->all->enforcer, &m->scope, label, &m->enforcement);
+	snprintf(out, MITIGATION_LABEL, "%s mid %u", m->owner->policy.name, m->mid);
+	return out;
 }
 
-// Each suspect is stopped by whom the delegate finds for him, or by the box.
-static int put_in_force(struct mitigation *m)
+int mitigation_put_in_force(struct mitigation *m)
 {
 	const struct delegate *d = delegate_of(m);
+	char label[MITIGATION_LABEL];
+	int rc;
 
+	m->delegating = d != NULL;
 	for (unsigned i = 0; d && i < m->enforcement.suspects; i++)
 		m->enforcement.suspect[i].delegated = d->take(d->ctx, m, i);
-	return install(m);
+	rc = enforce_change(m->all->enforcer, &m->scope, mitigation_label(m, label), ACL_BLOCK,
+		&m->enforcement);
+	if (rc < 0)
+		return rc;
+	m->phase = PHASE_IN_FORCE;
+	m->status = STATUS_IN_PROGRESS;
+	m->began = clock_now();
+	m->began_unix = clock_unix_ms() / 1000;
+	return 0;
 }
 
 int mitigation_step_in(struct mitigation *m, unsigned suspect)
 {
+	char label[MITIGATION_LABEL];
 	int rc;
 
 	m->enforcement.suspect[suspect].delegated = false;
-	rc = install(m);
+	rc = enforce_install(
+		m->all->enforcer, &m->scope, mitigation_label(m, label), &m->enforcement);
 	if (rc < 0)
 		log_error("dots", "%s: mitigation %u: no room for the rules it takes",
 			m->owner->policy.name, m->mid);
@@ -311,17 +325,18 @@ static struct mitigation *create(struct mitigations *all, const struct put *put,
 	m->began = clock_now();
 	m->began_unix = clock_unix_ms() / 1000;
 	m->status = STATUS_IN_PROGRESS;
+	m->terminating_time = put->owner->policy.terminating_time;
 	m->cuid = strdup(put->cuid);
 	if (!m->cuid || grant_lifetime(m, put->body->lifetime) < 0)
 		goto fail;
 	m->scope = put->body->scope;
 	put->body->scope = (struct scope){0};
-	if (put_in_force(m) < 0) {
+	if ((put->owner->policy.consent == CONSENT_ASK ? consent_ask : mitigation_put_in_force)(m) <
+		0) {
 		err_set(err, "no room for the rules this takes");
 		goto fail;
 	}
-	if (!timer_is_set(&all->poll) &&
-		timer_set(all->loop, &all->poll, m->began + POLL_PERIOD, poll_all) < 0)
+	if (progress_start(all) < 0)
 		goto fail;
 	while (*link)
 		link = &(*link)->next;
@@ -331,6 +346,32 @@ static struct mitigation *create(struct mitigations *all, const struct put *put,
 fail:
 	mitigation_free(m);
 	return NULL;
+}
+
+// A mid that is asked for again while it is ending goes on, and ends more slowly the next time.
+static enum put_outcome revive(struct mitigation *m, const struct put *put)
+{
+	if (!scope_equal(&m->scope, &put->body->scope))
+		return PUT_DIFFERS;
+	if (put->efficacy)
+		return PUT_UNKNOWN;
+	m->phase = PHASE_IN_FORCE;
+	m->status = STATUS_IN_PROGRESS;
+	m->terminating_time = min_u32(2 * m->terminating_time, TERMINATING_MAX);
+	grant_lifetime(m, put->body->lifetime);
+	mitigation_tell(m, EVENT_REFRESHED);
+	return PUT_CREATED;
+}
+
+// The same traffic has been called legitimate, and has not been asked about for so long.
+static bool is_rejected(const struct mitigations *all, const struct put *put)
+{
+	for (const struct mitigation *m = all->first; m; m = m->next) {
+		if (m->phase == PHASE_REJECTED && m->owner == put->owner &&
+			scope_overlaps(&m->scope, &put->body->scope, OVERLAP_TARGET_SOURCE))
+			return true;
+	}
+	return false;
 }
 
 // Looks at the client's other requests: a higher mid wins where two overlap (RFC 9132
@@ -345,22 +386,41 @@ static struct mitigation *higher_overlap(
 	return m;
 }
 
+// The new rules stand before the old ones go, so nothing slips through between them. One that takes
+// over from another that was ending will end more slowly (RFC 9132 section 4.4.4).
+static void end_overlapped(struct mitigation *winner, const struct put *put)
+{
+	struct mitigation *m;
+
+	while ((m = next_overlap(winner->all->first, put, &winner->scope))) {
+		if (m->phase == PHASE_ENDING)
+			winner->terminating_time =
+				min_u32(2 * m->terminating_time, TERMINATING_MAX);
+		mitigation_end(m, STATUS_TERMINATED);
+	}
+}
+
 enum put_outcome mitigation_put(struct mitigations *all, const struct put *put,
 	struct mitigation **mitigation, struct err *err)
 {
 	struct owner *owner = put->owner;
+	const struct accept_entry *entry;
 	struct mitigation *m = mitigation_find(all, owner, put->cuid, put->mid);
 	struct enforcement found;
 	unsigned overlapped;
 	int rc;
 
 	*mitigation = m;
+	if (m && m->phase == PHASE_REJECTED)
+		return PUT_LEGITIMATE;
 	if (m)
-		return refresh(m, put);
+		return m->phase == PHASE_ENDING ? revive(m, put) : refresh(m, put);
 	if (put->efficacy)
 		return PUT_UNKNOWN;
 	if (cuid_is_taken(all, put))
 		return PUT_CUID_TAKEN;
+	if (is_rejected(all, put))
+		return PUT_LEGITIMATE;
 	*mitigation = higher_overlap(all, put, &overlapped);
 	if (*mitigation)
 		return PUT_OVERLAPS;
@@ -372,15 +432,22 @@ enum put_outcome mitigation_put(struct mitigations *all, const struct put *put,
 	rc = enforce_find(all->enforcer, &owner->policy, &put->body->scope, &found, err);
 	if (rc < 0)
 		return rc == -EINVAL ? PUT_REFUSED : PUT_FULL;
+	entry = accepted(all, &put->body->scope, &found);
+	if (entry) {
+		log_notice("dots", "%s: request %u is about legitimate traffic, %s",
+			owner->policy.name, put->mid, entry->name);
+		enforce_end(all->enforcer, &found);
+		return PUT_LEGITIMATE;
+	}
 	m = create(all, put, &found, err);
 	enforce_end(all->enforcer, &found);
 	if (!m)
 		return PUT_FULL;
-	log_notice("dots", "%s: mitigation %u begins: %u subscribers, %u rules", owner->policy.name,
-		m->mid, m->enforcement.suspects, m->enforcement.slots);
 	*mitigation = m;
-	// the new rules stand before the old ones go, so nothing slips through between them
-	while ((m = next_overlap(all->first, put, &(*mitigation)->scope)))
-		mitigation_end(m, STATUS_TERMINATED);
+	mitigation_tell(m, m->phase == PHASE_ASKED ? EVENT_ASKED : EVENT_BEGAN);
+	log_notice("dots", "%s: mitigation %u %s: %u subscribers, %u rules", owner->policy.name,
+		m->mid, m->phase == PHASE_ASKED ? "waits for consent" : "begins",
+		m->enforcement.suspects, m->enforcement.slots);
+	end_overlapped(*mitigation, put);
 	return PUT_CREATED;
 }

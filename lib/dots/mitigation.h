@@ -1,13 +1,23 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The mitigations in force (RFC 9132 section 4.4): made by a PUT, found by (cuid, mid), refreshed,
-// overlapped by a higher mid, ended by a DELETE or with their lifetime. They belong to an upstream
-// and its cuid, not to a session, and so survive the loss of one.
+// The mitigations (RFC 9132 section 4.4): made by a PUT, found by (cuid, mid), refreshed, overlapped
+// by a higher mid, ended by a DELETE or with their lifetime. They belong to an upstream and its cuid,
+// not to a session, and so survive the loss of one.
 //
-// A mitigation is in force from the moment it exists; when it ends its rules go at once.
+//	      PUT                       DELETE
+//	       |-------> in force -------------> ending
+//	       |          ^     |   overlapped      |  after terminating_time
+//	consent is asked  |     |   or expired      v
+//	       '-> asked -'     '---------------> gone
+//	             |                              ^
+//	             '--> rejected -----------------'  with its lifetime, or withdrawn
+//
+// One that is asked for has rules that count, one in force or ending has rules that act, and one that
+// is rejected has none: it stays so that the client sees why, and is not asked about again and again.
 
 #include "base/evloop.h"
+#include "dots/accept.h"
 #include "dots/codec.h"
 #include "dots/enforce.h"
 #include "dots/policy.h"
@@ -17,13 +27,35 @@
 
 struct mitigation;
 
+enum mitigation_phase { PHASE_ASKED, PHASE_IN_FORCE, PHASE_ENDING, PHASE_REJECTED };
+
+// What happens to one, for whoever keeps book.
+enum mitigation_event {
+	EVENT_ASKED, // consent is
+	EVENT_BEGAN,
+	EVENT_REFRESHED,
+	EVENT_WITHDRAWN, // and goes on for a while
+	EVENT_REJECTED,
+	EVENT_ENDED, // it is gone when the call returns
+};
+
+typedef void mitigation_watcher(
+	void *ctx, const struct mitigation *mitigation, enum mitigation_event event);
+
 // An upstream, as its mitigations see it.
 struct owner {
 	struct policy policy;
 	// This one ends now, its status says how. It is gone when the call returns.
 	void (*ending)(struct owner *owner, const struct mitigation *mitigation);
-	unsigned mitigations;
+	unsigned mitigations; // all of them,
+	unsigned rejected;    // and these
 };
+
+// Whether an attack is being fought for it.
+static inline bool owner_has_attack(const struct owner *owner)
+{
+	return owner->mitigations > owner->rejected;
+}
 
 struct mitigation {
 	struct mitigation *next;
@@ -32,14 +64,21 @@ struct mitigation {
 	char *cuid;
 	uint32_t mid;
 	struct scope scope;
-	int64_t lifetime;    // granted, in seconds, or LIFETIME_INDEFINITE
-	uint64_t ends;       // reading of clock_now(); UINT64_MAX: never
-	struct timer expiry; // set unless indefinite
-	uint64_t began;      // reading of clock_now(),
-	int64_t began_unix;  // and Unix time in seconds
+	enum mitigation_phase phase;
+	int64_t lifetime;          // granted, in seconds, or LIFETIME_INDEFINITE
+	uint64_t ends;             // reading of clock_now(); UINT64_MAX: never
+	struct timer expiry;       // set unless indefinite
+	struct timer verdict;      // while consent is asked: when the default comes in
+	uint32_t terminating_time; // seconds it would go on for if it were withdrawn
+	uint8_t conflict_cause;    // of one that is rejected
+	bool delegating;           // suspects of it may be with the delegate
+	uint64_t began;            // reading of clock_now(),
+	int64_t began_unix;        // and Unix time in seconds
 	uint8_t status;
 	uint8_t attack_status; // as the client sees it; 0: has not said
 	struct enforcement enforcement;
+	struct acl_hits evidence; // counted while consent was asked,
+	uint64_t evidence_time;   // in so many ns
 	struct acl_hits hits;     // read last
 	uint64_t hit_at;          // when the hits grew last; 0: never
 	uint64_t buckets;         // of five minutes that are full,
@@ -48,6 +87,13 @@ struct mitigation {
 
 // Returns NULL if memory runs out. `enforcer` must outlive it.
 struct mitigations *mitigations_new(struct evloop *loop, const struct enforcer *enforcer);
+
+// Sets who hears of all that happens; at most one.
+void mitigations_watch(struct mitigations *all, mitigation_watcher *watch, void *ctx);
+
+// What is always legitimate from now on; mitigations that stop any of it are rejected. The entries
+// must stay until the next call.
+void mitigations_accept(struct mitigations *all, const struct accept_list *list);
 
 // Ends what is left without telling the owners. NULL is allowed.
 void mitigations_free(struct mitigations *all);
@@ -67,6 +113,7 @@ enum put_outcome {
 	PUT_UNKNOWN,    // an efficacy update for what does not exist
 	PUT_CUID_TAKEN, // by another upstream
 	PUT_OVERLAPS,   // with a higher mid, given back
+	PUT_LEGITIMATE, // the traffic, so it is said here (RFC 9066 section 5.3.1)
 	PUT_REFUSED,    // for the reason in err
 	PUT_FULL,       // for the reason in err; later it may work
 };
@@ -78,6 +125,19 @@ enum put_outcome mitigation_put(struct mitigations *all, const struct put *put,
 // The box stops a suspect after all whom a delegate has taken. Returns 0, or -ENOSPC or -ENOMEM, and
 // then nobody stops him.
 int mitigation_step_in(struct mitigation *mitigation, unsigned suspect);
+
+// The client takes it back. It is gone when the call returns, or goes on for a while.
+void mitigation_withdraw(struct mitigation *mitigation);
+
+// Takes the rules away, for this conflict-cause.
+void mitigation_reject(struct mitigation *mitigation, enum conflict_cause cause);
+
+// consent.c: somebody has agreed to what is asked, or not. Returns 0, -EALREADY if nothing is asked,
+// -ENOSPC or -ENOMEM.
+int consent_decide(struct mitigation *mitigation, bool agreed);
+
+// Unix time in seconds the default comes in; 0 if nothing is asked.
+int64_t consent_until(const struct mitigation *mitigation);
 
 // Ends a mitigation with a final status and frees it.
 void mitigation_end(struct mitigation *mitigation, enum mitigation_status status);

@@ -175,8 +175,8 @@ static bool tick_one(struct observers *all, struct observer *o, uint64_t now)
 		send_message(all, o, &m);
 		return false;
 	}
-	// of the configuration there is nothing to tell but changes
-	if ((o->config || now - o->told_at < OBSERVE_PERIOD) &&
+	// of the configuration, and what was rejected, there is nothing to tell but changes
+	if ((now - o->told_at < OBSERVE_PERIOD || !status_is_live(&selection)) &&
 		o->told == status_digest(&selection))
 		return true;
 	return notify(all, o);

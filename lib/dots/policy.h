@@ -6,13 +6,18 @@
 #include "base/ipaddr.h"
 #include "dots/scope.h"
 
+#include <stdbool.h>
 #include <stdint.h>
+
+#define TERMINATING_MAX 300 // seconds
 
 enum relay_policy {
 	RELAY_BOX,           // the box alone
 	RELAY_HOME,          // the subscriber's home alone
 	RELAY_HOME_THEN_BOX, // the box for a home that is absent, refuses, or is late to confirm
 };
+
+enum consent { CONSENT_AUTOMATIC, CONSENT_ASK };
 
 struct policy {
 	const char *name;              // of the upstream
@@ -22,5 +27,11 @@ struct policy {
 	unsigned max_mitigations; // in force at once
 	enum overlap_key overlap;
 	uint32_t max_lifetime; // seconds; 0: as long as is asked for
+	// Seconds for which a withdrawn mitigation goes on; 0: none. Doubles with each that is asked
+	// for again meanwhile, up to TERMINATING_MAX (RFC 9132 section 4.4.4)
+	uint32_t terminating_time;
+	enum consent consent;
+	uint32_t consent_time;   // seconds to wait for somebody to agree
+	bool consent_by_default; // what is then assumed
 	enum relay_policy relay;
 };

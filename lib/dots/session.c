@@ -40,7 +40,7 @@ uint64_t session_failures(const struct session *s)
 
 static bool has_attack(const struct session *s)
 {
-	return s->signal.owner.mitigations != 0;
+	return owner_has_attack(&s->signal.owner);
 }
 
 // ------------------------------------------------------------------ rounds
@@ -399,6 +399,10 @@ struct session *session_new(struct evloop *loop, const struct dots_upstream *ups
 		.max_mitigations = upstream->max_mitigations ? upstream->max_mitigations : 1024,
 		.overlap = upstream->overlap,
 		.max_lifetime = upstream->max_lifetime,
+		.terminating_time = upstream->terminating_time,
+		.consent = upstream->consent,
+		.consent_time = upstream->consent_time ? upstream->consent_time : 3600,
+		.consent_by_default = upstream->consent_by_default,
 	};
 	if (upstream->heartbeat_interval) { // CH-17
 		int32_t interval = (int32_t)upstream->heartbeat_interval;

@@ -124,6 +124,8 @@ static void answer_put(struct reply *reply, enum put_outcome outcome, const stru
 		body.mid = m->mid;
 		body.has_lifetime = true;
 		body.lifetime = m->lifetime;
+		// MR-35: pending, and the status says so
+		body.status = m->phase == PHASE_ASKED ? STATUS_IN_PROGRESS : 0;
 		answer_mitigation(reply, outcome == PUT_CREATED ? 201 : 204, &body);
 		break;
 	case PUT_DIFFERS:
@@ -137,6 +139,10 @@ static void answer_put(struct reply *reply, enum put_outcome outcome, const stru
 		break;
 	case PUT_OVERLAPS:
 		answer_overlap(reply, m, &put->body->scope);
+		break;
+	case PUT_LEGITIMATE: // MR-32: this, and nothing else
+		body.conflict.cause = CAUSE_LEGITIMATE_TRAFFIC;
+		answer_mitigation(reply, 409, &body);
 		break;
 	case PUT_REFUSED:
 		reply_refuse(reply, 400, "%s", err->text);
@@ -252,7 +258,7 @@ static void delete_mitigation(
 	}
 	m = mitigation_find(signal->all, &signal->owner, resource->cuid, resource->mid);
 	if (m)
-		mitigation_end(m, STATUS_TERMINATED);
+		mitigation_withdraw(m);
 	// also for one that does not exist (RFC 9132 section 4.4.4)
 	reply->message = message_make(COAP_RESPONSE_CODE(202));
 }
@@ -287,7 +293,8 @@ static void agreement_ends(struct timer *timer)
 // while there is one.
 static void apply_config(struct signal *signal)
 {
-	const struct config_set *set = config_set(&signal->config, signal->owner.mitigations != 0);
+	const struct config_set *set =
+		config_set(&signal->config, owner_has_attack(&signal->owner));
 
 	if (!signal->exchange)
 		return;

@@ -18,7 +18,7 @@ static bool selected(const struct selection *s, const struct mitigation *m)
 // Borrows the scope of the mitigation.
 static struct mitigation_body body_of(const struct mitigation *m)
 {
-	bool ended = m->status >= STATUS_TERMINATED;
+	bool ended = m->status == STATUS_TERMINATED;
 
 	return (struct mitigation_body){
 		.has_mid = true,
@@ -28,7 +28,8 @@ static struct mitigation_body body_of(const struct mitigation *m)
 		.has_lifetime = true,
 		.lifetime = ended ? 0 : mitigation_remaining(m),
 		.status = m->status,
-		.has_dropped = true,
+		.conflict.cause = m->conflict_cause,
+		.has_dropped = m->phase != PHASE_ASKED,
 		.dropped = mitigation_dropped(m),
 	};
 }
@@ -84,6 +85,15 @@ int status_write_whole(const struct selection *s, uint8_t **body)
 	rc = count ? write_growing(bodies, count, NULL, body) : -ENOENT;
 	free(bodies);
 	return rc;
+}
+
+bool status_is_live(const struct selection *s)
+{
+	for (const struct mitigation *m = mitigation_first(s->all); m && !s->config; m = m->next) {
+		if (selected(s, m) && m->phase != PHASE_REJECTED)
+			return true;
+	}
+	return false;
 }
 
 uint32_t status_digest(const struct selection *s)

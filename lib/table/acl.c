@@ -233,16 +233,28 @@ static bool matches(const struct acl_rule *rule, const struct acl_packet *packet
 	return true;
 }
 
-uint32_t acl_match(
-	const struct acl *acl, const struct subkey *subscriber, const struct acl_packet *packet)
+static uint32_t match_from(const struct acl *acl, const struct subkey *subscriber,
+	const struct acl_packet *packet, uint32_t n)
 {
-	for (uint32_t n = chain_start(acl, subscriber); n != ACL_NO_SLOT; n = chain_next(acl, n)) {
+	for (; n != ACL_NO_SLOT; n = chain_next(acl, n)) {
 		const struct acl_rule *rule = &acl->slot[n].rule;
 
 		if (subkey_equal(&rule->subscriber, subscriber) && matches(rule, packet))
 			return n;
 	}
 	return ACL_NO_SLOT;
+}
+
+uint32_t acl_match(
+	const struct acl *acl, const struct subkey *subscriber, const struct acl_packet *packet)
+{
+	return match_from(acl, subscriber, packet, chain_start(acl, subscriber));
+}
+
+uint32_t acl_match_next(const struct acl *acl, const struct subkey *subscriber,
+	const struct acl_packet *packet, uint32_t after)
+{
+	return match_from(acl, subscriber, packet, chain_next(acl, after));
 }
 
 enum acl_action acl_action(const struct acl *acl, uint32_t n)

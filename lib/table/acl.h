@@ -24,7 +24,8 @@
 #define ACL_NO_SLOT UINT32_MAX
 
 enum acl_action {
-	ACL_BLOCK,
+	ACL_BLOCK, // the packet is dropped
+	ACL_COUNT, // only counted: what a subscriber sends while somebody thinks about it
 };
 
 struct acl_rule {
@@ -82,9 +83,12 @@ struct acl_hits acl_hits(const struct acl *acl, uint32_t slot);
 // Reader: whether the subscriber has any rule.
 bool acl_marked(const struct acl *acl, const struct subkey *subscriber);
 
-// Reader: the slot of the first rule of this subscriber that matches, or ACL_NO_SLOT.
+// Reader: the slot of the first rule of this subscriber that matches, or of the next behind the slot
+// `after`; ACL_NO_SLOT if there is none.
 uint32_t acl_match(
 	const struct acl *acl, const struct subkey *subscriber, const struct acl_packet *packet);
+uint32_t acl_match_next(const struct acl *acl, const struct subkey *subscriber,
+	const struct acl_packet *packet, uint32_t after);
 
 // Reader: what to do with a packet that matched, and counting it. `bytes` is the IP length.
 enum acl_action acl_action(const struct acl *acl, uint32_t slot);

@@ -26,13 +26,17 @@ static void check(struct worker *w, struct burst *b, unsigned i, const struct su
 	struct acl_packet packet = describe(b, i);
 	uint32_t slot = acl_match(acl, subscriber, &packet);
 
-	if (slot == ACL_NO_SLOT)
-		return;
-	acl_hit(acl, w->number, slot, b->length[i]);
-	switch (acl_action(acl, slot)) {
-	case ACL_BLOCK:
-		burst_end(b, i, V_ACL);
-		break;
+	// a rule that only counts does not keep the packet from the next
+	while (slot != ACL_NO_SLOT) {
+		acl_hit(acl, w->number, slot, b->length[i]);
+		switch (acl_action(acl, slot)) {
+		case ACL_BLOCK:
+			burst_end(b, i, V_ACL);
+			return;
+		case ACL_COUNT:
+			break;
+		}
+		slot = acl_match_next(acl, subscriber, &packet, slot);
 	}
 }
 

@@ -18,6 +18,7 @@
 #include "ctl/ctl.h"
 #include "ctl/proto.h"
 #include "dots/list.h"
+#include "dots/operate.h"
 #include "table/acl.h"
 #include "table/neighbour.h"
 
@@ -84,9 +85,17 @@ void dots_list_mitigations(const struct dots *,
 		.mid = 7,
 		.scope = &scope,
 		.lifetime = -1,
-		.status_label = "attack-mitigation-in-progress"};
+		.status_label = "attack-mitigation-in-progress",
+		.phase = "asked",
+		.decide_until = 1,
+		.evidence_packets = UINT64_MAX};
 
 	fn(ctx, &row);
+}
+
+int dots_decide(struct dots *, const char *, uint32_t mid, bool agreed, struct err *err)
+{
+	return mid == 7 && agreed ? 0 : err_set(err, "mid %u: no such mitigation", mid);
 }
 
 static const struct snapshot *snapshot(void *)

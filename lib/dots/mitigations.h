@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The list of all mitigations, shared by mitigation.c, which requests and lifetimes change,
+// progress.c, which sees what comes of them, and consent.c, which waits for somebody to agree.
+// Nobody else includes this.
+
+#include "dots/mitigation.h"
+
+struct mitigations {
+	struct evloop *loop;
+	const struct enforcer *enforcer;
+	struct accept_list accept;
+	mitigation_watcher *watch; // may be NULL
+	void *watch_ctx;
+	struct mitigation *first; // oldest first
+	struct timer poll;        // set while there is any
+};
+
+static inline const struct delegate *delegate_of(const struct mitigation *m)
+{
+	return m->all->enforcer->delegate;
+}
+
+#define MITIGATION_LABEL 64
+
+// What its rules are called.
+const char *mitigation_label(const struct mitigation *mitigation, char out[MITIGATION_LABEL]);
+
+// Tells the watcher.
+void mitigation_tell(const struct mitigation *mitigation, enum mitigation_event event);
+
+// Puts one in force that is not yet: each suspect is stopped by whom the delegate finds for him, or
+// by the box. Returns 0, -ENOSPC or -ENOMEM.
+int mitigation_put_in_force(struct mitigation *mitigation);
+
+// progress.c: looks once a second at what the rules have met.
+int progress_start(struct mitigations *all);
+struct acl_hits progress_hits(const struct mitigation *mitigation);
+
+// consent.c: lets the traffic be counted, and waits. Returns as mitigation_put_in_force().
+int consent_ask(struct mitigation *mitigation);

@@ -1,0 +1,235 @@
+"""What the operator of a box sees and does: homeportd itself, on devices that carry nothing, with a static
+mapping for a subscriber, homeport for the operator, and homeport-dotsc for the upstream."""
+import json
+import os
+import pathlib
+import signal
+import subprocess
+
+import pytest
+from conftest import BUILD, HOME, PATIENCE, UPSTREAM
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+HOMEPORTD, HOMEPORT = BUILD / "app/homeportd/homeportd", BUILD / "app/homeport/homeport"
+ATTACK = "--source 203.0.113.1/32 --source-port 8080 --target 198.51.100.10/32 --protocol 17"
+SUBSCRIBER = "100.64.0.2/32"
+
+
+class Box:
+    """A homeportd and its operator."""
+
+    def __init__(self, folder, start):
+        self.folder = folder
+        self.start_program = start
+        self.config = json.loads((ROOT / "config/nat44-dots.json").read_text())
+        self.homeport = self.config["homeport:homeport"]
+        self.homeport["management"]["socket"] = str(folder / "ctl")
+        self.server = self.homeport["dots"]["server"]
+        self.upstream = self.server["upstream"][0]
+        mapping = self.config["ietf-nat:nat"]["instances"]["instance"][0]["mapping-table"]
+        mapping["mapping-entry"][0]["transport-protocol"] = 17
+        self.process = None
+
+    def join(self, upstream, authority, **leaves):
+        """Makes the configuration's upstream domain this client."""
+        options = [str(o) for o in authority.options(HOME)]
+        self.upstream.update({
+            "address": "127.0.0.1", "port": upstream.port, "peer-name": UPSTREAM,
+            "certificate": options[1], "private-key": options[3], "ca": options[5], **leaves})
+
+    def write(self):
+        (self.folder / "config.json").write_text(json.dumps(self.config))
+
+    def start(self, *options):
+        self.write()
+        self.process = subprocess.Popen(
+            [HOMEPORTD, "-c", self.folder / "config.json", *options], text=True,
+            stdout=subprocess.PIPE, stderr=open(self.folder / "log", "a"),
+            env=os.environ | {"HOMEPORT_YANG": str(ROOT / "yang")})
+        assert self.process.stdout.readline() == "ready\n", (self.folder / "log").read_text()
+
+    def check(self):
+        """What --check finds wrong."""
+        self.write()
+        done = subprocess.run(
+            [HOMEPORTD, "-c", self.folder / "config.json", "--check"], text=True,
+            stderr=subprocess.PIPE, env=os.environ | {"HOMEPORT_YANG": str(ROOT / "yang")})
+        assert done.returncode in (0, 1)
+        return done.stderr
+
+    def stop(self, how=signal.SIGTERM):
+        if self.process:
+            self.process.send_signal(how)
+            status = self.process.wait(PATIENCE)
+            self.process.stdout.close()
+            self.process = None
+            return status
+        return None
+
+    def run(self, *words):
+        return subprocess.run([HOMEPORT, "-s", self.folder / "ctl", *words], text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def ask(self, *words):
+        """The answer of a command that must succeed, as JSON that the models allow."""
+        done = self.run(*words, "-j")
+        assert done.returncode == 0, done.stderr
+        (self.folder / "answer.json").write_text(done.stdout)
+        modules = ["homeport@2026-11-22", "ietf-dots-signal-channel@2020-05-28",
+                   "ietf-dots-call-home@2018-04-01", "ietf-access-control-list@2019-03-04"]
+        checked = subprocess.run(
+            ["yanglint", "-t", "get", "-p", ROOT / "yang",
+             *(ROOT / f"yang/{m}.yang" for m in modules), self.folder / "answer.json"],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        assert checked.returncode == 0, checked.stdout + done.stdout
+        return json.loads(done.stdout)
+
+    def mitigations(self, what="mitigations"):
+        shown = self.ask("show", what)
+        return list(zip(shown["ietf-dots-signal-channel:dots-signal"]["scope"],
+                        shown["homeport:homeport"]["dots"]["mitigation"]))
+
+    def rules(self):
+        acls = self.ask("show", "acls")["ietf-access-control-list:acls"]["acl"]
+        return [ace["name"] for acl in acls for ace in acl["aces"]["ace"]]
+
+
+@pytest.fixture
+def box(tmp_path, start):
+    made = Box(tmp_path, start)
+    yield made
+    made.stop(signal.SIGKILL)
+
+
+def scope(event):
+    (entry,) = event["body"]["ietf-dots-signal-channel:mitigation-scope"]["scope"]
+    return entry
+
+
+def test_consent(client, box, authority):
+    """MR-33, MR-35, MR-36: nothing stops before the operator agrees; who is refused is told why."""
+    upstream = client()
+    box.join(upstream, authority, consent="ask")
+    box.start()
+    upstream.say(f"mitigate {ATTACK} --mid 7")
+    reply = upstream.wait("reply", command="mitigate")
+    assert reply["code"] == "2.01"
+    assert scope(reply)["status"] == "attack-mitigation-in-progress"
+    ((asked, why),) = box.mitigations("consent")
+    assert asked["mid"] == 7 and why["phase"] == "asked"
+    assert why["subscriber"][0]["address"] == SUBSCRIBER
+    assert why["consent"]["packets"] == "0" and "until" in why["consent"]
+    assert box.rules() == ["count"]
+    table = box.run("show", "consent")
+    assert SUBSCRIBER in table.stdout and "198.51.100.10/32" in table.stdout
+    upstream.say("observe")
+    upstream.wait("reply", command="observe")
+    assert box.run("dots", "approve", "7").returncode == 0
+    assert box.rules() == ["block"]
+    assert box.mitigations("consent") == []
+    upstream.say(f"mitigate {ATTACK.replace('.10/32', '.11/32')} --mid 8")
+    upstream.wait("reply", command="mitigate", code="2.01")
+    upstream.say("observe")
+    upstream.wait("reply", command="observe")
+    assert box.run("dots", "reject", "8", "--upstream", "isp").returncode == 0
+    told = upstream.wait("notification", mid=8)
+    while scope(told)["status"] != "attack-mitigation-withdrawn":
+        told = upstream.wait("notification", mid=8)
+    assert scope(told)["conflict-information"] == {
+        "conflict-cause": "request-rejected-legitimate-traffic"}
+    upstream.say(f"mitigate {ATTACK.replace('.10/32', '.11/32')} --mid 9")
+    assert upstream.wait("reply", command="mitigate")["code"] == "4.09"
+    assert [m["phase"] for _, m in box.mitigations()] == ["in-force", "rejected"]
+    for words, text in ((("approve", "7"), "does not wait"), (("reject", "99"), "no such"),
+                        (("approve", "8x"), "8x"), (("approve", "7", "--upstream", "x"), "no such")):
+        done = box.run("dots", *words)
+        assert done.returncode in (1, 2) and text in done.stderr, words
+    assert upstream.end() == 4
+
+
+def test_accepted_traffic(client, box, authority):
+    """MR-32: what the operator calls legitimate is never stopped, from the next reload on."""
+    upstream = client()
+    box.join(upstream, authority)
+    box.start()
+    upstream.say(f"mitigate {ATTACK} --mid 1")
+    upstream.wait("reply", command="mitigate", code="2.01")
+    upstream.say("observe")
+    upstream.wait("reply", command="observe")
+    box.server["accept"] = [{"name": "resolver", "target-prefix": ["198.51.100.0/24"],
+                             "protocol": 17, "lower-port": 53}]
+    box.write()
+    box.process.send_signal(signal.SIGHUP)
+    told = upstream.wait("notification")
+    while scope(told)["status"] != "attack-mitigation-withdrawn":
+        told = upstream.wait("notification")
+    assert box.rules() == []
+    upstream.say(f"mitigate {ATTACK} --mid 2 --target-port 53")
+    refused = upstream.wait("reply", command="mitigate")
+    assert refused["code"] == "4.09"
+    assert scope(refused) == {"conflict-information": {
+        "conflict-cause": "request-rejected-legitimate-traffic"}}
+    upstream.say("withdraw --mid 1")
+    upstream.wait("reply", command="withdraw")
+    upstream.say(f"mitigate {ATTACK} --mid 3 --target-port 443")
+    assert upstream.wait("reply", command="mitigate")["code"] == "2.01"
+
+
+def test_going_on_for_a_while(client, box, authority):
+    """MR-42: a withdrawn mitigation goes on with status 5, and ends with 6."""
+    upstream = client()
+    box.join(upstream, authority, **{"terminating-time": 120})
+    box.start("--test-clock")
+    upstream.say(f"mitigate {ATTACK} --mid 1")
+    upstream.wait("reply", command="mitigate", code="2.01")
+    upstream.say("observe")
+    upstream.wait("reply", command="observe")
+    upstream.say("withdraw")
+    assert upstream.wait("reply", command="withdraw")["code"] == "2.02"
+    assert box.rules() == ["block"]
+    assert box.run("test", "advance", "5").returncode == 0
+    told = upstream.wait("notification")
+    assert scope(told)["status"] == "dots-client-withdrawn-mitigation"
+    assert box.run("test", "advance", "110").returncode == 0
+    assert box.rules() == ["block"]
+    assert box.run("test", "advance", "6").returncode == 0
+    assert box.rules() == []
+    assert box.run("test", "advance", "4").returncode == 0
+    while scope(told)["status"] != "attack-mitigation-terminated":
+        told = upstream.wait("notification")
+
+
+WRONG = [
+    ({"consent-timeout": 0}, "consent-timeout"),
+    ({"terminating-time": 301}, "terminating-time"),
+    ({"probe-interval": 299}, "probe-interval"),
+    ({"config-lifetime": 59}, "config-lifetime"),
+    ({"retry-interval": 59}, "retry-interval"),
+]
+
+
+@pytest.mark.parametrize("leaves, text", WRONG, ids=[t for _, t in WRONG])
+def test_upstreams_that_are_refused(box, authority, leaves, text):
+    class Nobody:
+        port = 4647
+
+    box.join(Nobody, authority, **leaves)
+    assert text in box.check()
+
+
+WRONG_ACCEPTS = [
+    ({}, "everything would be legitimate. Allowed"),
+    ({"target-prefix": ["198.51.100.0/24"], "lower-port": 53}, "has no ports. Allowed"),
+    ({"target-prefix": ["198.51.100.0/24"], "protocol": 6, "lower-port": 53, "upper-port": 52},
+     "upper-port is below lower-port"),
+]
+
+
+@pytest.mark.parametrize("entry, text", WRONG_ACCEPTS, ids=[t[:12] for _, t in WRONG_ACCEPTS])
+def test_legitimate_traffic_that_is_refused(box, authority, entry, text):
+    class Nobody:
+        port = 4647
+
+    box.join(Nobody, authority)
+    box.server["accept"] = [{"name": "wrong", **entry}]
+    assert text in box.check()
