@@ -231,7 +231,8 @@ static int add_routes(
 	struct snapshot *s, const struct config *config, const struct build *build, struct err *err)
 {
 	unsigned own = 16 + config->routes; // and the interfaces'
-	unsigned routes = build_nat_routes(config), hops = build_nat_hops(config);
+	unsigned routes = build_nat_routes(config) + build_pass_count(config);
+	unsigned hops = build_nat_hops(config);
 	struct rte_fib_conf fib = {
 		.type = RTE_FIB_DIR24_8,
 		.default_nh = 0,
@@ -243,7 +244,8 @@ static int add_routes(
 	for (unsigned i = 0; i < s->ifaces; i++)
 		own += 3 + 4 * s->iface[i].addrs;
 	routes += own;
-	hops += own;
+	// each that leads to a destination that is not translated is there a second time
+	hops += build_pass_count(config) ? 2 * own : own;
 	if (hops > ENTRY_MAX)
 		return err_set(
 			err, "%u routes, pools and addresses. Allowed: up to %d", hops, ENTRY_MAX);

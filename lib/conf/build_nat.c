@@ -278,6 +278,8 @@ int build_nat(
 	}
 	if (rc >= 0)
 		rc = build_statics(s, config);
+	if (rc >= 0)
+		rc = build_pass(s, config);
 	if (rc < 0)
 		err_set(err, "/homeport:homeport/platform/memory: no room for pools and mappings");
 	return rc;

@@ -7,6 +7,10 @@
 unsigned build_nat_routes(const struct config *config);
 unsigned build_nat_hops(const struct config *config);
 
+// Adds the destinations that are not translated, and marks the routes to them; all routes are there.
+unsigned build_pass_count(const struct config *config);
+int build_pass(struct snapshot *s, const struct config *config);
+
 // Adds policies, pools and static mappings to a snapshot that has its interfaces and routes.
 int build_nat(struct snapshot *s, const struct config *config, const struct build *build,
 	struct err *err);

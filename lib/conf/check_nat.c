@@ -260,6 +260,37 @@ static void check_policy(
 	check_external(j, config, p);
 }
 
+#define PASS_THROUGH_MAX 64
+
+static void check_pass_through(
+	struct judge *j, const struct config *config, const struct config_pass_through *p)
+{
+	char text[IPPREFIX_TEXT];
+
+	ipprefix_format(&p->prefix, text);
+	if (p->prefix.addr.family != 4 || p->prefix.addr.bytes[0] == 127 ||
+		p->prefix.addr.bytes[0] >= 224)
+		judge_fault(j, p->node, "prefix", "%s. Allowed: IPv4 prefixes of unicast addresses",
+			text);
+	else if (check_is_outside(config, &p->prefix))
+		judge_fault(j, p->node, "prefix",
+			"%s has an outside address in it. Allowed: destinations that are no "
+			"pool's and no static mapping's",
+			text);
+	if (p->has_port && !p->port)
+		judge_fault(j, p->node, "port", "0. Allowed: 1 to 65535, or none for all traffic");
+}
+
+static void check_pass_throughs(
+	struct judge *j, const struct config *config, const struct config_instance *instance)
+{
+	if (instance->pass_throughs > PASS_THROUGH_MAX)
+		judge_fault(j, instance->node, "nat-pass-through", "%u entries. Allowed: up to %d",
+			instance->pass_throughs, PASS_THROUGH_MAX);
+	for (unsigned i = 0; i < instance->pass_throughs; i++)
+		check_pass_through(j, config, &instance->pass_through[i]);
+}
+
 void check_nat(struct judge *j, const struct config *config)
 {
 	unsigned policies = 0;
@@ -278,6 +309,7 @@ void check_nat(struct judge *j, const struct config *config)
 		if (!instance->policies)
 			judge_fault(j, instance->node, "policy",
 				"missing. Allowed: at least one policy");
+		check_pass_throughs(j, config, instance);
 		for (unsigned k = 0; k < instance->policies; k++)
 			check_policy(j, config, &instance->policy[k]);
 	}

@@ -142,6 +142,13 @@ struct config_static {
 	bool has_lifetime;
 };
 
+struct config_pass_through {
+	const struct lyd_node *node;
+	struct ipprefix prefix;
+	bool has_port;
+	uint16_t port; // 0: all
+};
+
 struct config_instance {
 	const struct lyd_node *node;
 	uint32_t id;
@@ -153,6 +160,8 @@ struct config_instance {
 	struct config_policy *policy;
 	unsigned statics;
 	struct config_static *static_mapping;
+	unsigned pass_throughs;
+	struct config_pass_through *pass_through;
 };
 
 struct config_upstream {

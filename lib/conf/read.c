@@ -285,6 +285,14 @@ static void read_static(const struct lyd_node *node, struct config_static *s)
 	s->has_lifetime = tree_child(node, "lifetime") != NULL;
 }
 
+static void read_pass_through(const struct lyd_node *node, struct config_pass_through *p)
+{
+	p->node = node;
+	read_prefix(node, "prefix", &p->prefix);
+	p->has_port = tree_child(node, "port") != NULL;
+	p->port = (uint16_t)tree_number(node, "port", 0);
+}
+
 static void read_instance(
 	struct config *config, const struct lyd_node *node, struct config_instance *instance)
 {
@@ -302,6 +310,12 @@ static void read_instance(
 	for (const struct lyd_node *n = tree_child(node, "policy"); i < instance->policies;
 		n = tree_next(n))
 		read_policy(config, n, &instance->policy[i++]);
+	instance->pass_through = list_new(config, node, "nat-pass-through",
+		sizeof(*instance->pass_through), &instance->pass_throughs);
+	i = 0;
+	for (const struct lyd_node *n = tree_child(node, "nat-pass-through");
+		i < instance->pass_throughs; n = tree_next(n))
+		read_pass_through(n, &instance->pass_through[i++]);
 	instance->static_mapping = list_new(config, table, "mapping-entry",
 		sizeof(*instance->static_mapping), &instance->statics);
 	i = 0;
@@ -501,6 +515,7 @@ void conf_free(struct config *config)
 			policy_free(&config->instance[i].policy[p]);
 		free(config->instance[i].policy);
 		free(config->instance[i].static_mapping);
+		free(config->instance[i].pass_through);
 	}
 	for (unsigned i = 0; i < config->upstreams; i++) {
 		struct config_upstream *u = &config->upstream[i];

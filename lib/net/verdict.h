@@ -16,6 +16,8 @@
 	VERDICT(V_NAT44_IN, "nat44-in", FORWARD, "translated from outside to inside")              \
 	VERDICT(V_NAT44_HAIRPIN, "nat44-hairpin", FORWARD,                                         \
 		"translated from one inside host to another by its outside address")               \
+	VERDICT(V_PASS_THROUGH, "pass-through", FORWARD,                                           \
+		"between an inside host and a destination that is not translated, either way")     \
 	VERDICT(V_ROUTED, "routed", FORWARD, "routed between inside networks without translation") \
 	/* for the box itself */                                                                   \
 	VERDICT(V_ARP, "arp", LOCAL, "ARP message answered or learned from")                       \

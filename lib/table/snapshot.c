@@ -32,6 +32,7 @@ void snapshot_free(struct snapshot *snapshot)
 	free(snapshot->neighbour);
 	free(snapshot->statics.by_inside);
 	free(snapshot->statics.by_outside);
+	free(snapshot->pass_through.entry);
 	free(snapshot);
 }
 

@@ -7,6 +7,7 @@
 // the neighbour table.
 
 #include "base/ipaddr.h"
+#include "table/passthrough.h"
 #include "table/pool.h"
 #include "table/statics.h"
 
@@ -23,6 +24,9 @@
 #define POLICY_PROTOCOLS      3  // of enum l4
 
 enum realm { REALM_INTERNAL = 1, REALM_EXTERNAL = 2, REALM_BOTH = 3 };
+
+// In a next hop's realm, besides: some destinations behind it are not translated like all others.
+#define REALM_ASK 4
 
 struct iface_addr {
 	struct ipaddr addr;
@@ -59,7 +63,7 @@ struct nexthop {
 	uint8_t kind;
 	uint8_t iface;
 	uint8_t policy;
-	uint8_t realm; // of `iface`, for a gateway or a connected network; else 0
+	uint8_t realm; // of `iface`, for a gateway or a connected network, and REALM_ASK; else 0
 	uint16_t mtu;  // of `iface`, likewise; else UINT16_MAX
 	uint32_t neighbour;
 	uint32_t first; // host order
@@ -153,6 +157,7 @@ struct snapshot {
 	struct nat_policy
 		*policy[SNAPSHOT_MAX_POLICIES]; // by slot, which a policy keeps over reloads
 	struct static_table statics;
+	struct pass_through_list pass_through;
 };
 
 // Frees the snapshot and all it owns; pools are left alone. NULL is allowed.

@@ -78,7 +78,7 @@ static void answer_local(struct worker *w, struct burst *b, unsigned i)
 	burst_end(b, i, V_ECHO);
 }
 
-enum way { WAY_NONE, WAY_OUT, WAY_HAIRPIN, WAY_IN, WAY_ROUTED };
+enum way { WAY_NONE, WAY_OUT, WAY_HAIRPIN, WAY_IN, WAY_ROUTED, WAY_PASS };
 
 // With one arm the realm says nothing; then a source that a policy serves is inside.
 static bool is_from_inside(const struct worker *w, const struct burst *b, unsigned i)
@@ -93,15 +93,62 @@ static bool is_from_inside(const struct worker *w, const struct burst *b, unsign
 	}
 }
 
+// The inside host and the remote end of packet i; for an ICMP error those of the packet that it quotes.
+struct ends {
+	rte_be32_t inside;
+	rte_be32_t remote;
+	rte_be16_t remote_port;
+};
+
+static struct ends ends_of(const struct burst *b, unsigned i, bool outward)
+{
+	struct ends ends = {b->src[i], b->dst[i], b->dst_port[i]};
+	struct quoted q;
+
+	if (b->icmp_error & bit(i) && hdr_quoted(b, i, &q)) {
+		// what the error is about came from where the error goes
+		ends = (struct ends){q.dst, q.src, q.src_port};
+		if (!outward)
+			ends = (struct ends){q.src, q.dst, q.dst_port};
+		if (q.proto == L4_ICMP)
+			ends.remote_port = 0;
+	} else if (!outward) {
+		ends = (struct ends){b->dst[i], b->src[i], b->src_port[i]};
+	}
+	if (b->l4[i] != L4_UDP && b->l4[i] != L4_TCP && !(b->icmp_error & bit(i)))
+		ends.remote_port = 0;
+	return ends;
+}
+
+// Whether the traffic of packet i is left untranslated (RFC 6888 REQ-6).
+static bool passes(const struct worker *w, const struct burst *b, unsigned i, bool outward)
+{
+	const struct snapshot *s = w->snapshot;
+	struct ends ends;
+	int slot;
+
+	if (!s->pass_through.count)
+		return false;
+	ends = ends_of(b, i, outward);
+	slot = snapshot_policy_of(s, ends.inside);
+	return slot >= 0 &&
+		pass_through_has(
+			&s->pass_through, s->policy[slot]->instance, ends.remote, ends.remote_port);
+}
+
 // The way of a packet whose destination is a next hop.
 static enum way way_by_hop(
 	const struct worker *w, const struct burst *b, unsigned i, const struct nexthop *nh)
 {
+	bool inside = nh->realm & REALM_INTERNAL;
+
 	if (!is_from_inside(w, b, i))
-		return WAY_NONE;
-	if (nh->realm == REALM_BOTH)
-		return snapshot_policy_of(w->snapshot, b->dst[i]) >= 0 ? WAY_ROUTED : WAY_OUT;
-	return nh->realm == REALM_INTERNAL ? WAY_ROUTED : WAY_OUT;
+		return inside && passes(w, b, i, false) ? WAY_PASS : WAY_NONE;
+	if (nh->realm & REALM_EXTERNAL && inside)
+		inside = snapshot_policy_of(w->snapshot, b->dst[i]) >= 0;
+	if (inside)
+		return WAY_ROUTED;
+	return nh->realm & REALM_ASK && passes(w, b, i, true) ? WAY_PASS : WAY_OUT;
 }
 
 static bool may_hairpin(const struct worker *w, const struct nexthop *nh)
@@ -144,7 +191,7 @@ static enum way sort(struct worker *w, struct burst *b, unsigned i)
 		burst_end(b, i, V_HAIRPINNING);
 	else if (b->ip[i][8] <= 1)
 		classify_refuse(w, b, i, V_TTL, ICMP_TIME_EXCEEDED, 0, 0);
-	else if (b->l4[i] == L4_COUNT && way != WAY_ROUTED)
+	else if (b->l4[i] == L4_COUNT && way != WAY_ROUTED && way != WAY_PASS)
 		burst_end(b, i, V_PROTOCOL);
 	else
 		return way;
@@ -168,6 +215,9 @@ static void sort_slowly(struct worker *w, struct burst *b, unsigned i, struct wa
 		break;
 	case WAY_ROUTED:
 		ways->routed |= bit(i);
+		break;
+	case WAY_PASS:
+		ways->pass |= bit(i);
 		break;
 	}
 }

@@ -8,14 +8,17 @@
 #include "table/acl.h"
 #include "worker/stages.h"
 
+#define PROTOCOL_AT 9 // in an IPv4 header
+
 static struct acl_packet describe(const struct burst *b, unsigned i)
 {
 	bool icmp = b->l4[i] == L4_ICMP;
+	bool has_port = b->l4[i] == L4_UDP || b->l4[i] == L4_TCP;
 
 	return (struct acl_packet){
 		.destination = ipaddr_v4(b->dst[i]),
-		.protocol = l4_protocol(b->l4[i]),
-		.port = icmp ? -1 : rte_be_to_cpu_16(b->dst_port[i]),
+		.protocol = b->ip[i][PROTOCOL_AT],
+		.port = has_port ? rte_be_to_cpu_16(b->dst_port[i]) : -1,
 		.icmp_type = icmp ? b->flags[i] : -1,
 	};
 }

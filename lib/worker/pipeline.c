@@ -55,6 +55,15 @@ static void go_in(struct worker *w, struct burst *b, uint64_t in, uint64_t hairp
 	transmit(w, b, pass & hairpin, V_NAT44_HAIRPIN);
 }
 
+// What is not translated: the subscriber's mitigations hold all the same.
+static void pass_through(struct worker *w, struct burst *b, uint64_t pass)
+{
+	filter(w, b, 0, pass);
+	pass = classify_size(w, b, pass & b->live, 0);
+	hdr_hop(b, pass);
+	transmit(w, b, pass, V_PASS_THROUGH);
+}
+
 static void forward(struct worker *w, struct burst *b, struct ways ways)
 {
 	uint64_t hairpin = 0;
@@ -70,6 +79,8 @@ static void forward(struct worker *w, struct burst *b, struct ways ways)
 		hdr_hop(b, ways.routed);
 		transmit(w, b, ways.routed, V_ROUTED);
 	}
+	if (unlikely(ways.pass))
+		pass_through(w, b, ways.pass);
 }
 
 // Counts and frees what was ended; what left the burst otherwise has no mbuf any more.

@@ -5,13 +5,14 @@
 
 #include "worker/worker.h"
 
-// Which way each packet goes. Every live packet is in one of out, in and routed; hairpin is a part of
-// out.
+// Which way each packet goes. Every live packet is in one of out, in, routed and pass; hairpin is a
+// part of out.
 struct ways {
 	uint64_t out;     // from inside: translate the source
 	uint64_t hairpin; // and then, since it goes to an outside address, as if from outside
 	uint64_t in;      // to an outside address: translate the destination
 	uint64_t routed;  // between inside networks
+	uint64_t pass;    // left as they are, from inside or outside
 };
 
 // link.c: frames. Finds the interface of each packet of the burst, received on `port`, answers ARP,
