@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "dots/configure.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -45,25 +46,6 @@ static struct question *question_with_token(const struct peer *peer, const struc
 	return question;
 }
 
-// CH-18, CF-04: the values of the server's idle configuration are in force from now on.
-static void use_config(struct peer *peer, const struct config_set *set)
-{
-	const struct setting_values *ack = &set->setting[SETTING_ACK_TIMEOUT];
-	const struct setting_values *factor = &set->setting[SETTING_ACK_RANDOM_FACTOR];
-	const struct setting_values *retransmit = &set->setting[SETTING_MAX_RETRANSMIT];
-
-	heartbeat_configure(&peer->heartbeat, set);
-	// up to a minute, twice what RFC 9132 shows as the most
-	if (ack->current > 0 && ack->current <= 6000 && factor->current >= 100 &&
-		factor->current <= 1000 && retransmit->current >= 0)
-		exchange_set_timing(peer->exchange,
-			&(struct exchange_timing){
-				.ack_timeout_ms = 10 * (uint32_t)ack->current,
-				.ack_random_factor = (uint32_t)factor->current,
-				.max_retransmit = (uint16_t)retransmit->current,
-			});
-}
-
 static void config_answered(struct peer *peer, const struct message *m)
 {
 	struct config_body config;
@@ -73,7 +55,7 @@ static void config_answered(struct peer *peer, const struct message *m)
 		if (codec_read_config(m->payload.data, m->payload.length, false, &config, &err) < 0)
 			log_warning("dots", "session configuration: %s", err.text);
 		else
-			use_config(peer, &config.idle);
+			configure(&config.idle, peer->exchange, &peer->heartbeat); // CH-18, CF-04
 	}
 	// whatever came of it, the session can be used
 	if (!peer->ready) {

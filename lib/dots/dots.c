@@ -26,7 +26,8 @@ struct dots *dots_new(const struct dots_env *env)
 	if (!dots)
 		return NULL;
 	dots->loop = env->loop;
-	dots->enforcer = (struct enforcer){.resolver = env->resolver, .acl = env->acl};
+	dots->enforcer = (struct enforcer){
+		.resolver = env->resolver, .acl = env->acl, .delegate = env->delegate};
 	dots->mitigations = mitigations_new(env->loop, &dots->enforcer);
 	if (!dots->mitigations) {
 		free(dots);

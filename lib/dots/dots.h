@@ -24,6 +24,7 @@ struct dots_env {
 	struct evloop *loop;
 	struct resolver *resolver;
 	struct acl *acl;
+	const struct delegate *delegate; // carries out in the box's place; NULL: nobody does
 };
 
 // One upstream domain. Zero means the default given.
@@ -43,8 +44,9 @@ struct dots_upstream {
 	uint32_t max_lifetime;     // seconds; 0: none
 	uint32_t terminating_time; // seconds a withdrawn mitigation goes on; 0: none, at most 300
 	enum consent consent;
-	uint32_t consent_time;       // seconds to wait for somebody to decide; 3600
-	bool consent_by_default;     // what is then assumed
+	uint32_t consent_time;   // seconds to wait for somebody to decide; 3600
+	bool consent_by_default; // what is then assumed
+	enum relay_policy relay;
 	uint32_t retry_interval;     // seconds after a failure to connect; 300, at least 60
 	uint32_t probe_interval;     // seconds until DTLS is tried again; 86400, at least 300
 	uint32_t config_lifetime;    // seconds an agreed configuration holds; 0: for good

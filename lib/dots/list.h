@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 struct dots;
+struct homes;
 
 struct dots_session_row {
 	const char *upstream;
@@ -43,6 +44,54 @@ struct dots_session_row {
 
 void dots_list_sessions(const struct dots *dots,
 	void (*fn)(void *ctx, const struct dots_session_row *row), void *ctx);
+
+// A subscriber's home, of which the box is the client.
+struct dots_home_row {
+	const char *name;
+	const char *identity;
+	struct subkey subscriber;
+	const char *state;     // "absent", "greeting" or "ready"
+	const char *transport; // "dtls" or "tls"; NULL without a session, as what follows
+	struct ipaddr peer;
+	uint16_t peer_port;
+	const char *cipher;
+	const char *version;
+	bool resumed;
+	int64_t since; // Unix time in seconds the state began
+	const char *last_error;
+	const char *cuid;
+	unsigned orders;    // mitigations it has been asked for,
+	unsigned confirmed; // and has taken
+	uint64_t sessions;
+	uint64_t requests; // sent to it
+	uint64_t refused;  // of them
+	uint64_t heartbeats_sent;
+	uint64_t heartbeats_heard;
+	unsigned heartbeats_missed; // in a row
+};
+
+// The homes of a configuration, or the one of that name.
+void homes_list(const struct homes *homes, const char *name,
+	void (*fn)(void *ctx, const struct dots_home_row *row), void *ctx);
+
+struct dots_homes_counters {
+	unsigned configured;
+	unsigned ready;     // with a session that can be used
+	unsigned half_open; // in the handshake
+	unsigned orders;
+	int64_t certificate_end; // Unix time the listeners' certificate ends; 0: there is none
+	uint64_t handshakes;     // that were completed
+	uint64_t failed;         // that failed for want of valid credentials
+	uint64_t unknown;        // with a valid certificate that no home has
+	uint64_t misplaced;      // from an address that is not the subscriber's
+	uint64_t not_admitted;   // turned away by the drop-list
+};
+
+void homes_count(const struct homes *homes, struct dots_homes_counters *out);
+
+// The drop-list, in no order.
+void homes_list_dropped(const struct homes *homes,
+	void (*fn)(void *ctx, const struct ipprefix *source, uint64_t left_ns), void *ctx);
 
 // A subscriber that a mitigation hits. Inside addresses: for the operator alone.
 struct dots_suspect {

@@ -320,6 +320,7 @@ static struct mitigation *create(struct mitigations *all, const struct put *put,
 	m->all = all;
 	m->owner = put->owner;
 	m->mid = put->mid;
+	m->hop_limit = put->hop_limit;
 	m->enforcement = *enforcement;
 	*enforcement = (struct enforcement){0};
 	m->began = clock_now();

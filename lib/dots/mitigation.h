@@ -63,6 +63,7 @@ struct mitigation {
 	struct owner *owner;
 	char *cuid;
 	uint32_t mid;
+	uint8_t hop_limit; // for those that it is relayed to (RFC 8768 section 3)
 	struct scope scope;
 	enum mitigation_phase phase;
 	int64_t lifetime;          // granted, in seconds, or LIFETIME_INDEFINITE
@@ -102,6 +103,7 @@ struct put {
 	struct owner *owner;
 	const char *cuid;
 	uint32_t mid;
+	uint8_t hop_limit;            // left of the request's
 	struct mitigation_body *body; // its scope is taken over by a new mitigation
 	bool efficacy;                // came with If-Match (RFC 9132 section 4.4.3)
 };

@@ -398,6 +398,7 @@ struct session *session_new(struct evloop *loop, const struct dots_upstream *ups
 		.max_subscribers = upstream->max_subscribers ? upstream->max_subscribers : 16,
 		.max_mitigations = upstream->max_mitigations ? upstream->max_mitigations : 1024,
 		.overlap = upstream->overlap,
+		.relay = upstream->relay,
 		.max_lifetime = upstream->max_lifetime,
 		.terminating_time = upstream->terminating_time,
 		.consent = upstream->consent,

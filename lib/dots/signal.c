@@ -18,6 +18,7 @@
 
 // when to come back to a server that is full (RFC 9132 section 4.4.1.3)
 #define RETRY_SECONDS 60
+#define HOP_LIMIT     16 // of a request that does not say (RFC 8768 section 3)
 static void apply_config(struct signal *signal);
 
 static void mitigation_is_ending(struct owner *owner, const struct mitigation *mitigation)
@@ -156,6 +157,12 @@ static void answer_put(struct reply *reply, enum put_outcome outcome, const stru
 
 // ------------------------------------------------------------------ mitigate
 
+// GW-03: what is left of a request's Hop-Limit when it is relayed; 0: it goes in circles (RFC 8768).
+static uint8_t hops_left(const struct message *m)
+{
+	return m->hop_limit == MESSAGE_ABSENT ? HOP_LIMIT - 1 : (uint8_t)(m->hop_limit - 1);
+}
+
 static void put_body(struct signal *signal, const struct message *m,
 	const struct resource *resource, struct mitigation_body *body, struct reply *reply)
 {
@@ -163,6 +170,7 @@ static void put_body(struct signal *signal, const struct message *m,
 		.owner = &signal->owner,
 		.cuid = resource->cuid,
 		.mid = resource->mid,
+		.hop_limit = hops_left(m),
 		.body = body,
 		.efficacy = m->if_match,
 	};
@@ -192,6 +200,14 @@ static void put_mitigation(struct signal *signal, const struct message *m,
 	}
 	if (m->if_match && !m->if_match_empty) { // we give no ETag that could match
 		reply_refuse(reply, 412, "If-Match is empty in an efficacy update");
+		return;
+	}
+	if (m->hop_limit == 0) {
+		reply_refuse(reply, 400, "Hop-Limit is 0"); // RFC 8768 section 3
+		return;
+	}
+	if (hops_left(m) == 0 && signal->owner.policy.relay != RELAY_BOX) {
+		reply_refuse(reply, 508, "%s", signal->owner.policy.name);
 		return;
 	}
 	if (m->content_format != COAP_MEDIATYPE_APPLICATION_DOTS_CBOR) {

@@ -25,6 +25,8 @@ struct transport {
 	struct timer timer; // up, or down when the dial fails
 	struct err why;
 	struct listener *listener;
+	struct ipaddr from; // of a dialling end
+	char name[64];
 	size_t room; // TLS
 };
 
@@ -37,6 +39,9 @@ struct listener {
 	const struct transport_events *events;
 	void *(*accept)(void *ctx, struct transport *transport);
 	void *ctx;
+	const struct listener_gate *gate;
+	void *gate_ctx;
+	struct listener_counters counters;
 };
 
 struct parcel {
@@ -60,6 +65,8 @@ unsigned fake_dials[2];
 struct fake_dial fake_dialled[64];
 unsigned fake_dialled_count;
 size_t fake_room = 1201;
+struct ipaddr fake_source;
+char fake_name[64] = "home.example";
 
 static void deliver(struct timer *)
 {
@@ -204,9 +211,18 @@ static void dial_done(struct timer *timer)
 
 	far->other = t;
 	t->other = far;
-	snprintf(far->peer.name, sizeof(far->peer.name), "home.example");
+	far->peer.addr = t->from;
+	snprintf(far->peer.name, sizeof(far->peer.name), "%s", t->name);
 	snprintf(far->peer.spki, sizeof(far->peer.spki), "spki-of-home");
+	l->counters.completed++;
 	far->ctx = l->accept(l->ctx, far);
+	if (!far->ctx) {
+		transport_free(far);
+		err_set(&t->why, "closed by the peer");
+		t->events->down(t->ctx, t, &t->why);
+		transport_free(t);
+		return;
+	}
 	far->events->up(far->ctx, far);
 	t->events->up(t->ctx, t);
 }
@@ -234,6 +250,8 @@ static struct transport *dial_any(enum transport_kind kind, const struct dial *d
 	t->listener = listener_find(kind, dial);
 	t->peer.addr = dial->addr;
 	t->peer.port = dial->port;
+	t->from = fake_source;
+	snprintf(t->name, sizeof(t->name), "%s", fake_name);
 	snprintf(t->peer.name, sizeof(t->peer.name), "%s", dial->server_name);
 	if (faults->swallow_dials) {
 		err_set(&t->why, "handshake timed out");
@@ -242,6 +260,9 @@ static struct transport *dial_any(enum transport_kind kind, const struct dial *d
 	}
 	if (!t->listener || (kind == TRANSPORT_DTLS ? faults->refuse_dtls : faults->refuse_tls))
 		err_set(&t->why, "connection refused");
+	else if (t->listener->gate &&
+		!t->listener->gate->admit(t->listener->gate_ctx, &fake_source))
+		err_set(&t->why, "not admitted");
 	else if (strcmp(t->listener->credentials->name, dial->server_name))
 		err_set(&t->why, "the certificate is not for %s", dial->server_name);
 	timer_set(net.loop, &t->timer, clock_now(), t->why.text[0] ? dial_failed : dial_done);
@@ -266,7 +287,16 @@ static struct listener *listen_any(enum transport_kind kind, struct credentials 
 {
 	struct listener *l = calloc(1, sizeof(*l));
 
-	*l = (struct listener){net.listeners, kind, *addr, port, credentials, events, accept, ctx};
+	*l = (struct listener){
+		.next = net.listeners,
+		.kind = kind,
+		.addr = *addr,
+		.port = port,
+		.credentials = credentials,
+		.events = events,
+		.accept = accept,
+		.ctx = ctx,
+	};
 	net.listeners = l;
 	return l;
 }
@@ -283,6 +313,21 @@ struct listener *tls_listen(struct evloop *, struct credentials *credentials,
 	void *(*accept)(void *, struct transport *), void *ctx, struct err *)
 {
 	return listen_any(TRANSPORT_TLS, credentials, addr, port, events, accept, ctx);
+}
+
+void listener_set_gate(struct listener *l, const struct listener_gate *gate, void *ctx)
+{
+	l->gate = gate;
+	l->gate_ctx = ctx;
+}
+
+void listener_limit(struct listener *, const struct listener_limits *)
+{
+}
+
+const struct listener_counters *listener_counters(const struct listener *l)
+{
+	return &l->counters;
 }
 
 uint16_t listener_port(const struct listener *listener)
@@ -403,6 +448,8 @@ void fake_reset(struct evloop *loop)
 	fake_dialled_count = 0;
 	fake_tap = NULL;
 	fake_room = 1201;
+	fake_source = (struct ipaddr){0};
+	snprintf(fake_name, sizeof(fake_name), "home.example");
 	if (net.loop)
 		timer_stop(net.loop, &net.deliver);
 	net.loop = loop;

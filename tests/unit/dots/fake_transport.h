@@ -40,6 +40,10 @@ extern struct fake_dial fake_dialled[64];
 extern unsigned fake_dialled_count;
 extern size_t fake_room; // of a datagram
 
+// Who the dialling ends of now and later are, as a listener sees them.
+extern struct ipaddr fake_source;
+extern char fake_name[64];
+
 void fake_reset(struct evloop *loop);
 
 // Delivers what is held, in reverse order if asked.

@@ -175,7 +175,7 @@ static void the_first_that_is_ready_wins(void **)
 	struct credentials_files files = {.certificate = "up.example"};
 	struct credentials *its = credentials_load(&files, NULL);
 
-	dtls_listen(loop, its, &addr[2], 4647, &far, accept_all, NULL, NULL);
+	dtls_listen(loop, its, &addr[2], 4647, &far, accept_all, loop, NULL);
 	fake_faults[FAKE_TO_LISTENER].swallow_dials = true;
 	line_up(NULL);
 	race_start(&race);

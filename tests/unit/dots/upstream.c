@@ -18,6 +18,8 @@ struct acl *acl;
 struct dots *dots;
 struct upstream one, two;
 
+const struct delegate *(*world_delegate)(void);
+
 static struct rcu *rcu;
 static struct mitigation_body *last;
 static unsigned last_count;
@@ -127,7 +129,9 @@ int world_setup(void **)
 		assert_int_equal(table_resolver_add(&resolver, lines[i]), 0);
 	rcu = rcu_new(0);
 	acl = acl_new(64, 1, rcu);
-	env = (struct dots_env){loop, &resolver.resolver, acl};
+	env = (struct dots_env){loop, &resolver.resolver, acl, NULL};
+	if (world_delegate)
+		env.delegate = world_delegate();
 	dots = dots_new(&env);
 	assert_non_null(dots);
 	upstream_listen(&one, "one.example", "192.0.2.1");

@@ -43,6 +43,9 @@ extern struct acl *acl;
 extern struct dots *dots;
 extern struct upstream one, two;
 
+// Who carries out in the box's place; NULL: nobody. To be set before world_setup().
+extern const struct delegate *(*world_delegate)(void);
+
 // Makes the world, without any session. `one` listens at 192.0.2.1, `two` at 192.0.2.2.
 int world_setup(void **state);
 int world_teardown(void **state);
