@@ -231,8 +231,8 @@ void output_counters(const json_t *answer)
 	const json_t *statistics = at(answer, "homeport:homeport statistics");
 	static const char *const heads[] = {"COUNTER", "KIND", "PACKETS", NULL};
 	static const char *const single[] = {"received", "steered", "icmp-errors-sent",
-		"icmp-errors-withheld", "host delivered", "host refused", "host sent",
-		"host unroutable"};
+		"icmp-errors-withheld", "syns-held", "syns-not-held", "tcp-resets-sent",
+		"host delivered", "host refused", "host sent", "host unroutable"};
 	static const char *const worker_heads[] = {
 		"WORKER", "RECEIVED", "MAPPINGS", "SESSIONS", "SUBSCRIBERS", NULL};
 	static const char *const worker_paths[] = {

@@ -64,6 +64,7 @@ static uint64_t bytes_needed(const struct config *config)
 	uint64_t bytes = SLACK + 2 * FIB_SIZE;
 
 	bytes += p->workers * (nat_bytes(&size) + sizeof(struct worker) + MIB);
+	bytes += p->workers * held_bytes(share(p->max_held_syns, p->workers));
 	bytes += (uint64_t)p->packet_buffers * BUFFER_SIZE;
 	for (unsigned i = 0; i < config->instances; i++) {
 		const struct config_instance *instance = &config->instance[i];

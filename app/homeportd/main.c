@@ -124,6 +124,8 @@ static int make_tables(struct box *box, struct err *err)
 	d->workers = config->platform.workers;
 	d->idle_sleep_us = config->platform.idle_sleep;
 	d->icmp_rate = config->platform.icmp_error_rate;
+	d->held_syns =
+		(uint32_t)div_round_up(config->platform.max_held_syns, config->platform.workers);
 	d->host_rate = config->platform.host_packet_rate;
 	box->rcu = d->rcu = rcu_new(d->workers);
 	if (!box->rcu)

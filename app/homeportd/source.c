@@ -28,6 +28,9 @@ static void get_totals(void *ctx, struct ctl_totals *out)
 		out->received += stat_read(&s->received);
 		out->icmp_errors_sent += stat_read(&s->icmp_errors_sent);
 		out->icmp_errors_withheld += stat_read(&s->icmp_errors_withheld);
+		out->syns_held += stat_read(&s->syns_held);
+		out->syns_not_held += stat_read(&s->syns_not_held);
+		out->resets_sent += stat_read(&s->resets_sent);
 		out->steered += stat_read(&s->steered);
 		for (unsigned v = 0; v < V_COUNT; v++)
 			out->verdict[v] += stat_read(&s->verdict[v]);

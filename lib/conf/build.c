@@ -311,7 +311,8 @@ int conf_can_replace(const struct config *running, const struct config *next, st
 	if (a->workers != b->workers || a->huge_pages != b->huge_pages ||
 		a->packet_buffers != b->packet_buffers || a->max_mappings != b->max_mappings ||
 		a->max_sessions != b->max_sessions || a->max_subscribers != b->max_subscribers ||
-		a->max_port_sets != b->max_port_sets || a->max_neighbours != b->max_neighbours)
+		a->max_port_sets != b->max_port_sets || a->max_neighbours != b->max_neighbours ||
+		a->max_held_syns != b->max_held_syns)
 		return err_set(err, "/homeport:homeport/platform: changes take a restart");
 	if (running->max_rules != next->max_rules)
 		return err_set(err, "/homeport:homeport/dots/max-rules: a change takes a restart");

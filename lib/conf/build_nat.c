@@ -132,6 +132,7 @@ static struct timers make_timers(const struct config_policy *from)
 		.tcp_idle = from->tcp_idle_timeout * TICKS_A_SECOND,
 		.tcp_trans_open = from->tcp_trans_open_timeout * TICKS_A_SECOND,
 		.tcp_trans_close = from->tcp_trans_close_timeout * TICKS_A_SECOND,
+		.tcp_in_syn = from->tcp_in_syn_timeout * TICKS_A_SECOND,
 		.icmp = from->icmp_timeout * TICKS_A_SECOND,
 		.hold_down = from->hold_down_timeout * TICKS_A_SECOND,
 		.port_set = from->port_set_timeout * TICKS_A_SECOND,
@@ -165,6 +166,8 @@ static int copy_lists(struct nat_policy *policy, const struct config_policy *fro
 
 static void set_limits(struct nat_policy *policy, const struct config_policy *from)
 {
+	policy->answer_syns = from->answer_syns;
+	policy->reset_strays = from->reset_strays;
 	policy->inbound_refresh = from->inbound_refresh;
 	policy->mapping_sessions = from->max_mapping_sessions;
 	policy->subscriber_sessions = from->max_subscriber_sessions;

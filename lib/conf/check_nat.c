@@ -41,6 +41,7 @@ static void check_timers(struct judge *j, const struct config_policy *p)
 	check_seconds(j, p, "timers/tcp-idle-timeout", p->tcp_idle_timeout, 7440);
 	check_seconds(j, p, "timers/tcp-trans-open-timeout", p->tcp_trans_open_timeout, 4);
 	check_seconds(j, p, "timers/tcp-trans-close-timeout", p->tcp_trans_close_timeout, 4);
+	check_seconds(j, p, "timers/tcp-in-syn-timeout", p->tcp_in_syn_timeout, 6);
 	check_seconds(j, p, "timers/icmp-timeout", p->icmp_timeout, 60);
 	check_seconds(j, p, "timers/hold-down-timeout", p->hold_down_timeout, 0);
 	check_seconds(j, p, "port-set/port-set-timeout", p->port_set_timeout, 1);

@@ -105,6 +105,8 @@ struct config_policy {
 	unsigned filterings; // of single protocols
 	struct config_filtering *filtering;
 	bool inbound_refresh;
+	bool answer_syns;
+	bool reset_strays;
 	uint16_t max_mapping_sessions;
 	uint32_t max_subscriber_sessions;
 	const char *fragment_behavior;
@@ -116,6 +118,7 @@ struct config_policy {
 	uint32_t tcp_idle_timeout;
 	uint32_t tcp_trans_open_timeout;
 	uint32_t tcp_trans_close_timeout;
+	uint32_t tcp_in_syn_timeout;
 	uint32_t icmp_timeout;
 	uint32_t hold_down_timeout;
 	unsigned port_timeouts;
@@ -222,6 +225,7 @@ struct config_platform {
 	uint32_t max_subscribers;
 	uint32_t max_port_sets;
 	uint32_t max_neighbours;
+	uint32_t max_held_syns;
 };
 
 struct config {

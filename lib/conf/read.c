@@ -166,6 +166,7 @@ static void read_timers(
 	policy->tcp_idle_timeout = tree_number(timers, "tcp-idle-timeout", 7440);
 	policy->tcp_trans_open_timeout = tree_number(timers, "tcp-trans-open-timeout", 240);
 	policy->tcp_trans_close_timeout = tree_number(timers, "tcp-trans-close-timeout", 240);
+	policy->tcp_in_syn_timeout = tree_number(timers, "tcp-in-syn-timeout", 6);
 	policy->icmp_timeout = tree_number(timers, "icmp-timeout", 60);
 	policy->hold_down_timeout = tree_number(timers, "hold-down-timeout", 120);
 	policy->port_timeout = list_new(config, timers, "per-port-timeout",
@@ -197,6 +198,8 @@ static void read_filtering(
 		f->protocol = (uint8_t)tree_number(n, "protocol-id", 0);
 		f->type = tree_text(n, "filtering-type");
 	}
+	policy->answer_syns = strcmp(tree_text(node, "unsolicited-syns"), "drop");
+	policy->reset_strays = !strcmp(tree_text(node, "stray-segments"), "reset");
 	policy->inbound_refresh = tree_flag(node, "inbound-refresh", false);
 	policy->max_mapping_sessions = (uint16_t)tree_number(node, "max-mapping-sessions", 4096);
 	policy->max_subscriber_sessions = tree_number(node, "max-subscriber-sessions", 16384);
@@ -422,6 +425,7 @@ static void read_platform(struct config *config, const struct lyd_node *node)
 	p->max_subscribers = tree_number(node, "max-subscribers", 65536);
 	p->max_port_sets = tree_number(node, "max-port-sets", 65536);
 	p->max_neighbours = tree_number(node, "max-neighbours", 4096);
+	p->max_held_syns = tree_number(node, "max-held-syns", 1024);
 }
 
 static void read_homeport(const struct lyd_node *node, struct config *config)

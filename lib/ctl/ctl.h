@@ -31,6 +31,9 @@ struct ctl_totals {
 	uint64_t verdict[V_COUNT];
 	uint64_t icmp_errors_sent;
 	uint64_t icmp_errors_withheld;
+	uint64_t syns_held;
+	uint64_t syns_not_held;
+	uint64_t resets_sent;
 	uint64_t steered;
 	struct ctl_host host;
 };

@@ -62,7 +62,8 @@
 	VERDICT(V_NO_MAPPING, "drop-no-mapping", DROP, "from outside, no mapping")                 \
 	VERDICT(V_FILTERED, "drop-filtered", DROP,                                                 \
 		"from outside, and the mapping's host has not written to there")                   \
-	VERDICT(V_NOT_SYN, "drop-not-syn", DROP, "TCP segment without SYN opens no session")       \
+	VERDICT(V_NOT_SYN, "drop-not-syn", DROP,                                                   \
+		"TCP segment that is no first SYN opens no session")                               \
 	VERDICT(V_HAIRPINNING, "drop-hairpinning", DROP, "hairpinning is switched off")            \
 	VERDICT(V_ACL, "drop-acl", DROP, "matched a mitigation")                                   \
 	VERDICT(V_QUOTA, "drop-quota", DROP, "subscriber has all the ports its quota allows")      \

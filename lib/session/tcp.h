@@ -28,8 +28,15 @@ enum tcp_timer { TCP_TIMER_NONE, TCP_TIMER_IDLE, TCP_TIMER_OPEN, TCP_TIMER_CLOSE
 #define TCP_FLAG_FIN 0x01
 #define TCP_FLAG_SYN 0x02
 #define TCP_FLAG_RST 0x04
+#define TCP_FLAG_ACK 0x10
 
 enum tcp_event tcp_event(uint8_t flags);
+
+// Whether a segment may be the first of its connection.
+static inline bool tcp_is_opener(uint8_t flags)
+{
+	return (flags & (TCP_FLAG_SYN | TCP_FLAG_ACK | TCP_FLAG_RST)) == TCP_FLAG_SYN;
+}
 
 // The state after a segment from inside (outward) or outside.
 enum tcp_state tcp_next(enum tcp_state state, bool outward, enum tcp_event event);

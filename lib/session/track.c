@@ -162,7 +162,7 @@ static enum verdict open_by_packet(struct nat *nat, uint32_t mapping, rte_be32_t
 	if (!outward && !may_enter(nat, mapping, remote))
 		return V_FILTERED;
 	// RFC 5382 section 5 leaves the rest to us: it opens nothing
-	if (mapping_l4(m) == L4_TCP && tcp_event(tcp_flags) != TCP_SYN)
+	if (mapping_l4(m) == L4_TCP && !tcp_is_opener(tcp_flags))
 		return V_NOT_SYN;
 	if (!outward && !has_room_for_strangers(nat, m))
 		return V_SESSION_LIMIT;

@@ -77,6 +77,7 @@ struct timers {
 	uint32_t tcp_idle;
 	uint32_t tcp_trans_open;
 	uint32_t tcp_trans_close;
+	uint32_t tcp_in_syn; // a SYN that nobody lets in is not answered before
 	uint32_t icmp;
 	uint32_t hold_down;
 	uint32_t port_set; // an empty port block is given back after this
@@ -112,6 +113,8 @@ struct nat_policy {
 	uint16_t instance; // number of the instance, in subscriber keys
 	bool hairpinning;
 	bool hold_down_at_start; // nothing is given out before the hold-down time has passed
+	bool answer_syns;        // from outside that no mapping lets in, by ICMP (RFC 5382 REQ-4)
+	bool reset_strays;       // answer segments of connections that nobody knows by resets
 	bool inbound_refresh;    // what comes in keeps a UDP mapping too (RFC 4787 REQ-6a)
 	struct behaviour behaviour;
 	bool protocol[POLICY_PROTOCOLS]; // by enum l4: whether it is translated

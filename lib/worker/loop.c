@@ -40,6 +40,7 @@ struct worker *worker_new(
 	w->transmit = rte_zmalloc(
 		"transmit", SNAPSHOT_MAX_IFACES * sizeof(*w->transmit), RTE_CACHE_LINE_SIZE);
 	if (!w->transmit || nat_init(&w->nat, size, now) < 0 ||
+		held_init(&w->held, dataplane->held_syns) < 0 ||
 		channel_open(&w->channel, number) < 0)
 		goto fail;
 	punt_refill(w, TICKS_A_SECOND);
@@ -78,6 +79,7 @@ void worker_free(struct worker *w)
 	for (unsigned i = 0; w->transmit && i < SNAPSHOT_MAX_IFACES; i++)
 		rte_pktmbuf_free_bulk(w->transmit[i].mbuf, w->transmit[i].n);
 	channel_close(&w->channel);
+	held_free(&w->held);
 	nat_fini(&w->nat);
 	rte_free(w->transmit);
 	rte_free(w);
@@ -152,7 +154,7 @@ unsigned worker_turn(struct worker *w, uint32_t now)
 {
 	const struct snapshot *snapshot =
 		atomic_load_explicit(&w->dataplane->snapshot, memory_order_acquire);
-	unsigned work, expired;
+	unsigned work, expired, answered;
 
 	set_now(w, now);
 	if (unlikely(snapshot != w->snapshot))
@@ -160,9 +162,10 @@ unsigned worker_turn(struct worker *w, uint32_t now)
 	work = inbox_run(w);
 	work += poll_ports(w);
 	work += poll_workers(w);
+	answered = answer_due(w);
 	expired = nat_expire(&w->nat, now, EXPIRE_A_TURN);
-	work += expired;
-	if (expired < EXPIRE_A_TURN)
+	work += answered + expired;
+	if (!answered && expired < EXPIRE_A_TURN)
 		atomic_store_explicit(&w->settled, now, memory_order_release);
 	transmit_flush(w);
 	return work;

@@ -13,7 +13,7 @@ static uint64_t go_out(struct worker *w, struct burst *b, struct ways ways)
 	uint64_t plain = ways.out & ~b->icmp_error;
 	uint64_t errors = ways.out & b->icmp_error;
 	uint64_t found = nat44_find_out(&w->nat, b, plain, w->now);
-	uint64_t pass;
+	uint64_t pass, ended;
 	unsigned i;
 
 	for (uint64_t todo = errors; bit_take(&todo, &i);) {
@@ -29,7 +29,12 @@ static uint64_t go_out(struct worker *w, struct burst *b, struct ways ways)
 	nat44_translate_out(&w->nat, b, pass & ~errors);
 	for (uint64_t todo = pass & errors; bit_take(&todo, &i);)
 		nat44_error_translate_out(&w->nat, b, i);
+	if (unlikely(w->held.used))
+		answer_match(w, b, pass & ~errors);
 	transmit(w, b, pass & ~ways.hairpin, V_NAT44_OUT);
+	ended = plain & ~b->live;
+	if (unlikely(ended))
+		answer_dropped(w, b, ended, true);
 	return pass & ways.hairpin;
 }
 
@@ -39,6 +44,7 @@ static void go_in(struct worker *w, struct burst *b, uint64_t in, uint64_t hairp
 {
 	uint64_t errors = in & b->icmp_error;
 	uint64_t pass = nat44_find_in(&w->nat, b, in & ~errors, w->now);
+	uint64_t ended;
 	unsigned i;
 
 	for (uint64_t todo = errors; bit_take(&todo, &i);) {
@@ -53,6 +59,9 @@ static void go_in(struct worker *w, struct burst *b, uint64_t in, uint64_t hairp
 		nat44_error_translate_in(&w->nat, b, i, hairpin & bit(i));
 	transmit(w, b, pass & ~hairpin, V_NAT44_IN);
 	transmit(w, b, pass & hairpin, V_NAT44_HAIRPIN);
+	ended = in & ~(b->live | errors | hairpin);
+	if (unlikely(ended))
+		answer_dropped(w, b, ended, false);
 }
 
 // What is not translated: the subscriber's mitigations hold all the same.

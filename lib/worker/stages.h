@@ -59,6 +59,16 @@ bool steer_frame(struct worker *w, unsigned to, struct rte_mbuf *mbuf);
 // of their mapping, of `first`, which have none yet, by their source.
 void filter(struct worker *w, struct burst *b, uint64_t marked, uint64_t first);
 
+// answer.c: TCP that opens nothing. Of packets that have been ended, keeps SYNs from outside for a later
+// answer, and resets what belongs to no connection, as policies say; `outward` is from inside.
+void answer_dropped(struct worker *w, struct burst *b, uint64_t mask, bool outward);
+
+// Forgets the kept SYNs whose connections the packets of the mask, translated from inside, open themselves.
+void answer_match(struct worker *w, struct burst *b, uint64_t mask);
+
+// Answers kept SYNs that have waited long enough, some a turn. Returns how many.
+unsigned answer_due(struct worker *w);
+
 // transmit.c: next hops. Sends those of the mask by their routes, to count as `verdict`.
 void transmit(struct worker *w, struct burst *b, uint64_t mask, enum verdict verdict);
 

@@ -11,6 +11,7 @@
 #include "net/burst.h"
 #include "session/nat.h"
 #include "table/snapshot.h"
+#include "worker/held.h"
 #include "worker/port.h"
 
 #include <rte_cycles.h>
@@ -42,6 +43,9 @@ struct worker_stats {
 	uint64_t icmp_errors_sent;
 	uint64_t icmp_errors_withheld; // by the rate limit
 	uint64_t steered;              // handed over to another worker
+	uint64_t syns_held;            // from outside, kept for a later answer
+	uint64_t syns_not_held;        // dropped at once, for want of room to keep them
+	uint64_t resets_sent;
 	struct iface_stats iface[SNAPSHOT_MAX_IFACES];
 };
 
@@ -65,6 +69,7 @@ struct dataplane {
 		idle_sleep_us; // how long a worker sleeps when it finds nothing to do; 0: it polls on
 	uint32_t icmp_rate;    // ICMP errors a second and worker
 	uint32_t host_rate;    // packets for the kernel a second, worker and interface
+	uint32_t held_syns;    // that each worker keeps
 	unsigned ports;
 	struct port port[SNAPSHOT_MAX_PORTS];
 	struct worker *worker[POOL_MAX_WORKERS];
@@ -79,6 +84,7 @@ struct worker {
 	uint32_t icmp_tokens;
 	uint32_t punt_tokens[SNAPSHOT_MAX_IFACES];
 	struct nat nat;
+	struct held_table held;
 	struct channel channel;                  // to and from the control thread
 	struct rte_ring *from[POOL_MAX_WORKERS]; // packets other workers hand over; NULL for itself
 	struct transmit *transmit;               // by interface

@@ -109,7 +109,7 @@ static bool open_static(struct nat *nat, struct burst *b, unsigned i, uint32_t n
 		l4_protocol(l4), rte_be_to_cpu_16(b->dst_port[i]));
 	enum verdict verdict = V_NO_MAPPING;
 
-	if (from && l4 == L4_TCP && tcp_event(b->flags[i]) != TCP_SYN)
+	if (from && l4 == L4_TCP && !tcp_is_opener(b->flags[i]))
 		verdict = V_NOT_SYN;
 	else if (from && !(l4 == L4_ICMP && b->flags[i] != ICMP_ECHO))
 		verdict = nat_open_static(nat, from, l4, b->dst_port[i], now, &b->mapping[i]);
@@ -190,7 +190,7 @@ uint64_t nat44_open(struct nat *nat, struct burst *b, uint64_t mask, uint32_t no
 		b->mapping[i] = nat_find_inside(nat, &flow);
 		if (b->mapping[i])
 			;
-		else if (l4 == L4_TCP && tcp_event(b->flags[i]) != TCP_SYN)
+		else if (l4 == L4_TCP && !tcp_is_opener(b->flags[i]))
 			verdict = V_NOT_SYN;
 		else if (l4 == L4_ICMP && b->flags[i] != ICMP_ECHO)
 			verdict = V_NO_MAPPING;

@@ -67,6 +67,7 @@ static struct timers default_timers(void)
 		.tcp_idle = 7440 * TICKS_A_SECOND,
 		.tcp_trans_open = 240 * TICKS_A_SECOND,
 		.tcp_trans_close = 240 * TICKS_A_SECOND,
+		.tcp_in_syn = 6 * TICKS_A_SECOND,
 		.icmp = 60 * TICKS_A_SECOND,
 		.hold_down = 120 * TICKS_A_SECOND,
 		.port_set = 120 * TICKS_A_SECOND,
@@ -169,6 +170,7 @@ static void add_policy(struct world *world, const struct world_setup *setup)
 		.max_blocks = (uint8_t)setup->max_blocks,
 		.port_limit = {UINT32_MAX, UINT32_MAX, UINT32_MAX},
 		.port_limit_all = UINT32_MAX,
+		.answer_syns = true,
 		.mapping_sessions = UINT16_MAX,
 		.subscriber_sessions = UINT32_MAX,
 		.matches = 1,
@@ -251,6 +253,7 @@ struct world *world_new(const struct world_setup *setup, uint32_t now)
 	d->rcu = world->rcu;
 	d->mbufs = world->mbufs;
 	d->icmp_rate = 1000;
+	d->held_syns = 64;
 	d->ports = 2;
 	// the devices of this world do not exist: no queue of theirs is ever polled
 	d->port[0].queues = d->port[1].queues = (uint16_t)(setup->workers > 1 ? setup->workers : 2);
