@@ -137,7 +137,7 @@ static enum verdict mapping_new(struct nat *nat, uint32_t subscriber, const stru
 	if (!number)
 		return V_MAPPING_MEMORY;
 	m->subscriber = subscriber;
-	m->seen = now;
+	m->seen = track_seen_udp(policy_of(nat, s->policy), flow->remote_port, now);
 	if (s->marked)
 		m->flags |= MAPPING_MARKED;
 	if (flow->l4 != L4_UDP || (!is_static && behaviour->filtering[flow->l4] != FILTER_NONE))

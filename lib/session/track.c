@@ -45,14 +45,17 @@ uint32_t nat_session_due(const struct nat *nat, const struct session *s)
 		port_timeout(policy, PROTOCOL_TCP, s->remote_port, policy->timers.tcp_idle);
 }
 
-// A packet to a port with a shorter time counts as one seen that much earlier, so what it refreshes lives
-// by the longest of what its destinations ask for.
+uint32_t track_seen_udp(const struct nat_policy *policy, rte_be16_t remote_port, uint32_t now)
+{
+	uint32_t time = policy->timers.udp;
+
+	return now - (time - port_timeout(policy, PROTOCOL_UDP, remote_port, time));
+}
+
 static void refresh_udp(
 	const struct nat_policy *policy, uint32_t *seen, rte_be16_t remote_port, uint32_t now)
 {
-	uint32_t time = policy->timers.udp;
-	uint32_t own = port_timeout(policy, PROTOCOL_UDP, remote_port, time);
-	uint32_t then = now - (time - own);
+	uint32_t then = track_seen_udp(policy, remote_port, now);
 
 	if ((int32_t)(then - *seen) > 0)
 		*seen = then;
@@ -141,7 +144,8 @@ enum verdict track_open(struct nat *nat, uint32_t mapping, rte_be32_t remote,
 	m->session = *number;
 	m->sessions++;
 	subscriber->sessions++;
-	nat->sessions.session[*number].seen = now;
+	nat->sessions.session[*number].seen =
+		mapping_l4(m) == L4_UDP ? track_seen_udp(policy, remote_port, now) : now;
 	// TCP arms it with its first state
 	if (mapping_l4(m) != L4_TCP)
 		session_arm(nat, *number);

@@ -12,6 +12,10 @@
 enum verdict track_open(struct nat *nat, uint32_t mapping, rte_be32_t remote,
 	rte_be16_t remote_port, uint32_t now, uint32_t *number);
 
+// When a UDP packet to a port counts as seen: one to a port with a shorter time that much earlier, so that
+// what it refreshes lives by the longest of what its destinations ask for.
+uint32_t track_seen_udp(const struct nat_policy *policy, rte_be16_t remote_port, uint32_t now);
+
 // Takes a session out; its mapping stays.
 void track_end(struct nat *nat, uint32_t number);
 

@@ -123,6 +123,13 @@ def test_port_timeout(box):
     """A shorter time for a well-known destination port (RFC 4787 REQ-5a): the mapping lives by the longest of
     its destinations."""
     flow = Udp(box, dport=53)
+    for _ in range(2):
+        flow.send()
+        box.advance(9)
+        flow.answer()
+    box.advance(2)
+    gone(flow)
+    flow = Udp(box, dport=53)
     flow.send()
     other = Udp(box, host=flow.host, dport=5000)
     other.send()
