@@ -144,11 +144,6 @@ unsigned build_nexthop(struct snapshot *s, struct nexthop nexthop)
 	return s->nexthops++;
 }
 
-int build_route(struct snapshot *s, uint32_t address, unsigned len, unsigned nexthop)
-{
-	return rte_fib_add(s->fib, address, (uint8_t)len, nexthop);
-}
-
 // Routes to an interface's own addresses and networks. The first and last address of a network are
 // nobody's (RFC 1812 section 4.2.3.1).
 static int add_networks(struct snapshot *s, unsigned number)
@@ -172,13 +167,13 @@ static int add_networks(struct snapshot *s, unsigned number)
 
 		if (iface->addr[i].addr.family != 4)
 			continue;
-		rc = build_route(s, address & ~hosts, len, connected);
+		rc = snapshot_add_route(s, address & ~hosts, len, connected);
 		if (len < 31 && rc >= 0)
-			rc = build_route(s, address & ~hosts, 32, nowhere);
+			rc = snapshot_add_route(s, address & ~hosts, 32, nowhere);
 		if (len < 31 && rc >= 0)
-			rc = build_route(s, address | hosts, 32, nowhere);
+			rc = snapshot_add_route(s, address | hosts, 32, nowhere);
 		if (rc >= 0)
-			rc = build_route(s, address, 32, local);
+			rc = snapshot_add_route(s, address, 32, local);
 	}
 	return rc;
 }
@@ -224,7 +219,7 @@ static int add_static_route(struct snapshot *s, const struct config_route *r,
 		if (!iface->enabled)
 			hop = (struct nexthop){.kind = NEXTHOP_NONE};
 	}
-	return build_route(s, to, r->destination.len, build_nexthop(s, hop));
+	return snapshot_add_route(s, to, r->destination.len, build_nexthop(s, hop));
 }
 
 static int add_routes(

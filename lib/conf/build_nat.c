@@ -260,7 +260,7 @@ static int add_policy(struct snapshot *s, const struct config_instance *instance
 				.policy = (uint8_t)slot,
 				.first = first,
 				.number = pool_number(policy->pool, first)});
-		int rc = build_route(s, first, p->len, hop);
+		int rc = snapshot_add_route(s, first, p->len, hop);
 
 		if (rc < 0)
 			return rc;

@@ -17,6 +17,3 @@ int build_nat(struct snapshot *s, const struct config *config, const struct buil
 
 // Adds a next hop, for which there is room. Returns its number.
 unsigned build_nexthop(struct snapshot *s, struct nexthop nexthop);
-
-// Adds a route to an address (host order). Returns 0 or -errno.
-int build_route(struct snapshot *s, uint32_t address, unsigned len, unsigned nexthop);

@@ -39,7 +39,7 @@ static int mark(
 		nh.realm |= REALM_ASK;
 		marked->of[number] = (uint16_t)build_nexthop(s, nh);
 	}
-	return build_route(s, address, len, marked->of[number]);
+	return snapshot_add_route(s, address, len, marked->of[number]);
 }
 
 // The route that covers a prefix, of the same length or shorter.

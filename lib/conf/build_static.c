@@ -88,7 +88,7 @@ static int add_static(struct snapshot *s, const struct config_instance *instance
 	}
 	if (pool_slot >= 0)
 		return mark_blocks(s->policy[pool_slot], &m);
-	return build_route(s, rte_be_to_cpu_32(m.outside), 32, static_hop(s, slot));
+	return snapshot_add_route(s, rte_be_to_cpu_32(m.outside), 32, static_hop(s, slot));
 }
 
 int build_statics(struct snapshot *s, const struct config *config)

@@ -221,7 +221,7 @@ enum verdict nat_open(struct nat *nat, const struct flow *flow, uint32_t now, ui
 	enum verdict verdict;
 
 	if (slot < 0)
-		return V_POLICY;
+		return snapshot_is_ours(nat->snapshot, flow->inside) ? V_SPOOFED : V_POLICY;
 	if (!policy_of(nat, (uint8_t)slot)->protocol[flow->l4])
 		return V_PROTOCOL;
 	subscriber = subscriber_get(nat, flow->inside, (uint8_t)slot);

@@ -2,6 +2,8 @@
 
 #include "table/snapshot.h"
 
+#include "base/bits.h"
+
 #include <rte_fib.h>
 
 #include <stdlib.h>
@@ -42,6 +44,39 @@ const struct nexthop *snapshot_route(const struct snapshot *snapshot, uint32_t d
 
 	rte_fib_lookup_bulk(snapshot->fib, &destination, &found, 1);
 	return &snapshot->nexthop[found];
+}
+
+static bool is_ours(const struct nexthop *nh)
+{
+	switch ((enum nexthop_kind)nh->kind) {
+	case NEXTHOP_LOCAL:
+	case NEXTHOP_POOL:
+	case NEXTHOP_STATIC:
+		return true;
+	case NEXTHOP_GATEWAY:
+	case NEXTHOP_CONNECTED:
+		return nh->realm == REALM_INTERNAL;
+	default:
+		return false;
+	}
+}
+
+int snapshot_add_route(struct snapshot *snapshot, uint32_t address, unsigned len, unsigned nexthop)
+{
+	unsigned first = address >> 24;
+	unsigned last = len < 8 ? first + (256u >> len) - 1 : first;
+
+	if (is_ours(&snapshot->nexthop[nexthop])) {
+		for (unsigned i = first; i <= last; i++)
+			snapshot->ours[i / 64] |= bit(i % 64);
+	}
+	return rte_fib_add(snapshot->fib, address, (uint8_t)len, nexthop);
+}
+
+bool snapshot_is_ours(const struct snapshot *snapshot, rte_be32_t source)
+{
+	return snapshot_may_be_ours(snapshot, source) &&
+		is_ours(snapshot_route(snapshot, rte_be_to_cpu_32(source)));
 }
 
 int snapshot_policy_of(const struct snapshot *snapshot, rte_be32_t inside)

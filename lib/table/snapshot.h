@@ -153,6 +153,8 @@ struct snapshot {
 	// By port and VLAN (0: untagged): number of the interface, or UINT8_MAX
 	uint8_t *iface_of[SNAPSHOT_MAX_PORTS];
 	struct rte_fib *fib; // IPv4, gives the place in nexthop[]
+	// One bit for each first byte of the addresses that nobody outside has: see snapshot_is_ours()
+	uint64_t ours[4];
 	unsigned nexthops;
 	struct nexthop *nexthop;
 	unsigned neighbours;
@@ -168,6 +170,22 @@ void snapshot_free(struct snapshot *snapshot);
 
 // What IPv4 route a destination (host order) has.
 const struct nexthop *snapshot_route(const struct snapshot *snapshot, uint32_t destination);
+
+// Enters an IPv4 route (host order) to a next hop that stands in nexthop[] already. Returns 0 or a negative
+// errno.
+int snapshot_add_route(struct snapshot *snapshot, uint32_t address, unsigned len, unsigned nexthop);
+
+// Whether no packet from outside can truly have this source: an address of the box, one of a pool, or one
+// behind an internal interface.
+bool snapshot_is_ours(const struct snapshot *snapshot, rte_be32_t source);
+
+// A cheap look at the first byte, to be asked before: false says no for certain.
+static inline bool snapshot_may_be_ours(const struct snapshot *snapshot, rte_be32_t source)
+{
+	uint8_t first = (uint8_t)source;
+
+	return snapshot->ours[first / 64] >> (first % 64) & 1;
+}
 
 // The policy that serves an inside source: the longest of all matching prefixes decides. Returns its
 // slot, or -1.

@@ -167,6 +167,10 @@ static enum way sort(struct worker *w, struct burst *b, unsigned i)
 		burst_end(b, i, V_IP_SOURCE);
 		return WAY_NONE;
 	}
+	if (snapshot_is_ours(w->snapshot, b->src[i]) && !is_from_inside(w, b, i)) {
+		burst_end(b, i, V_SPOOFED);
+		return WAY_NONE;
+	}
 	switch ((enum nexthop_kind)nh->kind) {
 	case NEXTHOP_LOCAL:
 		answer_local(w, b, i);
@@ -240,7 +244,8 @@ struct ways classify(struct worker *w, struct burst *b, uint64_t mask)
 			sort_slowly(w, b, i, &ways);
 		else if (realm == REALM_INTERNAL && nh->realm == REALM_EXTERNAL)
 			ways.out |= bit(i);
-		else if (realm == REALM_EXTERNAL && nh->kind == NEXTHOP_POOL)
+		else if (realm == REALM_EXTERNAL && nh->kind == NEXTHOP_POOL &&
+			likely(!snapshot_may_be_ours(snapshot, b->src[i])))
 			ways.in |= bit(i);
 		else
 			sort_slowly(w, b, i, &ways);

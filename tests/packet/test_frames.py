@@ -188,6 +188,21 @@ def test_no_way(box):
     box.tx_inside(udp(src="10.1.1.1"), "drop-policy")
 
 
+def test_spoofed(box):
+    """From outside nobody has an address of the box, of its pools or of subscribers; from inside nobody has one
+    of its pools (RFC 2827)."""
+    p = box.out(udp(src=box.host()))
+    for source in (BOX_OUTSIDE, BOX_INSIDE, "203.0.113.5", "100.64.9.9", "100.127.255.255"):
+        if source != p.src:
+            box.tx_outside(IP(src=source, dst=p.src) / UDP(sport=7, dport=p[UDP].sport), "drop-spoofed")
+    box.tx_outside(IP(src="100.64.9.9", dst=BOX_OUTSIDE) / ICMP(), "drop-spoofed")
+    # the same first bytes, and nothing else in common
+    for source in ("203.0.112.1", "100.128.0.1", "192.0.3.1"):
+        box.tx_outside(IP(src=source, dst=p.src) / UDP(sport=7, dport=p[UDP].sport))
+        assert box.rx_inside().src == source
+    box.tx_inside(udp(src="203.0.113.5"), "drop-spoofed")
+
+
 def test_no_route(fresh):
     """Without a route the sender is told: network unreachable (RFC 1812 section 5.2.7.1)."""
     box = fresh(more={"ietf-routing:routing": None}, inside={"ietf-ip:ipv4": {

@@ -136,10 +136,10 @@ static void add_routes(struct world *world, const struct world_setup *setup)
 	s->nexthop[4].iface = WORLD_OUTSIDE;
 	s->nexthop[5].kind = NEXTHOP_POOL;
 	s->nexthop[5].first = setup->pool_first;
-	rte_fib_add(s->fib, RTE_IPV4(100, 64, 0, 0), 10, 1);
-	rte_fib_add(s->fib, 0, 0, 2);
-	rte_fib_add(s->fib, RTE_IPV4(100, 64, 0, 1), 32, 3);
-	rte_fib_add(s->fib, RTE_IPV4(192, 0, 2, 1), 32, 4);
+	snapshot_add_route(s, RTE_IPV4(100, 64, 0, 0), 10, 1);
+	snapshot_add_route(s, 0, 0, 2);
+	snapshot_add_route(s, RTE_IPV4(100, 64, 0, 1), 32, 3);
+	snapshot_add_route(s, RTE_IPV4(192, 0, 2, 1), 32, 4);
 	// the pool as the largest aligned prefixes that fit
 	for (uint32_t at = 0; at < count;) {
 		unsigned bits = 0;
@@ -147,7 +147,7 @@ static void add_routes(struct world *world, const struct world_setup *setup)
 		while (bits < 31 && !((setup->pool_first + at) & (1u << bits)) &&
 			at + (2u << bits) <= count)
 			bits++;
-		rte_fib_add(s->fib, setup->pool_first + at, (uint8_t)(32 - bits), 5);
+		snapshot_add_route(s, setup->pool_first + at, 32 - bits, 5);
 		at += 1u << bits;
 	}
 }
