@@ -86,35 +86,34 @@ static struct behaviour make_behaviour(const struct config_policy *from)
 	return behaviour;
 }
 
-static unsigned block_bits(const struct config_policy *from)
+static struct pool_ports *make_reserved(const struct config_policy *from)
 {
-	return bit_lowest(from->port_set_size);
+	struct pool_ports *range = calloc(from->reserved + 1, sizeof(*range));
+
+	for (unsigned i = 0; range && i < from->reserved; i++) {
+		range[i].lower = from->reserved_ports[i].lower;
+		range[i].upper = from->reserved_ports[i].upper;
+	}
+	return range;
 }
 
 // The slot and pool of a policy: those it had, or new ones. Returns the slot, or -ENOMEM.
-static int take_pool(struct snapshot *s, const struct config_instance *instance,
-	const struct config_policy *from, const struct build *build, struct nat_policy *policy)
+static int take_pool(struct snapshot *s, uint32_t instance, uint32_t id,
+	const struct pool_setup *setup, const struct build *build, struct nat_policy *policy)
 {
-	struct pool_range *range = make_ranges(from);
 	int slot;
 
-	if (!range)
-		return -ENOMEM;
 	for (slot = 0; build->old && slot < SNAPSHOT_MAX_POLICIES; slot++) {
 		const struct nat_policy *was = build->old->policy[slot];
 
-		if (!is_same_policy(was, instance->id, from->id) ||
-			!pool_same(
-				was->pool, range, from->pools, block_bits(from), build->workers) ||
+		if (!is_same_policy(was, instance, id) || !pool_same(was->pool, setup) ||
 			memcmp(&was->behaviour, &policy->behaviour, sizeof(was->behaviour)))
 			continue;
 		policy->pool = was->pool;
 		memcpy(policy->share, was->share, build->workers * sizeof(*policy->share));
-		free(range);
 		return slot;
 	}
-	policy->pool = pool_new(range, from->pools, block_bits(from), build->workers);
-	free(range);
+	policy->pool = pool_new(setup);
 	for (slot = 0; s->policy[slot] || (build->old && build->old->policy[slot]);)
 		slot++;
 	for (unsigned i = 0; policy->pool && i < build->workers; i++) {
@@ -123,6 +122,27 @@ static int take_pool(struct snapshot *s, const struct config_instance *instance,
 			return -ENOMEM;
 	}
 	return policy->pool ? slot : -ENOMEM;
+}
+
+static int make_pool(struct snapshot *s, const struct config_instance *instance,
+	const struct config_policy *from, const struct build *build, struct nat_policy *policy)
+{
+	struct pool_range *range = make_ranges(from);
+	struct pool_ports *reserved = make_reserved(from);
+	struct pool_setup setup = {
+		.range = range,
+		.ranges = from->pools,
+		.reserved = reserved,
+		.n_reserved = from->reserved,
+		.block_bits = bit_lowest(from->port_set_size),
+		.workers = build->workers,
+	};
+	int slot = range && reserved ? take_pool(s, instance->id, from->id, &setup, build, policy)
+				     : -ENOMEM;
+
+	free(reserved);
+	free(range);
+	return slot;
 }
 
 static struct timers make_timers(const struct config_policy *from)
@@ -136,6 +156,9 @@ static struct timers make_timers(const struct config_policy *from)
 		.icmp = from->icmp_timeout * TICKS_A_SECOND,
 		.hold_down = from->hold_down_timeout * TICKS_A_SECOND,
 		.port_set = from->port_set_timeout * TICKS_A_SECOND,
+		.port_set_active = from->has_port_set_active
+			? from->port_set_active_timeout * TICKS_A_SECOND
+			: UINT32_MAX,
 	};
 }
 
@@ -164,13 +187,39 @@ static int copy_lists(struct nat_policy *policy, const struct config_policy *fro
 	return 0;
 }
 
-static void set_limits(struct nat_policy *policy, const struct config_policy *from)
+static bool is(const char *value, const char *name)
+{
+	return value && !strcmp(value, name);
+}
+
+static enum pooling pooling_of(const struct config_policy *from)
+{
+	if (is(from->address_allocation, "arbitrary"))
+		return POOLING_ARBITRARY;
+	if (is(from->address_allocation, "roundrobin"))
+		return POOLING_ROUND_ROBIN;
+	return from->soft_pairing ? POOLING_SOFT_PAIRED : POOLING_PAIRED;
+}
+
+static enum port_choice port_choice_of(const char *allocation)
+{
+	if (is(allocation, "port-preservation"))
+		return PORT_PRESERVED;
+	return is(allocation, "port-parity-preservation") ? PORT_PARITY_KEPT : PORT_RANDOM;
+}
+
+static void set_limits(
+	struct nat_policy *policy, const struct config_policy *from, unsigned workers)
 {
 	policy->answer_syns = from->answer_syns;
 	policy->reset_strays = from->reset_strays;
 	policy->inbound_refresh = from->inbound_refresh;
 	policy->mapping_sessions = from->max_mapping_sessions;
 	policy->subscriber_sessions = from->max_subscriber_sessions;
+	policy->mapping_rate = from->mapping_rate;
+	policy->mapping_burst = from->mapping_burst;
+	policy->hold_down_max =
+		from->has_hold_down_max ? from->hold_down_max / workers : UINT32_MAX;
 	policy->port_limit_all = UINT32_MAX;
 	for (enum l4 l4 = 0; l4 < L4_COUNT; l4++) {
 		policy->port_limit[l4] = UINT32_MAX;
@@ -232,7 +281,7 @@ static int add_policy(struct snapshot *s, const struct config_instance *instance
 		return -ENOMEM;
 	policy->behaviour = make_behaviour(from);
 	policy->share = calloc(build->workers, sizeof(struct portblk *));
-	slot = policy->share ? take_pool(s, instance, from, build, policy) : -ENOMEM;
+	slot = policy->share ? make_pool(s, instance, from, build, policy) : -ENOMEM;
 	if (slot < 0) {
 		for (unsigned i = 0; policy->share && i < build->workers; i++)
 			build->share_free(policy->share[i]);
@@ -249,7 +298,9 @@ static int add_policy(struct snapshot *s, const struct config_instance *instance
 	policy->hold_down_at_start = from->hold_down_at_start;
 	policy->max_blocks = from->max_port_sets;
 	policy->timers = make_timers(from);
-	set_limits(policy, from);
+	set_limits(policy, from, build->workers);
+	policy->pooling = pooling_of(from);
+	policy->port_choice = port_choice_of(from->port_allocation);
 	if (copy_lists(policy, from) < 0)
 		return -ENOMEM;
 	for (unsigned i = 0; i < from->pools; i++) {

@@ -5,34 +5,20 @@
 
 #include "conf/check_nat.h"
 
-#include "base/bits.h"
+#include "conf/check_ports.h"
 #include "conf/statics.h"
 #include "net/l4.h"
 
 #include <string.h>
 
-#define SECONDS_MAX  (365u * 86400)
 #define POOL_LEN_MIN 16 // a pool prefix has at most 65536 addresses
 #define PORT_SYSTEM  1023
-
-static bool is_translated(uint8_t protocol)
-{
-	return l4_of(protocol) != L4_COUNT;
-}
 
 static void check_choice(struct judge *j, const struct lyd_node *node, const char *leaf,
 	const char *value, const char *allowed)
 {
 	if (value && strcmp(value, allowed))
 		judge_fault(j, node, leaf, "%s. Allowed: %s", value, allowed);
-}
-
-static void check_seconds(struct judge *j, const struct config_policy *p, const char *leaf,
-	uint32_t value, uint32_t floor)
-{
-	if (value < floor || value > SECONDS_MAX)
-		judge_fault(j, p->node, leaf, "%u. Allowed: %u to %u seconds", value, floor,
-			SECONDS_MAX);
 }
 
 static void check_timers(struct judge *j, const struct config_policy *p)
@@ -44,7 +30,6 @@ static void check_timers(struct judge *j, const struct config_policy *p)
 	check_seconds(j, p, "timers/tcp-in-syn-timeout", p->tcp_in_syn_timeout, 6);
 	check_seconds(j, p, "timers/icmp-timeout", p->icmp_timeout, 60);
 	check_seconds(j, p, "timers/hold-down-timeout", p->hold_down_timeout, 0);
-	check_seconds(j, p, "port-set/port-set-timeout", p->port_set_timeout, 1);
 	for (unsigned i = 0; i < p->port_timeouts; i++) {
 		const struct config_port_timeout *t = &p->port_timeout[i];
 		bool udp = t->protocol == PROTOCOL_UDP;
@@ -60,20 +45,6 @@ static void check_timers(struct judge *j, const struct config_policy *p)
 		if (t->seconds < 1 || t->seconds > whole)
 			judge_fault(j, t->node, "timeout", "%u. Allowed: 1 to %u seconds",
 				t->seconds, whole);
-	}
-}
-
-static void check_quotas(struct judge *j, const struct config_policy *p)
-{
-	for (unsigned i = 0; i < p->quotas; i++) {
-		const struct config_quota *q = &p->quota[i];
-
-		if (q->protocol && !is_translated(q->protocol))
-			judge_fault(j, q->node, "quota-type", "%u. Allowed: 0 (all), 1, 6, 17",
-				q->protocol);
-		if (!q->has_limit || !q->limit)
-			judge_fault(j, q->node, "port-limit", "%s. Allowed: 1 to 65535",
-				q->has_limit ? "0" : "missing");
 	}
 }
 
@@ -98,7 +69,7 @@ static void check_filtering(struct judge *j, const struct config_policy *p)
 	for (unsigned i = 0; i < p->filterings; i++) {
 		const struct config_filtering *f = &p->filtering[i];
 
-		if (!is_translated(f->protocol))
+		if (l4_of(f->protocol) == L4_COUNT)
 			judge_fault(
 				j, f->node, "protocol-id", "%u. Allowed: 1, 6, 17", f->protocol);
 		if (dependence(f->type) < least)
@@ -106,19 +77,6 @@ static void check_filtering(struct judge *j, const struct config_policy *p)
 				"%s. Allowed with mapping-type %s: %s", f->type, mapping,
 				allowed[least]);
 	}
-}
-
-static void check_port_set(struct judge *j, const struct config_policy *p)
-{
-	uint32_t least = 1u << POOL_BLOCK_BITS_MIN, most = 1u << POOL_BLOCK_BITS_MAX;
-
-	if (!p->has_port_set)
-		judge_fault(j, p->node, "port-set/port-set-size",
-			"missing. Allowed: a power of two from %u to %u", least, most);
-	else if (!is_power_of_two(p->port_set_size) || p->port_set_size < least ||
-		p->port_set_size > most)
-		judge_fault(j, p->node, "port-set/port-set-size",
-			"%u. Allowed: a power of two from %u to %u", p->port_set_size, least, most);
 }
 
 static void check_external(
@@ -246,18 +204,14 @@ static void check_policy(
 	for (unsigned i = 0; i < p->matches; i++)
 		check_match(j, config, p, i);
 	for (unsigned i = 0; i < p->protocols; i++) {
-		if (!is_translated(p->protocol[i]))
+		if (l4_of(p->protocol[i]) == L4_COUNT)
 			judge_fault(j, p->node, "transport-protocols", "%u. Allowed: 1, 6, 17",
 				p->protocol[i]);
 	}
-	check_choice(j, p->node, "address-allocation-type", p->address_allocation, "paired");
-	check_choice(
-		j, p->node, "port-allocation-type", p->port_allocation, "port-range-allocation");
 	check_filtering(j, p);
 	check_choice(j, p->node, "fragment-behavior", p->fragment_behavior, "drop-all");
-	check_port_set(j, p);
+	check_ports(j, config, p);
 	check_timers(j, p);
-	check_quotas(j, p);
 	check_external(j, config, p);
 }
 

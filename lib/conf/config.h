@@ -89,6 +89,12 @@ struct config_filtering {
 	const char *type;
 };
 
+struct config_port_range {
+	const struct lyd_node *node;
+	uint16_t lower;
+	uint16_t upper;
+};
+
 struct config_policy {
 	const struct lyd_node *node;
 	uint32_t id;
@@ -121,6 +127,8 @@ struct config_policy {
 	uint32_t tcp_in_syn_timeout;
 	uint32_t icmp_timeout;
 	uint32_t hold_down_timeout;
+	bool has_hold_down_max;
+	uint32_t hold_down_max;
 	unsigned port_timeouts;
 	struct config_port_timeout *port_timeout;
 	unsigned quotas;
@@ -128,6 +136,15 @@ struct config_policy {
 	bool hairpinning;
 	bool hold_down_at_start;
 	uint8_t max_port_sets;
+	bool soft_pairing;
+	bool has_own_port_set_size; // homeport:port-set-size
+	bool has_port_set_active;
+	uint32_t port_set_active_timeout;
+	unsigned reserved;
+	struct config_port_range *reserved_ports;
+	uint32_t mapping_rate; // 0: no limit
+	bool has_mapping_burst;
+	uint32_t mapping_burst;
 };
 
 struct config_static {

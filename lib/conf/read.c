@@ -169,6 +169,8 @@ static void read_timers(
 	policy->tcp_in_syn_timeout = tree_number(timers, "tcp-in-syn-timeout", 6);
 	policy->icmp_timeout = tree_number(timers, "icmp-timeout", 60);
 	policy->hold_down_timeout = tree_number(timers, "hold-down-timeout", 120);
+	policy->has_hold_down_max = tree_child(timers, "hold-down-max") != NULL;
+	policy->hold_down_max = tree_number(timers, "hold-down-max", 0);
 	policy->port_timeout = list_new(config, timers, "per-port-timeout",
 		sizeof(*policy->port_timeout), &policy->port_timeouts);
 	for (const struct lyd_node *n = tree_child(timers, "per-port-timeout");
@@ -205,10 +207,40 @@ static void read_filtering(
 	policy->max_subscriber_sessions = tree_number(node, "max-subscriber-sessions", 16384);
 }
 
-static void read_policy(
+// Which ports a subscriber gets. Only the allocation by ranges has a container for them in RFC 8512.
+static void read_port_choice(
 	struct config *config, const struct lyd_node *node, struct config_policy *policy)
 {
 	const struct lyd_node *port_set = tree_child(node, "port-set");
+	unsigned i = 0;
+
+	policy->has_port_set = port_set && tree_child(port_set, "port-set-size");
+	policy->has_own_port_set_size = tree_child(node, "port-set-size") != NULL;
+	policy->port_set_size =
+		tree_number(port_set, "port-set-size", tree_number(node, "port-set-size", 512));
+	policy->port_set_timeout = tree_number(port_set, "port-set-timeout", 120);
+	policy->max_port_sets = (uint8_t)tree_number(node, "max-port-sets", 4);
+	policy->soft_pairing = tree_flag(node, "soft-pairing", false);
+	policy->has_port_set_active = tree_child(node, "port-set-active-timeout") != NULL;
+	policy->port_set_active_timeout = tree_number(node, "port-set-active-timeout", 0);
+	policy->mapping_rate = tree_number(node, "mapping-rate", 0);
+	policy->has_mapping_burst = tree_child(node, "mapping-burst") != NULL;
+	policy->mapping_burst = tree_number(node, "mapping-burst", policy->mapping_rate);
+	policy->reserved_ports = list_new(
+		config, node, "reserved-ports", sizeof(*policy->reserved_ports), &policy->reserved);
+	for (const struct lyd_node *n = tree_child(node, "reserved-ports"); i < policy->reserved;
+		n = tree_next(n), i++) {
+		struct config_port_range *range = &policy->reserved_ports[i];
+
+		range->node = n;
+		range->lower = (uint16_t)tree_number(n, "lower", 0);
+		range->upper = (uint16_t)tree_number(n, "upper", range->lower);
+	}
+}
+
+static void read_policy(
+	struct config *config, const struct lyd_node *node, struct config_policy *policy)
+{
 	unsigned i = 0;
 
 	policy->node = node;
@@ -229,12 +261,9 @@ static void read_policy(
 	policy->fragment_behavior = tree_text(node, "fragment-behavior");
 	policy->external_iface =
 		tree_text(tree_child(node, "external-realm"), "external-interface");
-	policy->has_port_set = port_set && tree_child(port_set, "port-set-size");
-	policy->port_set_size = tree_number(port_set, "port-set-size", 0);
-	policy->port_set_timeout = tree_number(port_set, "port-set-timeout", 120);
 	policy->hairpinning = tree_flag(node, "hairpinning", true);
 	policy->hold_down_at_start = tree_flag(node, "hold-down-at-start", false);
-	policy->max_port_sets = (uint8_t)tree_number(node, "max-port-sets", 4);
+	read_port_choice(config, node, policy);
 	read_timers(config, node, policy);
 	policy->quota =
 		list_new(config, node, "port-quota", sizeof(*policy->quota), &policy->quotas);

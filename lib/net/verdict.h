@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include <stdbool.h>
+
 // Every way in which a packet can leave the box, in the order in which a packet meets them. This one
 // list yields the enum, the counter's name and its help text, so the command line, the metrics and
 // docs/counters.md cannot disagree. Received packets = the sum of all verdicts: each packet test
@@ -66,6 +68,8 @@
 		"TCP segment that is no first SYN opens no session")                               \
 	VERDICT(V_HAIRPINNING, "drop-hairpinning", DROP, "hairpinning is switched off")            \
 	VERDICT(V_ACL, "drop-acl", DROP, "matched a mitigation")                                   \
+	VERDICT(V_MAPPING_RATE, "drop-mapping-rate", DROP,                                         \
+		"subscriber opens mappings faster than its policy allows")                         \
 	VERDICT(V_QUOTA, "drop-quota", DROP, "subscriber has all the ports its quota allows")      \
 	VERDICT(V_BLOCK_LIMIT, "drop-block-limit", DROP,                                           \
 		"subscriber's port blocks are full and it may have no more")                       \
@@ -99,3 +103,7 @@ struct verdict_info {
 };
 
 extern const struct verdict_info verdict_info[V_COUNT];
+
+// Whether a packet met it because there is no room or no right to one more mapping or session: its sender
+// is told (RFC 6888 REQ-11).
+bool verdict_is_refusal(enum verdict verdict);

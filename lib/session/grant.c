@@ -3,6 +3,7 @@
 #include "session/grant.h"
 
 #include "base/bits.h"
+#include "base/clock.h"
 
 static bool tell_block(struct nat *nat, const struct portblk *share, const struct block *b,
 	uint8_t policy, bool granted, uint32_t now)
@@ -44,76 +45,292 @@ static void reserve_ports(struct nat *nat, struct portblk *share, uint32_t numbe
 	}
 }
 
-// Gives a subscriber one more block, on its paired address if it has one (RFC 6888 REQ-2).
-static enum verdict grant_block(struct nat *nat, uint32_t subscriber, uint32_t now)
+// Whether a subscriber may have one more mapping now (RFC 6888 REQ-4c). Tokens are counted in parts of a
+// mapping, so that a tick brings as many of them as a second brings mappings.
+static bool may_open(const struct nat_policy *policy, struct subscriber *s, uint32_t now)
+{
+	uint64_t most = (uint64_t)policy->mapping_burst * TICKS_A_SECOND;
+	uint64_t tokens = s->tokens;
+
+	if (!policy->mapping_rate)
+		return true;
+	tokens += (uint64_t)(now - s->tokens_at) * policy->mapping_rate;
+	s->tokens = (uint32_t)(tokens < most ? tokens : most);
+	s->tokens_at = now;
+	return s->tokens >= TICKS_A_SECOND;
+}
+
+// The address of a subscriber's next block, UINT32_MAX if there is none.
+static uint32_t pick_address(
+	struct nat *nat, const struct nat_policy *policy, const struct subscriber *s)
+{
+	struct portblk *share = nat->share[s->policy];
+	uint32_t paired;
+
+	switch ((enum pooling)policy->pooling) {
+	case POOLING_PAIRED:
+	case POOLING_SOFT_PAIRED:
+		if (!s->blocks)
+			break;
+		paired = pool_number(share->pool, rte_be_to_cpu_32(s->outside));
+		if (policy->pooling == POOLING_PAIRED || share->free_of[paired])
+			return paired;
+		break;
+	case POOLING_ROUND_ROBIN:
+		break;
+	case POOLING_ARBITRARY:
+		return portblk_random_address(share, &nat->random);
+	}
+	return portblk_next_address(share);
+}
+
+// Gives a subscriber the block at a place of its pool.
+static enum verdict grant_block(
+	struct nat *nat, uint32_t subscriber, uint32_t entry, uint32_t now, uint32_t *number)
 {
 	struct subscriber *s = &nat->subscribers.subscriber[subscriber];
 	const struct nat_policy *policy = policy_of(nat, s->policy);
 	struct portblk *share = nat->share[s->policy];
-	uint32_t address, number;
 	struct block *b;
 
-	if (s->blocks >= policy->max_blocks)
-		return V_BLOCK_LIMIT;
 	if (unlikely((int32_t)(share->closed_until - now) > 0))
 		return V_HOLD_DOWN;
-	if (s->blocks)
-		address = pool_number(share->pool, rte_be_to_cpu_32(s->outside));
-	else
-		address = portblk_pick_address(share);
-	if (address == UINT32_MAX)
-		return V_POOL;
-	switch (portblk_grant(share, &nat->random, address, subscriber, now, &number)) {
-	case GRANT_NO_BLOCK:
-		return V_POOL;
-	case GRANT_NO_MEMORY:
+	*number = portblk_grant(share, entry, subscriber, now);
+	if (!*number)
 		return V_BLOCK_MEMORY;
-	case GRANT_OK:
-		break;
-	}
-	b = &share->block[number];
+	b = &share->block[*number];
 	if (!tell_block(nat, share, b, s->policy, true, now)) {
-		portblk_release(share, number);
+		portblk_release(share, *number);
 		return V_LOG_FULL;
 	}
-	if (policy->static_blocks && policy->static_blocks[b->entry / 64] & bit(b->entry % 64)) {
-		reserve_ports(nat, share, number);
+	if (policy->static_blocks && policy->static_blocks[entry / 64] & bit(entry % 64)) {
+		reserve_ports(nat, share, *number);
 		nat->had_statics = true;
 	}
+	if (!s->blocks)
+		s->outside = rte_cpu_to_be_32(
+			pool_address(share->pool, block_number_of_address(share, b)));
 	b->next = s->first_block;
-	s->first_block = number;
+	s->first_block = *number;
 	s->blocks++;
-	s->outside = rte_cpu_to_be_32(pool_address(share->pool, address));
 	return V_NAT44_OUT;
 }
 
-enum verdict grant_port(struct nat *nat, uint32_t subscriber, enum l4 l4, uint32_t now,
-	uint32_t *block, uint32_t *slot)
+// Gives a subscriber a random block more.
+static enum verdict grant_any_block(
+	struct nat *nat, uint32_t subscriber, uint32_t now, uint32_t *number)
 {
 	struct subscriber *s = &nat->subscribers.subscriber[subscriber];
 	const struct nat_policy *policy = policy_of(nat, s->policy);
 	struct portblk *share = nat->share[s->policy];
-	enum verdict verdict;
+	uint32_t address, entry;
 
-	if (s->ports[l4] >= policy->port_limit[l4] ||
-		s->ports[L4_UDP] + s->ports[L4_TCP] + s->ports[L4_ICMP] >= policy->port_limit_all)
-		return V_QUOTA;
+	if (s->blocks >= policy->max_blocks)
+		return V_BLOCK_LIMIT;
+	address = pick_address(nat, policy, s);
+	if (address == UINT32_MAX)
+		return V_POOL;
+	entry = portblk_pick(share, &nat->random, address);
+	if (entry == UINT32_MAX)
+		return V_POOL;
+	return grant_block(nat, subscriber, entry, now, number);
+}
+
+static void place_at(struct portblk *share, uint32_t number, uint32_t slot, struct place *place)
+{
+	const struct block *b = &share->block[number];
+	uint32_t address = pool_address(share->pool, block_number_of_address(share, b));
+	uint32_t offset = slot & (pool_block_size(share->pool) - 1);
+
+	*place = (struct place){
+		.outside = rte_cpu_to_be_32(address),
+		.port = (uint16_t)(block_first_port(share, b) | offset),
+		.block = number,
+		.slot = &share->slot[slot],
+	};
+}
+
+// What is looked for in a block.
+struct wish {
+	enum l4 l4;
+	enum parity parity;
+	uint32_t now;
+};
+
+static bool find_in_block(struct nat *nat, struct portblk *share, uint32_t number,
+	const struct wish *wish, struct place *place)
+{
+	uint32_t slot;
+
+	if (share->block[number].used[wish->l4] >= share->block[number].ports)
+		return false;
+	slot = portblk_pick_port(share, &nat->random, number, wish->l4, wish->parity, wish->now);
+	if (slot == UINT32_MAX)
+		return false;
+	place_at(share, number, slot, place);
+	return true;
+}
+
+// Looks through the blocks that still give new mappings, or through those that have done so for long
+// enough.
+static bool find_in_blocks(struct nat *nat, const struct subscriber *s, const struct wish *wish,
+	bool retired, struct place *place)
+{
+	uint32_t active = policy_of(nat, s->policy)->timers.port_set_active;
+	struct portblk *share = nat->share[s->policy];
+
 	for (uint32_t n = s->first_block; n; n = share->block[n].next) {
-		if (share->block[n].used[l4] == pool_block_size(share->pool))
-			continue;
-		*slot = portblk_pick_port(share, &nat->random, n, l4, now);
-		if (*slot != UINT32_MAX) {
-			*block = n;
-			return V_NAT44_OUT;
-		}
+		if ((wish->now - share->block[n].since >= active) == retired &&
+			find_in_block(nat, share, n, wish, place))
+			return true;
 	}
-	verdict = grant_block(nat, subscriber, now);
-	if (verdict != V_NAT44_OUT)
-		return verdict;
-	*block = s->first_block;
-	*slot = portblk_pick_port(share, &nat->random, *block, l4, now);
-	// every port of it may be a static mapping's
-	return *slot == UINT32_MAX ? V_BLOCK_LIMIT : V_NAT44_OUT;
+	return false;
+}
+
+// The block of a subscriber with that port, on whichever address, or 0.
+static uint32_t block_with(const struct portblk *share, const struct subscriber *s, uint16_t port)
+{
+	uint32_t place = port >> share->pool->block_bits;
+	uint32_t n = s->first_block;
+
+	while (n && (share->block[n].entry & (pool_blocks_an_address(share->pool) - 1)) != place)
+		n = share->block[n].next;
+	return n;
+}
+
+// The same port outside as inside, from a block that the subscriber has or can get. System ports are
+// never given out, so the class of a port stays what it is (RFC 4787 REQ-3a).
+static bool preserve_port(struct nat *nat, uint32_t subscriber, uint16_t port,
+	const struct wish *wish, struct place *place)
+{
+	struct subscriber *s = &nat->subscribers.subscriber[subscriber];
+	const struct nat_policy *policy = policy_of(nat, s->policy);
+	struct portblk *share = nat->share[s->policy];
+	uint32_t number = block_with(share, s, port);
+	uint32_t slot;
+
+	if (!number && s->blocks < policy->max_blocks &&
+		!port_set_has(&share->pool->reserved, port)) {
+		uint32_t address = pick_address(nat, policy, s);
+		uint32_t entry =
+			address == UINT32_MAX ? UINT32_MAX : pool_index(share->pool, address, port);
+
+		if (entry == UINT32_MAX || !portblk_is_free(share, entry) ||
+			grant_block(nat, subscriber, entry, wish->now, &number) != V_NAT44_OUT)
+			return false;
+	}
+	if (!number)
+		return false;
+	slot = block_slot(share, number, wish->l4, port);
+	if (!slot_is_free(share->slot[slot], wish->now))
+		return false;
+	place_at(share, number, slot, place);
+	return true;
+}
+
+static enum parity parity_of(const struct nat_policy *policy, enum l4 l4, uint16_t inside_port)
+{
+	if (policy->port_choice != PORT_PARITY_KEPT || l4 == L4_ICMP)
+		return PARITY_ANY;
+	return inside_port & 1 ? PARITY_ODD : PARITY_EVEN;
+}
+
+static uint32_t ports_of(const struct subscriber *s)
+{
+	uint32_t ports = 0;
+
+	for (enum l4 l4 = 0; l4 < L4_COUNT; l4++)
+		ports += s->ports[l4];
+	return ports;
+}
+
+enum verdict grant_port(struct nat *nat, uint32_t subscriber, enum l4 l4, uint16_t inside_port,
+	uint32_t now, struct place *place)
+{
+	struct subscriber *s = &nat->subscribers.subscriber[subscriber];
+	const struct nat_policy *policy = policy_of(nat, s->policy);
+	struct wish wish = {l4, parity_of(policy, l4, inside_port), now};
+	enum verdict verdict;
+	uint32_t number;
+
+	if (!may_open(policy, s, now))
+		return V_MAPPING_RATE;
+	if (s->ports[l4] >= policy->port_limit[l4] || ports_of(s) >= policy->port_limit_all)
+		return V_QUOTA;
+	if (policy->port_choice == PORT_PRESERVED &&
+		preserve_port(nat, subscriber, inside_port, &wish, place))
+		return V_NAT44_OUT;
+	if (find_in_blocks(nat, s, &wish, false, place))
+		return V_NAT44_OUT;
+	verdict = grant_any_block(nat, subscriber, now, &number);
+	if (verdict == V_NAT44_OUT)
+		// every port of it may be a static mapping's
+		return find_in_block(nat, nat->share[s->policy], number, &wish, place)
+			? V_NAT44_OUT
+			: V_BLOCK_LIMIT;
+	// an old block is better than none
+	return find_in_blocks(nat, s, &wish, true, place) ? V_NAT44_OUT : verdict;
+}
+
+void grant_take(struct nat *nat, uint32_t subscriber, const struct place *place, uint32_t mapping)
+{
+	struct subscriber *s = &nat->subscribers.subscriber[subscriber];
+	struct mapping *m = &nat->bib.mapping[mapping];
+	enum l4 l4 = mapping_l4(m);
+
+	m->outside = place->outside;
+	m->outside_port = rte_cpu_to_be_16(place->port);
+	*place->slot = mapping;
+	nat->share[s->policy]->block[place->block].used[l4]++;
+	s->ports[l4]++;
+	if (policy_of(nat, s->policy)->mapping_rate)
+		s->tokens -= TICKS_A_SECOND;
+}
+
+bool grant_may_rest(struct nat *nat, const struct mapping *m, uint32_t now)
+{
+	const struct nat_policy *policy = policy_of(nat, m->policy);
+
+	return m->flags & MAPPING_STATIC ||
+		rest_count(&nat->share[m->policy]->rest, policy->timers.hold_down, now) <
+		policy->hold_down_max;
+}
+
+static bool is_empty(const struct block *b)
+{
+	return !b->used[L4_UDP] && !b->used[L4_TCP] && !b->used[L4_ICMP];
+}
+
+void grant_decline(struct nat *nat, uint8_t policy, const struct place *place, uint32_t now)
+{
+	if (is_empty(&nat->share[policy]->block[place->block]))
+		wheel_set(&nat->wheel, block_handle(policy, place->block), now + 1);
+}
+
+void grant_give_back(struct nat *nat, const struct mapping *m, bool reuse, uint32_t now)
+{
+	const struct timers *timers = &policy_of(nat, m->policy)->timers;
+	struct portblk *share = nat->share[m->policy];
+	uint32_t address = pool_number(share->pool, rte_be_to_cpu_32(m->outside));
+	uint16_t port = rte_be_to_cpu_16(m->outside_port);
+	uint32_t number =
+		pool_entry_block(pool_entry(share->pool, pool_index(share->pool, address, port)));
+	struct block *b = &share->block[number];
+	enum l4 l4 = mapping_l4(m);
+	uint32_t *slot = &share->slot[block_slot(share, number, l4, port)];
+
+	if (reuse || !timers->hold_down) {
+		*slot = 0;
+	} else {
+		*slot = PORT_HELD | (now + timers->hold_down);
+		rest_add(&share->rest, timers->hold_down, now);
+	}
+	b->used[l4]--;
+	nat->subscribers.subscriber[m->subscriber].ports[l4]--;
+	if (is_empty(b)) {
+		b->empty = now;
+		wheel_set(&nat->wheel, block_handle(m->policy, number), now + timers->port_set);
+	}
 }
 
 static void block_unlink(struct portblk *share, struct subscriber *s, uint32_t number)
@@ -138,7 +355,7 @@ void grant_expire(struct nat *nat, unsigned slot, uint32_t number, uint32_t now)
 		portblk_release(share, number);
 		return;
 	}
-	if (b->used[L4_UDP] || b->used[L4_TCP] || b->used[L4_ICMP])
+	if (!is_empty(b))
 		return;
 	if ((int32_t)(b->empty + timers->port_set - now) > 0) {
 		wheel_set(&nat->wheel, handle, b->empty + timers->port_set);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
+#include "base/clock.h"
 #include "session/grant.h"
 #include "session/track.h"
 #include "table/acl.h"
@@ -164,32 +165,21 @@ static enum verdict open_dynamic(struct nat *nat, uint32_t subscriber, const str
 	uint32_t now, uint32_t *mapping)
 {
 	struct subscriber *s = &nat->subscribers.subscriber[subscriber];
-	struct portblk *share = nat->share[s->policy];
-	uint32_t block, slot;
-	enum verdict verdict = grant_port(nat, subscriber, flow->l4, now, &block, &slot);
-	struct mapping *m;
-	struct block *b;
+	struct place place;
+	enum verdict verdict = grant_port(
+		nat, subscriber, flow->l4, rte_be_to_cpu_16(flow->inside_port), now, &place);
 
 	if (verdict != V_NAT44_OUT) {
 		s->refused++;
 		return verdict;
 	}
-	b = &share->block[block];
 	verdict = mapping_new(nat, subscriber, flow, false, now, mapping);
 	if (verdict != V_NAT44_OUT) {
 		s->refused++;
-		// a block granted for this mapping alone would wait for nothing
-		if (!b->used[L4_UDP] && !b->used[L4_TCP] && !b->used[L4_ICMP])
-			wheel_set(&nat->wheel, block_handle(s->policy, block), now + 1);
+		grant_decline(nat, s->policy, &place, now);
 		return verdict;
 	}
-	m = &nat->bib.mapping[*mapping];
-	m->outside = s->outside;
-	m->outside_port = rte_cpu_to_be_16((uint16_t)(block_first_port(share, b) |
-		(slot & (pool_block_size(share->pool) - 1))));
-	share->slot[slot] = *mapping;
-	b->used[flow->l4]++;
-	s->ports[flow->l4]++;
+	grant_take(nat, subscriber, &place, *mapping);
 	return V_NAT44_OUT;
 }
 
@@ -279,53 +269,25 @@ uint32_t nat_find_outside(const struct nat *nat, const struct nexthop *nexthop, 
 	return slot_mapping(share->slot[block_slot(share, pool_entry_block(entry), l4, port)]);
 }
 
-// Where a mapping's port lies, for one that no static mapping made.
-static uint32_t *slot_of(
-	const struct nat *nat, const struct mapping *m, struct portblk **share, uint32_t *block)
-{
-	uint16_t port = rte_be_to_cpu_16(m->outside_port);
-	struct pool *pool;
-	uint32_t place;
-
-	*share = nat->share[m->policy];
-	pool = (*share)->pool;
-	place = pool_index(pool, pool_number(pool, rte_be_to_cpu_32(m->outside)), port);
-	*block = pool_entry_block(pool_entry(pool, place));
-	return &(*share)->slot[block_slot(*share, *block, mapping_l4(m), port)];
-}
-
 void mapping_end(struct nat *nat, uint32_t number, bool reuse, uint32_t now)
 {
 	struct mapping *m = &nat->bib.mapping[number];
-	struct subscriber *s = &nat->subscribers.subscriber[m->subscriber];
-	const struct nat_policy *policy = policy_of(nat, m->policy);
 	uint32_t subscriber = m->subscriber;
-	enum l4 l4 = mapping_l4(m);
 
-	if (!(m->flags & MAPPING_STATIC)) {
-		struct portblk *share;
-		uint32_t block;
-		uint32_t *slot = slot_of(nat, m, &share, &block);
-		struct block *b = &share->block[block];
-
-		*slot = reuse ? 0 : PORT_HELD | (now + policy->timers.hold_down);
-		b->used[l4]--;
-		s->ports[l4]--;
-		if (!b->used[L4_UDP] && !b->used[L4_TCP] && !b->used[L4_ICMP]) {
-			b->empty = now;
-			wheel_set(&nat->wheel, block_handle(m->policy, block),
-				now + policy->timers.port_set);
-		}
-	}
+	if (!(m->flags & MAPPING_STATIC))
+		grant_give_back(nat, m, reuse, now);
 	track_forget(nat, number);
-	s->mappings--;
+	nat->subscribers.subscriber[subscriber].mappings--;
 	subscriber_settle(nat, subscriber);
 }
 
 static void expire_mapping(struct nat *nat, uint32_t number, uint32_t now)
 {
-	uint32_t due = nat_mapping_due(nat, &nat->bib.mapping[number]);
+	const struct mapping *m = &nat->bib.mapping[number];
+	uint32_t due = nat_mapping_due(nat, m);
 
+	if ((int32_t)(due - now) <= 0 && !grant_may_rest(nat, m, now))
+		due = now + TICKS_A_SECOND;
 	if ((int32_t)(due - now) > 0)
 		wheel_set(&nat->wheel, handle_make(HANDLE_MAPPING, number), due);
 	else

@@ -39,19 +39,32 @@ uint64_t portblk_bytes(unsigned block_bits, uint32_t addresses, uint32_t size)
 		words(entries) * 8 + addresses * sizeof(uint16_t);
 }
 
-// Marks as free what the pool has dealt to this worker, except blocks with system ports.
+// How many ports of the block at a place of an address may be given out.
+static uint16_t usable(const struct pool *pool, uint32_t block)
+{
+	const uint64_t *word = &pool->reserved.word[(block << pool->block_bits) / 64];
+	unsigned count = 0;
+
+	static_assert(POOL_BLOCK_BITS_MIN >= 6, "a block is whole words of the set");
+	for (uint32_t i = 0; i < pool_block_size(pool) / 64; i++)
+		count += bit_count(~word[i]);
+	return (uint16_t)count;
+}
+
+// Marks as free what the pool has dealt to this worker, except blocks with system ports and those all of
+// whose ports are reserved.
 static void find_own(struct portblk *share)
 {
 	const struct pool *pool = share->pool;
 	uint32_t blocks = pool_blocks_an_address(pool);
 
-	for (uint32_t address = 0; address < pool->addresses; address++) {
-		for (uint32_t i = POOL_FIRST_PORT >> pool->block_bits; i < blocks; i++) {
+	for (uint32_t i = 0; i < blocks; i++) {
+		// a block larger than the system ports begins with them
+		if (i << pool->block_bits < POOL_FIRST_PORT || !usable(pool, i))
+			continue;
+		for (uint32_t address = 0; address < pool->addresses; address++) {
 			uint32_t entry = address * blocks + i;
 
-			// a block larger than the system ports begins with them
-			if (i << pool->block_bits < POOL_FIRST_PORT)
-				continue;
 			if (pool_entry_worker(pool_entry(pool, entry)) != share->worker)
 				continue;
 			share->free[entry / 64] |= bit(entry % 64);
@@ -97,7 +110,7 @@ void portblk_free(struct portblk *share)
 	rte_free(share);
 }
 
-uint32_t portblk_pick_address(struct portblk *share)
+uint32_t portblk_next_address(struct portblk *share)
 {
 	if (!share->free_total)
 		return UINT32_MAX;
@@ -111,54 +124,79 @@ uint32_t portblk_pick_address(struct portblk *share)
 	}
 }
 
-// A random free block of an address: from a random place on, the next that is free.
-static uint32_t pick_entry(const struct portblk *share, struct rand *random, uint32_t address)
+uint32_t portblk_random_address(const struct portblk *share, struct rand *random)
+{
+	uint32_t address;
+
+	if (!share->free_total)
+		return UINT32_MAX;
+	for (address = rand_below(random, share->pool->addresses); !share->free_of[address];) {
+		if (++address == share->pool->addresses)
+			address = 0;
+	}
+	return address;
+}
+
+uint32_t portblk_pick(const struct portblk *share, struct rand *random, uint32_t address)
 {
 	uint32_t blocks = pool_blocks_an_address(share->pool);
 	uint32_t start = rand_below(random, blocks);
 
-	for (uint32_t i = 0; i < blocks; i++) {
+	for (uint32_t i = 0; share->free_of[address] && i < blocks; i++) {
 		uint32_t entry = address * blocks + ((start + i) & (blocks - 1));
 
-		if (share->free[entry / 64] & bit(entry % 64))
+		if (portblk_is_free(share, entry))
 			return entry;
 	}
 	return UINT32_MAX;
 }
 
-enum grant portblk_grant(struct portblk *share, struct rand *random, uint32_t address,
-	uint32_t subscriber, uint32_t now, uint32_t *number_out)
+// All ports of a block are free, but for those that are reserved for the whole pool.
+static void clear_slots(struct portblk *share, uint32_t number)
+{
+	struct block *b = &share->block[number];
+	uint32_t size = pool_block_size(share->pool);
+	uint16_t first = block_first_port(share, b);
+
+	memset(&share->slot[block_slot(share, number, 0, 0)], 0,
+		L4_COUNT * sizeof(uint32_t) << share->pool->block_bits);
+	for (uint32_t i = 0; i < size && b->ports < size; i++) {
+		uint16_t port = (uint16_t)(first + i);
+
+		if (!port_set_has(&share->pool->reserved, port))
+			continue;
+		for (enum l4 l4 = 0; l4 < L4_COUNT; l4++)
+			share->slot[block_slot(share, number, l4, port)] = PORT_RESERVED;
+	}
+}
+
+uint32_t portblk_grant(struct portblk *share, uint32_t entry, uint32_t subscriber, uint32_t now)
 {
 	uint32_t number = share->next_free;
-	uint32_t entry;
 	struct block *b;
 
-	if (!share->free_of[address])
-		return GRANT_NO_BLOCK;
 	if (number)
 		share->next_free = share->block[number].next;
 	else if (share->fresh <= share->size)
 		number = share->fresh++;
 	else
-		return GRANT_NO_MEMORY;
-	entry = pick_entry(share, random, address);
-	share->free[entry / 64] &= ~bit(entry % 64);
-	share->free_of[address]--;
-	share->free_total--;
-	share->used++;
+		return 0;
 	b = &share->block[number];
 	*b = (struct block){
 		.subscriber = subscriber,
 		.entry = entry,
 		.since = now,
 		.empty = now,
+		.ports = usable(share->pool, entry & (pool_blocks_an_address(share->pool) - 1)),
 		.state = BLOCK_GRANTED,
 	};
-	memset(&share->slot[block_slot(share, number, 0, 0)], 0,
-		L4_COUNT * sizeof(uint32_t) << share->pool->block_bits);
+	share->free[entry / 64] &= ~bit(entry % 64);
+	share->free_of[block_number_of_address(share, b)]--;
+	share->free_total--;
+	share->used++;
+	clear_slots(share, number);
 	pool_set_block(share->pool, entry, number);
-	*number_out = number;
-	return GRANT_OK;
+	return number;
 }
 
 void portblk_rest(struct portblk *share, uint32_t entry, uint32_t until)
@@ -195,29 +233,24 @@ void portblk_release(struct portblk *share, uint32_t number)
 	share->next_free = number;
 }
 
-static bool slot_is_free(uint32_t slot, uint32_t now)
+uint32_t portblk_pick_port(const struct portblk *share, struct rand *random, uint32_t number,
+	enum l4 l4, enum parity parity, uint32_t now)
 {
-	if (!slot)
-		return true;
-	return slot != PORT_RESERVED && slot & PORT_HELD && (slot & ~PORT_HELD) <= now;
-}
-
-uint32_t portblk_pick_port(
-	const struct portblk *share, struct rand *random, uint32_t number, enum l4 l4, uint32_t now)
-{
-	uint32_t size = pool_block_size(share->pool);
-	uint32_t first = block_slot(share, number, l4, 0);
+	// every port, or each second one
+	unsigned shift = parity == PARITY_ANY ? 0 : 1;
+	uint32_t count = pool_block_size(share->pool) >> shift;
+	uint32_t first = block_slot(share, number, l4, 0) + (parity == PARITY_ODD ? 1 : 0);
 	uint32_t start;
 
 	for (unsigned i = 0; i < PORT_TRIES; i++) {
-		uint32_t place = first + rand_below(random, size);
+		uint32_t place = first + (rand_below(random, count) << shift);
 
 		if (slot_is_free(share->slot[place], now))
 			return place;
 	}
-	start = rand_below(random, size);
-	for (uint32_t i = 0; i < size; i++) {
-		uint32_t place = first + ((start + i) & (size - 1));
+	start = rand_below(random, count);
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t place = first + (((start + i) & (count - 1)) << shift);
 
 		if (slot_is_free(share->slot[place], now))
 			return place;

@@ -11,7 +11,7 @@
 //	 0                        the port is free
 //	 1 .. 0x7fffffff          the number of the mapping that has it
 //	 0x80000000 | tick        the port rests until that tick (hold-down, RFC 6888 REQ-8)
-//	 PORT_RESERVED            it belongs to a static mapping and is never given out
+//	 PORT_RESERVED            it belongs to a static mapping, or to nobody, and is never given out
 //
 // Ports are random within a block (RFC 6056). One record at the grant and one at the return tells
 // who had any port of it (RFC 6888 REQ-14).
@@ -19,6 +19,7 @@
 #include "base/rand.h"
 #include "base/subkey.h"
 #include "session/bib.h"
+#include "session/rest.h"
 #include "table/pool.h"
 
 #define PORT_HELD     0x80000000u
@@ -43,7 +44,8 @@ struct block {
 	uint32_t since;      // tick of the grant
 	uint32_t empty;      // tick since when no port is in use
 	uint16_t used[L4_COUNT];
-	uint8_t state; // enum block_state
+	uint16_t ports; // that are not reserved for the whole pool
+	uint8_t state;  // enum block_state
 };
 
 struct portblk {
@@ -58,6 +60,7 @@ struct portblk {
 	uint64_t *free;    // by pool entry: this worker's, and not granted
 	uint16_t *free_of; // by address number: how many of `free`
 	uint32_t free_total;
+	struct rest rest;
 	uint32_t next_address; // where the next subscriber's search for an address begins
 	uint32_t closed_until; // tick before which no block is granted
 };
@@ -71,15 +74,23 @@ void portblk_free(struct portblk *share);
 uint32_t portblk_size(const struct pool *pool, uint32_t limit);
 uint64_t portblk_bytes(unsigned block_bits, uint32_t addresses, uint32_t size);
 
-// Picks the address for a subscriber's first block: the next in turn that has a free one. Returns its
-// number in the pool, or UINT32_MAX if the share has none left.
-uint32_t portblk_pick_address(struct portblk *share);
+// Picks an address for a block: the next in turn that has a free one, or the first that has from a
+// random one on. Returns its number in the pool, or UINT32_MAX if the share has none left.
+uint32_t portblk_next_address(struct portblk *share);
+uint32_t portblk_random_address(const struct portblk *share, struct rand *random);
 
-enum grant { GRANT_OK, GRANT_NO_BLOCK, GRANT_NO_MEMORY };
+// Picks a random free block of an address. Returns its place in the pool, or UINT32_MAX if it has none.
+uint32_t portblk_pick(const struct portblk *share, struct rand *random, uint32_t address);
 
-// Takes a random free block of an address for a subscriber: into *number. Its ports are all free.
-enum grant portblk_grant(struct portblk *share, struct rand *random, uint32_t address,
-	uint32_t subscriber, uint32_t now, uint32_t *number);
+// Whether the block at a place of the pool is this share's and free.
+static inline bool portblk_is_free(const struct portblk *share, uint32_t entry)
+{
+	return share->free[entry / 64] >> (entry % 64) & 1;
+}
+
+// Gives a free block to a subscriber. All its ports are free then, but for those that are reserved for
+// the whole pool. Returns its number, or 0 if too many are granted.
+uint32_t portblk_grant(struct portblk *share, uint32_t entry, uint32_t subscriber, uint32_t now);
 
 // Takes a free block out until a tick, because its ports were in use before the share was made. Called
 // before any worker has the share. Where there is no room to remember it, the whole share waits.
@@ -88,10 +99,20 @@ void portblk_rest(struct portblk *share, uint32_t entry, uint32_t until);
 // Undoes a grant that could not be recorded, or ends a rest: the block is free again.
 void portblk_release(struct portblk *share, uint32_t number);
 
+enum parity { PARITY_EVEN, PARITY_ODD, PARITY_ANY };
+
 // Finds a random port of a granted block that is free at `now`. Returns its place in slot[], or
 // UINT32_MAX if there is none.
 uint32_t portblk_pick_port(const struct portblk *share, struct rand *random, uint32_t number,
-	enum l4 l4, uint32_t now);
+	enum l4 l4, enum parity parity, uint32_t now);
+
+// Whether a port may be given out at `now`.
+static inline bool slot_is_free(uint32_t slot, uint32_t now)
+{
+	if (!slot)
+		return true;
+	return slot != PORT_RESERVED && slot & PORT_HELD && (slot & ~PORT_HELD) <= now;
+}
 
 // What the ports of a block are.
 static inline uint32_t block_number_of_address(const struct portblk *share, const struct block *b)

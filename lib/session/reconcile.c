@@ -71,8 +71,9 @@ static void reserve_again(struct nat *nat, struct portblk *share, uint32_t numbe
 
 		for (enum l4 l4 = 0; l4 < L4_COUNT; l4++) {
 			uint32_t *slot = &share->slot[block_slot(share, number, l4, port)];
-			bool wanted = static_by_outside(
-				&nat->snapshot->statics, outside, l4_protocol(l4), port);
+			bool wanted = port_set_has(&share->pool->reserved, port) ||
+				static_by_outside(
+					&nat->snapshot->statics, outside, l4_protocol(l4), port);
 
 			if (wanted && slot_mapping(*slot))
 				mapping_end(nat, *slot, true, now);

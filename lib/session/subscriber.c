@@ -63,7 +63,8 @@ uint32_t subscriber_add(struct subscriber_table *table, const struct subkey *key
 		number = table->fresh++;
 	else
 		return 0;
-	table->subscriber[number] = (struct subscriber){.key = *key, .policy = policy};
+	table->subscriber[number] =
+		(struct subscriber){.key = *key, .policy = policy, .tokens = UINT32_MAX};
 	index_add(&table->by_key, hash(table, key), number);
 	table->used++;
 	return number;

@@ -13,12 +13,14 @@ struct subscriber {
 	struct subkey key;
 	rte_be32_t outside;   // its paired outside address (RFC 6888 REQ-2), once it has a block
 	uint32_t first_block; // of its port blocks, newest first; 0: none
-	uint16_t blocks;
+	uint8_t blocks;
 	uint8_t policy;           // slot
 	bool marked;              // has ACL rules
-	uint32_t ports[L4_COUNT]; // of its blocks, in use
+	uint16_t ports[L4_COUNT]; // of its blocks, in use
 	uint32_t mappings;        // static ones included
 	uint32_t sessions;
+	uint32_t tokens;    // of its mapping rate (grant.c), as they were
+	uint32_t tokens_at; // at this tick
 	union {
 		uint64_t refused; // packets that found no port
 		uint32_t next_free;

@@ -2,6 +2,9 @@
 
 #include "session/track.h"
 
+#include "base/clock.h"
+#include "session/grant.h"
+
 // The shorter time that a policy may set for a destination port (RFC 4787 REQ-5a).
 static uint32_t port_timeout(const struct nat_policy *policy, uint8_t protocol,
 	rte_be16_t remote_port, uint32_t otherwise)
@@ -299,6 +302,7 @@ void track_expire(struct nat *nat, uint32_t number, uint32_t now)
 	struct session *s = &nat->sessions.session[number];
 	struct mapping *m = &nat->bib.mapping[s->mapping];
 	uint32_t others = m->sessions - 1u;
+	bool reuse;
 
 	if ((int32_t)(nat_session_due(nat, s) - now) > 0) {
 		session_arm(nat, number);
@@ -310,8 +314,11 @@ void track_expire(struct nat *nat, uint32_t number, uint32_t now)
 	// strangers do not keep a mapping that nobody gave them (RFC 4787 REQ-6, RFC 7857 section 7)
 	if (!(m->flags & MAPPING_STATIC))
 		others -= m->unanswered - is_unanswered(s);
+	reuse = !(m->flags & MAPPING_REST) && !m->unanswered;
 	if (others)
 		track_end(nat, number);
+	else if (!reuse && !grant_may_rest(nat, m, now))
+		wheel_set(&nat->wheel, handle_make(HANDLE_SESSION, number), now + TICKS_A_SECOND);
 	else
-		mapping_end(nat, s->mapping, !(m->flags & MAPPING_REST) && !m->unanswered, now);
+		mapping_end(nat, s->mapping, reuse, now);
 }

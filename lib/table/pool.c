@@ -2,6 +2,8 @@
 
 #include "table/pool.h"
 
+#include "base/bits.h"
+
 #include <rte_malloc.h>
 
 #include <stdlib.h>
@@ -56,24 +58,34 @@ static unsigned deal(const struct pool *pool, uint32_t number, uint32_t block)
 	return (number + block) % pool->workers;
 }
 
-struct pool *pool_new(
-	const struct pool_range *range, unsigned ranges, unsigned block_bits, unsigned workers)
+void pool_reserve(struct port_set *set, const struct pool_ports *range, unsigned ranges)
+{
+	memset(set, 0, sizeof(*set));
+	memset(set, UINT8_MAX, POOL_FIRST_PORT / 8);
+	for (unsigned i = 0; i < ranges; i++) {
+		for (uint32_t port = range[i].lower; port <= range[i].upper; port++)
+			set->word[port / 64] |= bit(port % 64);
+	}
+}
+
+struct pool *pool_new(const struct pool_setup *setup)
 {
 	struct pool *pool = calloc(1, sizeof(*pool));
 	uint32_t blocks;
 
 	if (!pool)
 		return NULL;
-	pool->block_bits = (uint8_t)block_bits;
-	pool->workers = (uint8_t)workers;
-	pool->ranges = ranges;
-	pool->range = calloc(ranges, sizeof(*range));
+	pool->block_bits = (uint8_t)setup->block_bits;
+	pool->workers = (uint8_t)setup->workers;
+	pool->ranges = setup->ranges;
+	pool_reserve(&pool->reserved, setup->reserved, setup->n_reserved);
+	pool->range = calloc(setup->ranges, sizeof(*pool->range));
 	if (!pool->range)
 		goto fail;
-	for (unsigned i = 0; i < ranges; i++) {
-		pool->range[i] = range[i];
+	for (unsigned i = 0; i < setup->ranges; i++) {
+		pool->range[i] = setup->range[i];
 		pool->range[i].number = pool->addresses;
-		pool->addresses += range[i].last - range[i].first + 1;
+		pool->addresses += setup->range[i].last - setup->range[i].first + 1;
 	}
 	blocks = pool_blocks_an_address(pool);
 	pool->entry = rte_malloc("pool", (size_t)pool->addresses * blocks * sizeof(*pool->entry),
@@ -100,16 +112,20 @@ void pool_free(struct pool *pool)
 	free(pool);
 }
 
-bool pool_same(const struct pool *pool, const struct pool_range *range, unsigned ranges,
-	unsigned block_bits, unsigned workers)
+bool pool_same(const struct pool *pool, const struct pool_setup *setup)
 {
-	if (pool->block_bits != block_bits || pool->workers != workers || pool->ranges != ranges)
+	struct port_set reserved;
+
+	if (pool->block_bits != setup->block_bits || pool->workers != setup->workers ||
+		pool->ranges != setup->ranges)
 		return false;
-	for (unsigned i = 0; i < ranges; i++) {
-		if (pool->range[i].first != range[i].first || pool->range[i].last != range[i].last)
+	for (unsigned i = 0; i < setup->ranges; i++) {
+		if (pool->range[i].first != setup->range[i].first ||
+			pool->range[i].last != setup->range[i].last)
 			return false;
 	}
-	return true;
+	pool_reserve(&reserved, setup->reserved, setup->n_reserved);
+	return !memcmp(&reserved, &pool->reserved, sizeof(reserved));
 }
 
 uint32_t pool_number(const struct pool *pool, uint32_t address)

@@ -16,8 +16,9 @@
 //	+---------+-------------------------+
 //
 // The control thread makes a pool and deals its blocks to the workers; from then on only the owner
-// writes an entry. A pool outlives a reload of the configuration as long as its ranges, block size
-// and number of workers stay the same.
+// writes an entry. A pool outlives a reload of the configuration as long as its setup stays the same.
+//
+// Some ports are reserved: none of them is ever handed out, on any address of the pool.
 
 #include <rte_byteorder.h>
 
@@ -37,6 +38,16 @@ struct pool_range {
 	uint32_t number; // of the first address, counted through the whole pool
 };
 
+struct pool_ports {
+	uint16_t lower; // host order
+	uint16_t upper;
+};
+
+// One bit for each port.
+struct port_set {
+	uint64_t word[65536 / 64];
+};
+
 struct pool {
 	uint8_t block_bits;
 	uint8_t workers;
@@ -44,17 +55,33 @@ struct pool {
 	unsigned ranges;
 	struct pool_range *range;
 	_Atomic uint32_t *entry;
+	struct port_set reserved; // system ports among them
 };
 
-// Makes a pool over `ranges` ascending, disjoint ranges (copied; `number` is filled in) and deals
-// its blocks. Returns NULL if memory runs out.
-struct pool *pool_new(
-	const struct pool_range *range, unsigned ranges, unsigned block_bits, unsigned workers);
+// What a pool is made of. All is copied.
+struct pool_setup {
+	const struct pool_range *range; // ascending and disjoint; `number` is not read
+	unsigned ranges;
+	const struct pool_ports *reserved; // besides the system ports, in any order
+	unsigned n_reserved;
+	unsigned block_bits;
+	unsigned workers;
+};
+
+// Makes a pool and deals its blocks. Returns NULL if memory runs out.
+struct pool *pool_new(const struct pool_setup *setup);
 void pool_free(struct pool *pool);
 
-// Whether a pool made from these would deal out the same blocks to the same workers.
-bool pool_same(const struct pool *pool, const struct pool_range *range, unsigned ranges,
-	unsigned block_bits, unsigned workers);
+// Whether a pool made from this would deal out the same ports to the same workers.
+bool pool_same(const struct pool *pool, const struct pool_setup *setup);
+
+// Makes the set of ports that are never handed out.
+void pool_reserve(struct port_set *set, const struct pool_ports *range, unsigned ranges);
+
+static inline bool port_set_has(const struct port_set *set, uint16_t port)
+{
+	return set->word[port / 64] >> (port % 64) & 1;
+}
 
 static inline uint32_t pool_blocks_an_address(const struct pool *pool)
 {

@@ -81,6 +81,8 @@ struct timers {
 	uint32_t icmp;
 	uint32_t hold_down;
 	uint32_t port_set; // an empty port block is given back after this
+	uint32_t
+		port_set_active; // after this a block gives no new mappings; UINT32_MAX: it goes on
 };
 
 // What of the remote end a mapping stands for (RFC 4787 section 4.1; RFC 8512 mapping-type).
@@ -105,6 +107,21 @@ struct port_timeout {
 
 struct portblk;
 
+// Where a subscriber's further port blocks come from (RFC 8512 address-allocation-type).
+enum pooling {
+	POOLING_PAIRED,      // all of one address (RFC 4787 REQ-2)
+	POOLING_SOFT_PAIRED, // the same, while it has any (RFC 7857 section 4)
+	POOLING_ROUND_ROBIN, // each of the next address in turn
+	POOLING_ARBITRARY,   // each of an address drawn at random
+};
+
+// Which port of a block a mapping gets (RFC 8512 port-allocation-type).
+enum port_choice {
+	PORT_RANDOM,      // RFC 6056
+	PORT_PRESERVED,   // the inside port if it can be had, else a random one (RFC 4787 REQ-3)
+	PORT_PARITY_KEPT, // a random one, even for even and odd for odd (RFC 4787 REQ-4)
+};
+
 // One `policy` of one NAT instance (RFC 8512). It keeps its slot over reloads as long as its pool stays
 // the same; a policy with another pool is another policy.
 struct nat_policy {
@@ -118,11 +135,16 @@ struct nat_policy {
 	bool inbound_refresh;    // what comes in keeps a UDP mapping too (RFC 4787 REQ-6a)
 	struct behaviour behaviour;
 	bool protocol[POLICY_PROTOCOLS]; // by enum l4: whether it is translated
+	uint8_t pooling;                 // enum pooling
+	uint8_t port_choice;             // enum port_choice
 	uint8_t max_blocks;
 	uint32_t port_limit[POLICY_PROTOCOLS]; // ports a subscriber may have; UINT32_MAX: no limit
 	uint32_t port_limit_all;
 	uint32_t mapping_sessions; // that a mapping may have
 	uint32_t subscriber_sessions;
+	uint32_t mapping_rate;  // new mappings a second and subscriber; 0: no limit
+	uint32_t mapping_burst; // and how many at once
+	uint32_t hold_down_max; // ports that may rest at one time, by worker; UINT32_MAX: no limit
 	unsigned matches;
 	struct ipprefix *match; // inside sources this policy serves
 	struct timers timers;

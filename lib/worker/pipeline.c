@@ -3,8 +3,22 @@
 // The way of a packet, from received burst to transmit queue: the table of contents of the packet tower.
 
 #include "net/hdr.h"
+#include "net/icmp.h"
 #include "worker/stages.h"
 #include "xlate/xlate.h"
+
+// Tells the senders of those of the mask that were refused a mapping or session. Host unreachable is a soft
+// error, which ends no connection (RFC 6888 REQ-11b).
+static void tell_refused(struct worker *w, struct burst *b, uint64_t mask)
+{
+	unsigned i;
+
+	for (uint64_t todo = mask & ~b->live; bit_take(&todo, &i);) {
+		if (b->mbuf[i] && verdict_is_refusal(b->verdict[i]))
+			classify_refuse(
+				w, b, i, b->verdict[i], ICMP_UNREACHABLE, ICMP_HOST_UNREACHABLE, 0);
+	}
+}
 
 // From inside: whose is it, may it pass, is it the first of its kind, then change the source.
 // Returns those that go on to an outside address.
@@ -25,6 +39,8 @@ static uint64_t go_out(struct worker *w, struct burst *b, struct ways ways)
 	if (unlikely(plain & b->live & ~found))
 		found |= nat44_open(&w->nat, b, plain & b->live & ~found, w->now);
 	pass = nat44_track(&w->nat, b, found & ~errors, true, w->now) | (found & errors);
+	if (unlikely(plain & ~b->live))
+		tell_refused(w, b, plain);
 	pass = classify_size(w, b, pass & ~ways.hairpin, 0) | (pass & ways.hairpin);
 	nat44_translate_out(&w->nat, b, pass & ~errors);
 	for (uint64_t todo = pass & errors; bit_take(&todo, &i);)

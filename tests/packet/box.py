@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 
-from scapy.all import IP, Ether, IPv6, PcapReader, PcapWriter, conf
+from scapy.all import ICMP, IP, Ether, IPv6, PcapReader, PcapWriter, conf
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "netns"))
 import lab  # noqa: E402
@@ -27,6 +27,10 @@ from control import Control  # noqa: E402
 from wire import Wire  # noqa: E402
 
 conf.verb = 0
+# what has no room or no right to one more mapping or session: its sender is told
+REFUSALS = {f"drop-{reason}" for reason in (
+    "mapping-rate", "quota", "block-limit", "pool", "hold-down", "subscriber-memory", "mapping-memory",
+    "session-memory", "session-limit", "block-memory", "log-full")}
 CHUNK = 64  # packets on their way at one time: less than any queue holds
 
 
@@ -205,6 +209,13 @@ class Box(lab.Lab):
         """Sends from inside what must come back inside."""
         self.tx_inside(packet, "nat44-hairpin")
         return self.rx_inside()
+
+    def refused(self, packet, verdict):
+        """Sends from inside what finds no port: it is dropped, and its sender told so (RFC 6888 REQ-11)."""
+        self.tx_inside(packet, verdict)
+        error = self.rx_inside()
+        assert (error[ICMP].type, error[ICMP].code) == (3, 1) and error.dst == packet.src
+        assert bytes(error[ICMP].payload)[:28] == bytes(packet)[:28]
 
     # the frame of a case
 

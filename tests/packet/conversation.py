@@ -3,6 +3,8 @@
 it: packet by packet, each checked for what must have changed on the way."""
 from scapy.all import ICMP, IP, TCP, UDP
 
+from box import REFUSALS
+
 
 class Conversation:
     """`send` goes out, `answer` comes back. The first packet out shows the outside endpoint; from then on it
@@ -21,6 +23,8 @@ class Conversation:
         raise NotImplementedError
 
     def send(self, verdict="nat44-out", **fields):
+        if verdict in REFUSALS:
+            return self.box.refused(self.outward(**fields), verdict)
         self.box.tx_inside(self.outward(**fields), verdict)
         if verdict != "nat44-out":
             return None

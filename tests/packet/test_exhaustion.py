@@ -142,7 +142,7 @@ def test_session_memory(fresh):
     flow = Tcp(box, host=host, remote=remotes[0])
     flow.open()
     assert set(flood(box, [syn(host, remote, 1000) for remote in remotes[1:]])) == {flow.outside}
-    box.tx_inside(syn(host, box.remote(), 1000), "drop-session-memory")
+    box.refused(syn(host, box.remote(), 1000), "drop-session-memory")
     late = Tcp(box)
     late.send("S", verdict="drop-session-memory")
     Ping(box).send(verdict="drop-session-memory")

@@ -273,6 +273,8 @@ def test_mapping_sessions(fresh):
     box.tx_inside(syns, {"nat44-out": 3, "drop-session-limit": 2})
     for _ in range(3):
         box.rx_outside()
+    for _ in range(2):
+        assert box.rx_inside()[ICMP].code == 1
     box.back(segment("tcp", remote, 80, outside, port))
     outside, port = opened(box, "udp", host, remote)
     for _ in range(20):
@@ -289,6 +291,8 @@ def test_subscriber_sessions(fresh):
         box.tx_inside(syns, {"nat44-out": 10, "drop-session-limit": 2})
         for _ in range(10):
             box.rx_outside()
+        for _ in range(2):
+            assert box.rx_inside()[ICMP].code == 1
         box.out(segment("udp", host, 1000, box.remote(), 53))
         assert next(s for s in box.subscribers() if s["address"] == f"{host}/32")["tcp-ports"] == 10
 
@@ -303,6 +307,8 @@ def test_session_memory(fresh):
     box.tx_inside(rest, {"nat44-out": 1023, "drop-session-memory": 7})
     for _ in range(1023):
         box.rx_outside()
+    for _ in range(7):
+        assert box.rx_inside()[ICMP].code == 1
     box.back(segment("udp", remote, 53, outside, port))
     box.advance(301)
     opened(box, "udp", host, remote)

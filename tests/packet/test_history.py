@@ -55,7 +55,7 @@ def test_restart_lets_ports_rest(fresh):
     restart(box, **SMALL, more=FILE)
     after = ports_given(box, BLOCKS - 3)
     assert not set(before) & set(after)
-    box.tx_inside(packet(box.host()), "drop-pool")
+    box.refused(packet(box.host()), "drop-pool")
     box.advance(121)
     assert sorted(ports_given(box, 3)) == sorted(before)
 
@@ -70,7 +70,7 @@ def test_crash_lets_ports_rest(fresh):
     restart(box, **SMALL, more=FILE)
     after = ports_given(box, BLOCKS - 3)
     assert not set(before) & set(after)
-    box.tx_inside(packet(box.host()), "drop-pool")
+    box.refused(packet(box.host()), "drop-pool")
     box.advance(121)
     assert sorted(ports_given(box, 3)) == sorted(before)
 
@@ -101,9 +101,9 @@ def test_no_file_no_memory(fresh):
     waiting = {**SMALL, "policy": {**SMALL["policy"], "homeport:hold-down-at-start": True}}
     restart(box, **waiting)
     host = box.host()
-    box.tx_inside(packet(host), "drop-hold-down")
+    box.refused(packet(host), "drop-hold-down")
     box.advance(118)
-    box.tx_inside(packet(host), "drop-hold-down")
+    box.refused(packet(host), "drop-hold-down")
     box.advance(3)
     box.out(packet(host))
 

@@ -71,6 +71,7 @@ static struct timers default_timers(void)
 		.icmp = 60 * TICKS_A_SECOND,
 		.hold_down = 120 * TICKS_A_SECOND,
 		.port_set = 120 * TICKS_A_SECOND,
+		.port_set_active = UINT32_MAX,
 	};
 }
 
@@ -159,7 +160,14 @@ static void add_policy(struct world *world, const struct world_setup *setup)
 	uint32_t size;
 
 	need(policy, "policy");
-	world->pool = pool_new(&range, 1, setup->block_bits, setup->workers);
+	world->pool = pool_new(&(struct pool_setup){
+		.range = &range,
+		.ranges = 1,
+		.reserved = setup->reserved,
+		.n_reserved = setup->n_reserved,
+		.block_bits = setup->block_bits,
+		.workers = setup->workers,
+	});
 	need(world->pool, "pool");
 	size = portblk_size(world->pool, setup->size.blocks);
 	*policy = (struct nat_policy){
@@ -173,6 +181,7 @@ static void add_policy(struct world *world, const struct world_setup *setup)
 		.answer_syns = true,
 		.mapping_sessions = UINT16_MAX,
 		.subscriber_sessions = UINT32_MAX,
+		.hold_down_max = UINT32_MAX,
 		.matches = 1,
 		.timers = setup->timers.udp ? setup->timers : default_timers(),
 		.pool = world->pool,

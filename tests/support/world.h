@@ -19,6 +19,8 @@ struct world_setup {
 	unsigned max_blocks;
 	uint32_t pool_first; // host order
 	uint32_t pool_last;
+	const struct pool_ports *reserved;
+	unsigned n_reserved;
 	uint32_t mbufs;
 	struct timers timers; // all zero: the defaults of the RFCs
 	bool hairpinning;
