@@ -173,6 +173,7 @@ static void add_policy(struct world *world, const struct world_setup *setup)
 	*policy = (struct nat_policy){
 		.instance_id = 1,
 		.policy_id = 1,
+		.behaviour = setup->behaviour,
 		.hairpinning = setup->hairpinning,
 		.protocol = {true, true, true},
 		.max_blocks = (uint8_t)setup->max_blocks,
@@ -315,6 +316,73 @@ void world_receive(struct world *world, unsigned iface, struct rte_mbuf *mbuf)
 	w->burst.n = 1;
 	w->burst.mbuf[0] = mbuf;
 	pipeline_run(w, &w->burst, iface);
+}
+
+// The packets in the rings of one worker. Returns whether there were any.
+static bool run_rings(struct worker *w)
+{
+	struct burst *b = &w->burst;
+	bool any = false;
+
+	for (unsigned from = 0; from < w->dataplane->workers; from++) {
+		if (!w->from[from])
+			continue;
+		b->n = rte_ring_sc_dequeue_burst(w->from[from], (void **)b->mbuf, BURST_MAX, NULL);
+		if (b->n) {
+			pipeline_resume(w, b);
+			any = true;
+		}
+	}
+	return any;
+}
+
+void world_carry(struct world *world, unsigned worker, unsigned iface, struct rte_mbuf *mbuf)
+{
+	struct dataplane *d = &world->dataplane;
+	struct worker *w = d->worker[worker];
+	bool any;
+
+	w->burst.n = 1;
+	w->burst.mbuf[0] = mbuf;
+	pipeline_run(w, &w->burst, iface);
+	do {
+		any = false;
+		for (unsigned i = 0; i < d->workers; i++)
+			any |= run_rings(d->worker[i]);
+	} while (any);
+}
+
+void world_pass(struct world *world, uint32_t now)
+{
+	for (unsigned i = 0; i < world->dataplane.workers; i++) {
+		struct worker *w = world->dataplane.worker[i];
+		struct msg msgs[16];
+
+		w->now = now;
+		while (nat_expire(&w->nat, now, 64))
+			;
+		// nobody listens to what becomes of port blocks
+		while (channel_hear(&w->channel, msgs, 16))
+			;
+	}
+}
+
+uint64_t world_verdicts(const struct world *world, enum verdict verdict)
+{
+	uint64_t total = 0;
+
+	for (unsigned i = 0; i < world->dataplane.workers; i++)
+		total += world->dataplane.worker[i]->stats.verdict[verdict];
+	return total;
+}
+
+uint64_t world_received(const struct world *world)
+{
+	uint64_t total = 0;
+
+	for (unsigned i = 0; i < world->dataplane.workers; i++)
+		total += world->dataplane.worker[i]->stats.received;
+	return total;
 }
 
 struct rte_mbuf *world_sent(struct world *world, unsigned worker, unsigned iface)

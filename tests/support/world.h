@@ -23,6 +23,7 @@ struct world_setup {
 	unsigned n_reserved;
 	uint32_t mbufs;
 	struct timers timers; // all zero: the defaults of the RFCs
+	struct behaviour behaviour;
 	bool hairpinning;
 	uint16_t mtu;
 	const struct static_mapping *statics;
@@ -56,6 +57,16 @@ struct rte_mbuf *world_frame(struct world *world, unsigned iface, const void *ip
 
 // Runs one packet through worker 0 as received on an interface.
 void world_receive(struct world *world, unsigned iface, struct rte_mbuf *mbuf);
+
+// Runs one packet through any worker, and what other workers are handed then, until nothing is on its way.
+void world_carry(struct world *world, unsigned worker, unsigned iface, struct rte_mbuf *mbuf);
+
+// Moves the clock: every worker ends what has run out by then.
+void world_pass(struct world *world, uint32_t now);
+
+// How many packets had this verdict, or were received, at all workers together.
+uint64_t world_verdicts(const struct world *world, enum verdict verdict);
+uint64_t world_received(const struct world *world);
 
 // Takes the oldest frame that worker `worker` would send by an interface, or NULL.
 struct rte_mbuf *world_sent(struct world *world, unsigned worker, unsigned iface);
