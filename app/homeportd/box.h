@@ -60,7 +60,7 @@ struct box {
 int eal_start(const struct config *config, struct err *err);
 
 // What a worker's tables are made for.
-struct nat_size eal_nat_size(const struct config *config);
+struct worker_size eal_worker_size(const struct config *config);
 uint32_t eal_port_sets(const struct config *config);
 
 // loop.c: the control thread at work.

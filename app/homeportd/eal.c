@@ -27,14 +27,24 @@ static uint32_t share(uint32_t all, unsigned workers)
 	return (uint32_t)div_round_up(all, workers);
 }
 
-struct nat_size eal_nat_size(const struct config *config)
+struct worker_size eal_worker_size(const struct config *config)
 {
 	const struct config_platform *p = &config->platform;
 
-	return (struct nat_size){
-		.mappings = share(p->max_mappings, p->workers),
-		.sessions = share(p->max_sessions, p->workers),
-		.subscribers = share(p->max_subscribers, p->workers),
+	return (struct worker_size){
+		.nat =
+			{
+				.mappings = share(p->max_mappings, p->workers),
+				.sessions = share(p->max_sessions, p->workers),
+				.subscribers = share(p->max_subscribers, p->workers),
+			},
+		.datagrams =
+			{
+				.datagrams = share(p->max_datagrams, p->workers),
+				.waiting = share(p->max_waiting_fragments, p->workers),
+				.fragments_each = p->max_fragments_each,
+				.each_source = p->max_datagrams_each_source,
+			},
 	};
 }
 
@@ -60,10 +70,10 @@ static uint64_t policy_bytes(const struct config *config, const struct config_po
 static uint64_t bytes_needed(const struct config *config)
 {
 	const struct config_platform *p = &config->platform;
-	struct nat_size size = eal_nat_size(config);
+	struct worker_size size = eal_worker_size(config);
 	uint64_t bytes = SLACK + 2 * FIB_SIZE;
 
-	bytes += p->workers * (nat_bytes(&size) + sizeof(struct worker) + MIB);
+	bytes += p->workers * worker_bytes(&size);
 	bytes += p->workers * held_bytes(share(p->max_held_syns, p->workers));
 	bytes += (uint64_t)p->packet_buffers * BUFFER_SIZE;
 	for (unsigned i = 0; i < config->instances; i++) {

@@ -208,7 +208,7 @@ static int watch_signals(struct box *box)
 }
 
 // Whether no packet is on its way anywhere: workers found nothing for a while, the rings between them are
-// empty, and nothing waits for a neighbour. The sum of what they did tells whether it stayed so.
+// empty, and nothing waits for a neighbour or for the rest of a datagram. The sum of what they did tells whether it stayed so.
 static bool is_idle(const struct box *box, uint64_t *done)
 {
 	const struct dataplane *d = &box->dataplane;
@@ -218,6 +218,8 @@ static bool is_idle(const struct box *box, uint64_t *done)
 		const struct worker *w = d->worker[i];
 
 		if (!atomic_load_explicit(&w->idle, memory_order_acquire))
+			return false;
+		if (stat_read(&w->datagrams.waiting))
 			return false;
 		for (unsigned k = 0; k < d->workers; k++) {
 			if (w->from[k] && !rte_ring_empty(w->from[k]))

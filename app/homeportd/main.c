@@ -197,7 +197,7 @@ static int make_control(struct box *box, struct err *err)
 
 static int make_workers(struct box *box, struct err *err)
 {
-	struct nat_size size = eal_nat_size(box->config);
+	struct worker_size size = eal_worker_size(box->config);
 
 	for (unsigned i = 0; i < box->dataplane.workers; i++) {
 		box->dataplane.worker[i] = worker_new(&box->dataplane, i, &size, clock_tick());

@@ -74,6 +74,7 @@ static int add_iface(struct snapshot *s, const struct config_iface *from, unsign
 		.realm = from->realm,
 		.enabled = from->enabled,
 		.promiscuous = from->promiscuous,
+		.icmp_errors = from->icmp_errors,
 		.vlan = from->vlan,
 		.mtu = from->mtu,
 		.addrs = from->addrs,
@@ -149,7 +150,7 @@ unsigned build_nexthop(struct snapshot *s, struct nexthop nexthop)
 static int add_networks(struct snapshot *s, unsigned number)
 {
 	const struct iface *iface = &s->iface[number];
-	unsigned local, connected, nowhere;
+	unsigned local, connected, nobody;
 	int rc = 0;
 
 	local = build_nexthop(s, (struct nexthop){.kind = NEXTHOP_LOCAL, .iface = (uint8_t)number});
@@ -159,7 +160,7 @@ static int add_networks(struct snapshot *s, unsigned number)
 			.realm = iface->realm,
 			.mtu = iface->mtu,
 			.neighbour = NEIGHBOUR_NONE});
-	nowhere = build_nexthop(s, (struct nexthop){.kind = NEXTHOP_BLACKHOLE});
+	nobody = build_nexthop(s, (struct nexthop){.kind = NEXTHOP_BROADCAST});
 	for (unsigned i = 0; i < iface->addrs && rc >= 0; i++) {
 		uint32_t address = rte_be_to_cpu_32(ipaddr_be32(&iface->addr[i].addr));
 		unsigned len = iface->addr[i].len;
@@ -169,9 +170,9 @@ static int add_networks(struct snapshot *s, unsigned number)
 			continue;
 		rc = snapshot_add_route(s, address & ~hosts, len, connected);
 		if (len < 31 && rc >= 0)
-			rc = snapshot_add_route(s, address & ~hosts, 32, nowhere);
+			rc = snapshot_add_route(s, address & ~hosts, 32, nobody);
 		if (len < 31 && rc >= 0)
-			rc = snapshot_add_route(s, address | hosts, 32, nowhere);
+			rc = snapshot_add_route(s, address | hosts, 32, nobody);
 		if (rc >= 0)
 			rc = snapshot_add_route(s, address, 32, local);
 	}

@@ -152,6 +152,8 @@ static struct timers make_timers(const struct config_policy *from)
 		.tcp_idle = from->tcp_idle_timeout * TICKS_A_SECOND,
 		.tcp_trans_open = from->tcp_trans_open_timeout * TICKS_A_SECOND,
 		.tcp_trans_close = from->tcp_trans_close_timeout * TICKS_A_SECOND,
+		.dccp_idle = from->dccp_idle_timeout * TICKS_A_SECOND,
+		.dccp_trans = from->dccp_trans_timeout * TICKS_A_SECOND,
 		.tcp_in_syn = from->tcp_in_syn_timeout * TICKS_A_SECOND,
 		.icmp = from->icmp_timeout * TICKS_A_SECOND,
 		.hold_down = from->hold_down_timeout * TICKS_A_SECOND,
@@ -160,6 +162,23 @@ static struct timers make_timers(const struct config_policy *from)
 			? from->port_set_active_timeout * TICKS_A_SECOND
 			: UINT32_MAX,
 	};
+}
+
+static struct fragment_rules make_fragment_rules(const struct config_policy *from, unsigned workers)
+{
+	struct fragment_rules rules = {
+		.behavior = FRAGMENTS_OUT_OF_ORDER,
+		.limit = UINT32_MAX,
+		.ticks = from->fragment_timeout * TICKS_A_SECOND,
+	};
+
+	if (!strcmp(from->fragment_behavior, "drop-all"))
+		rules.behavior = FRAGMENTS_DROP;
+	else if (!strcmp(from->fragment_behavior, "in-order"))
+		rules.behavior = FRAGMENTS_IN_ORDER;
+	if (from->has_fragments_limit)
+		rules.limit = (uint32_t)div_round_up(from->fragments_limit, workers);
+	return rules;
 }
 
 static int copy_lists(struct nat_policy *policy, const struct config_policy *from)
@@ -223,7 +242,8 @@ static void set_limits(
 	policy->port_limit_all = UINT32_MAX;
 	for (enum l4 l4 = 0; l4 < L4_COUNT; l4++) {
 		policy->port_limit[l4] = UINT32_MAX;
-		policy->protocol[l4] = !from->protocols;
+		// DCCP is translated where it is asked for
+		policy->protocol[l4] = !from->protocols && l4 != L4_DCCP;
 	}
 	for (unsigned i = 0; i < from->protocols; i++)
 		policy->protocol[l4_of(from->protocol[i])] = true;
@@ -296,6 +316,8 @@ static int add_policy(struct snapshot *s, const struct config_instance *instance
 	policy->policy_id = from->id;
 	policy->hairpinning = from->hairpinning;
 	policy->hold_down_at_start = from->hold_down_at_start;
+	policy->mss = from->mss;
+	policy->fragments = make_fragment_rules(from, build->workers);
 	policy->max_blocks = from->max_port_sets;
 	policy->timers = make_timers(from);
 	set_limits(policy, from, build->workers);

@@ -260,6 +260,15 @@ static void check_routes(struct judge *j, const struct config *config)
 	}
 }
 
+static void check_fragments(struct judge *j, const struct config_platform *p)
+{
+	// a flood of fragments must leave buffers for the packets that are whole
+	if (p->max_waiting_fragments > p->packet_buffers / 2)
+		judge_fault(j, p->node, "fragments/max-waiting",
+			"%u. Allowed: up to %u, half of packet-buffers", p->max_waiting_fragments,
+			p->packet_buffers / 2);
+}
+
 static void check_platform(struct judge *j, const struct config *config)
 {
 	// what the configuration says elsewhere, or what must stay as it is
@@ -330,6 +339,7 @@ unsigned check_config(
 	check_routes(&judge, config);
 	check_nat(&judge, config);
 	check_platform(&judge, config);
+	check_fragments(&judge, &config->platform);
 	check_upstreams(&judge, config);
 	check_accepts(&judge, config);
 	return judge.faults;

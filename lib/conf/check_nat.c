@@ -28,8 +28,12 @@ static void check_timers(struct judge *j, const struct config_policy *p)
 	check_seconds(j, p, "timers/tcp-trans-open-timeout", p->tcp_trans_open_timeout, 4);
 	check_seconds(j, p, "timers/tcp-trans-close-timeout", p->tcp_trans_close_timeout, 4);
 	check_seconds(j, p, "timers/tcp-in-syn-timeout", p->tcp_in_syn_timeout, 6);
+	// RFC 5597 REQ-5
+	check_seconds(j, p, "homeport:dccp-idle-timeout", p->dccp_idle_timeout, 7440);
+	check_seconds(j, p, "homeport:dccp-trans-timeout", p->dccp_trans_timeout, 240);
 	check_seconds(j, p, "timers/icmp-timeout", p->icmp_timeout, 60);
 	check_seconds(j, p, "timers/hold-down-timeout", p->hold_down_timeout, 0);
+	check_seconds(j, p, "timers/fragment-min-timeout", p->fragment_timeout, 2);
 	for (unsigned i = 0; i < p->port_timeouts; i++) {
 		const struct config_port_timeout *t = &p->port_timeout[i];
 		bool udp = t->protocol == PROTOCOL_UDP;
@@ -70,8 +74,8 @@ static void check_filtering(struct judge *j, const struct config_policy *p)
 		const struct config_filtering *f = &p->filtering[i];
 
 		if (l4_of(f->protocol) == L4_COUNT)
-			judge_fault(
-				j, f->node, "protocol-id", "%u. Allowed: 1, 6, 17", f->protocol);
+			judge_fault(j, f->node, "protocol-id", "%u. Allowed: 1, 6, 17, 33",
+				f->protocol);
 		if (dependence(f->type) < least)
 			judge_fault(j, f->node, "filtering-type",
 				"%s. Allowed with mapping-type %s: %s", f->type, mapping,
@@ -205,11 +209,10 @@ static void check_policy(
 		check_match(j, config, p, i);
 	for (unsigned i = 0; i < p->protocols; i++) {
 		if (l4_of(p->protocol[i]) == L4_COUNT)
-			judge_fault(j, p->node, "transport-protocols", "%u. Allowed: 1, 6, 17",
+			judge_fault(j, p->node, "transport-protocols", "%u. Allowed: 1, 6, 17, 33",
 				p->protocol[i]);
 	}
 	check_filtering(j, p);
-	check_choice(j, p->node, "fragment-behavior", p->fragment_behavior, "drop-all");
 	check_ports(j, config, p);
 	check_timers(j, p);
 	check_external(j, config, p);

@@ -30,7 +30,7 @@ static void check_quotas(struct judge *j, const struct config_policy *p)
 		const struct config_quota *q = &p->quota[i];
 
 		if (q->protocol && l4_of(q->protocol) == L4_COUNT)
-			judge_fault(j, q->node, "quota-type", "%u. Allowed: 0 (all), 1, 6, 17",
+			judge_fault(j, q->node, "quota-type", "%u. Allowed: 0 (all), 1, 6, 17, 33",
 				q->protocol);
 		if (!q->has_limit || !q->limit)
 			judge_fault(j, q->node, "port-limit", "%s. Allowed: 1 to 65535",

@@ -48,7 +48,7 @@ static void check_ports(struct judge *j, const struct config *config, const stru
 
 	if (s->has_protocol && l4_of(s->protocol) == L4_COUNT)
 		judge_fault(j, s->node, "transport-protocol",
-			"%u. Allowed: 1, 6, 17, or none: TCP and UDP where there are ports, else all",
+			"%u. Allowed: 1, 6, 17, 33, or none: TCP and UDP where there are ports, else all",
 			s->protocol);
 	if (!s->has_inside_ports && !s->has_outside_ports) {
 		if (check_is_in_pool(config, &s->outside))

@@ -40,6 +40,7 @@ struct config_iface {
 	bool mac_valid;
 	bool enabled;
 	bool promiscuous;
+	bool icmp_errors;
 	bool has_ipv4;
 	bool forwarding;
 	uint8_t realm; // enum realm; 0: not said
@@ -125,16 +126,22 @@ struct config_policy {
 	uint32_t tcp_trans_open_timeout;
 	uint32_t tcp_trans_close_timeout;
 	uint32_t tcp_in_syn_timeout;
+	uint32_t dccp_idle_timeout;
+	uint32_t dccp_trans_timeout;
 	uint32_t icmp_timeout;
 	uint32_t hold_down_timeout;
 	bool has_hold_down_max;
 	uint32_t hold_down_max;
+	uint32_t fragment_timeout;
 	unsigned port_timeouts;
 	struct config_port_timeout *port_timeout;
 	unsigned quotas;
 	struct config_quota *quota;
 	bool hairpinning;
 	bool hold_down_at_start;
+	bool has_fragments_limit;
+	uint32_t fragments_limit;
+	uint16_t mss; // 0: not clamped
 	uint8_t max_port_sets;
 	bool soft_pairing;
 	bool has_own_port_set_size; // homeport:port-set-size
@@ -243,6 +250,10 @@ struct config_platform {
 	uint32_t max_port_sets;
 	uint32_t max_neighbours;
 	uint32_t max_held_syns;
+	uint32_t max_datagrams; // fragmented, under way
+	uint32_t max_waiting_fragments;
+	uint16_t max_fragments_each;        // of one datagram
+	uint16_t max_datagrams_each_source; // on one worker
 };
 
 struct config {

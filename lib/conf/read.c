@@ -86,6 +86,7 @@ static void read_iface(
 	iface->host_device = tree_text(node, "host-device");
 	iface->enabled = tree_flag(node, "enabled", true);
 	iface->promiscuous = tree_flag(node, "promiscuous", false);
+	iface->icmp_errors = tree_flag(node, "icmp-errors", true);
 	iface->realm = read_realm(tree_text(node, "realm"));
 	iface->vlan = (uint16_t)tree_number(node, "vlan", 0);
 	iface->mac_text = tree_text(node, "mac-address");
@@ -167,10 +168,13 @@ static void read_timers(
 	policy->tcp_trans_open_timeout = tree_number(timers, "tcp-trans-open-timeout", 240);
 	policy->tcp_trans_close_timeout = tree_number(timers, "tcp-trans-close-timeout", 240);
 	policy->tcp_in_syn_timeout = tree_number(timers, "tcp-in-syn-timeout", 6);
+	policy->dccp_idle_timeout = tree_number(node, "dccp-idle-timeout", 7440);
+	policy->dccp_trans_timeout = tree_number(node, "dccp-trans-timeout", 240);
 	policy->icmp_timeout = tree_number(timers, "icmp-timeout", 60);
 	policy->hold_down_timeout = tree_number(timers, "hold-down-timeout", 120);
 	policy->has_hold_down_max = tree_child(timers, "hold-down-max") != NULL;
 	policy->hold_down_max = tree_number(timers, "hold-down-max", 0);
+	policy->fragment_timeout = tree_number(timers, "fragment-min-timeout", 2);
 	policy->port_timeout = list_new(config, timers, "per-port-timeout",
 		sizeof(*policy->port_timeout), &policy->port_timeouts);
 	for (const struct lyd_node *n = tree_child(timers, "per-port-timeout");
@@ -261,6 +265,9 @@ static void read_policy(
 	policy->fragment_behavior = tree_text(node, "fragment-behavior");
 	policy->external_iface =
 		tree_text(tree_child(node, "external-realm"), "external-interface");
+	policy->has_fragments_limit = tree_child(node, "fragments-limit") != NULL;
+	policy->fragments_limit = tree_number(node, "fragments-limit", 0);
+	policy->mss = (uint16_t)tree_number(node, "mss-limit", 0);
 	policy->hairpinning = tree_flag(node, "hairpinning", true);
 	policy->hold_down_at_start = tree_flag(node, "hold-down-at-start", false);
 	read_port_choice(config, node, policy);
@@ -434,6 +441,7 @@ static void read_accept(struct config *config, const struct lyd_node *node, stru
 static void read_platform(struct config *config, const struct lyd_node *node)
 {
 	struct config_platform *p = &config->platform;
+	const struct lyd_node *fragments = tree_child(node, "fragments");
 	unsigned i = 0;
 
 	p->node = node;
@@ -455,6 +463,11 @@ static void read_platform(struct config *config, const struct lyd_node *node)
 	p->max_port_sets = tree_number(node, "max-port-sets", 65536);
 	p->max_neighbours = tree_number(node, "max-neighbours", 4096);
 	p->max_held_syns = tree_number(node, "max-held-syns", 1024);
+	p->max_datagrams = tree_number(fragments, "max-datagrams", 4096);
+	p->max_waiting_fragments = tree_number(fragments, "max-waiting", 1024);
+	p->max_fragments_each = (uint16_t)tree_number(fragments, "max-each", 64);
+	p->max_datagrams_each_source =
+		(uint16_t)tree_number(fragments, "max-datagrams-each-source", 64);
 }
 
 static void read_homeport(const struct lyd_node *node, struct config *config)

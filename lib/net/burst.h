@@ -6,7 +6,8 @@
 // mask. A packet that meets its end is struck from `live` with a verdict, once.
 //
 // Addresses and ports are in network byte order as they stand in the packet after any change made
-// to it. For an ICMP query the identifier stands in both ports.
+// to it. For an ICMP query the identifier stands in both ports. A fragment has the ports of its
+// datagram, once they are known.
 
 #include "base/bits.h"
 #include "net/l4.h"
@@ -23,7 +24,14 @@ struct burst {
 	unsigned n;
 	uint64_t live;       // no verdict yet
 	uint64_t icmp_error; // translated by what they quote (RFC 5508 section 4)
-	uint64_t stateful;   // TCP and ICMP queries: more than a timer to keep
+	uint64_t stateful;   // TCP, ICMP queries, DCCP: more than a timer to keep
+	uint64_t fragments;  // of datagrams that are not here as a whole
+	uint64_t tails;      // of those, all but the first: without a transport header
+	uint64_t raw;        // of those, whose ports are not known yet
+	uint64_t loose;      // not atomic (RFC 6864): their identification means something
+	uint64_t syn;        // TCP segments with SYN
+	uint64_t options;    // with options in the IPv4 header
+	uint64_t slotless;   // a protocol without slots in port blocks (net/l4.h)
 	uint64_t marked;     // the mapping or subscriber found says to ask the ACL
 	uint64_t stale;      // the mapping found was not seen in this tick
 	uint64_t big;        // larger than the MTU of the interface they leave by
@@ -37,9 +45,10 @@ struct burst {
 	rte_be16_t dst_port[BURST_MAX];
 	uint32_t route[BURST_MAX];   // number of the nexthop
 	uint32_t mapping[BURST_MAX]; // number in the BIB; 0: none yet
+	rte_be16_t id[BURST_MAX];    // of a fragment: what its datagram is to have outside
 	uint8_t ihl[BURST_MAX];      // bytes of IPv4 header
 	uint8_t l4[BURST_MAX];       // enum l4; L4_COUNT: some other protocol
-	uint8_t flags[BURST_MAX];    // of TCP; for ICMP its type
+	uint8_t flags[BURST_MAX];    // of TCP; for ICMP its type; for DCCP that and one
 	uint8_t iface[BURST_MAX];    // that it came in by
 	uint8_t verdict[BURST_MAX];
 };

@@ -8,7 +8,20 @@
 
 #include <string.h>
 
+// in the second word of an IPv4 header
 #define MORE_FRAGMENTS_OR_OFFSET RTE_BE32(0x3fff)
+#define OFFSET                   RTE_BE32(0x1fff)
+#define DONT_FRAGMENT            RTE_BE32(0x4000)
+
+#define TCP_MIN     20
+#define TCP_SYN_BIT 0x02
+
+#define OPTION_END          0
+#define OPTION_NOP          1
+#define OPTION_LOOSE_ROUTE  131
+#define OPTION_STRICT_ROUTE 137
+
+#define DCCP_MIN 12 // with short sequence numbers
 
 static uint16_t load16(const uint8_t *p)
 {
@@ -26,18 +39,13 @@ static uint32_t load32(const uint8_t *p)
 	return v;
 }
 
-// What the first byte of an address says (RFC 6890, RFC 1812 section 5.3.7): 0/8 and 127/8 send nothing,
+// What the first byte of an address says (RFC 6890, RFC 1812 section 5.3.7): 0/8 and 127/8 are on no link,
 // 224/4 and above are nobody's own.
-static bool is_source(rte_be32_t address)
+static bool is_somebody(rte_be32_t address)
 {
 	uint8_t first = (uint8_t)address;
 
 	return (uint8_t)(first - 1) < 223 && first != 127;
-}
-
-static bool is_unicast(rte_be32_t address)
-{
-	return (uint8_t)address < 224;
 }
 
 // The sum over an ICMP message, across segments; a message that is whole and right gives 0xffff.
@@ -99,8 +107,18 @@ static inline void read_l4(struct burst *b, unsigned i, unsigned ihl, uint32_t r
 			burst_end(b, i, V_L4_SHORT);
 	} else if (kind == L4_TCP) {
 		b->stateful |= bit(i);
-		if (likely(room >= 20)) {
+		if (likely(room >= TCP_MIN)) {
 			b->flags[i] = l4[13];
+			b->syn |= (uint64_t)((l4[13] & TCP_SYN_BIT) != 0) << i;
+			read_ports(b, i, l4);
+		} else {
+			burst_end(b, i, V_L4_SHORT);
+		}
+	} else if (kind == L4_DCCP) {
+		b->stateful |= bit(i);
+		b->slotless |= bit(i);
+		if (room >= DCCP_MIN) {
+			b->flags[i] = (uint8_t)((l4[8] >> 1 & 0x0f) + 1);
 			read_ports(b, i, l4);
 		} else {
 			burst_end(b, i, V_L4_SHORT);
@@ -114,21 +132,64 @@ static inline void read_l4(struct burst *b, unsigned i, unsigned ihl, uint32_t r
 	}
 }
 
+// A fragment, whose ports are those of its datagram: who knows them fills them in.
+static void read_fragment(struct burst *b, unsigned i, uint32_t word)
+{
+	enum l4 kind = l4_of(b->ip[i][9]);
+
+	b->l4[i] = (uint8_t)kind;
+	b->flags[i] = 0;
+	b->src_port[i] = b->dst_port[i] = 0;
+	b->fragments |= bit(i);
+	b->raw |= bit(i);
+	b->loose |= bit(i);
+	if (word & OFFSET)
+		b->tails |= bit(i);
+	if (kind == L4_TCP || kind == L4_ICMP)
+		b->stateful |= bit(i);
+}
+
+bool hdr_read_first(struct burst *b, unsigned i)
+{
+	unsigned ihl = b->ihl[i];
+	uint32_t there = b->length[i] < b->room[i] ? b->length[i] : b->room[i];
+	uint32_t room = there - ihl;
+	const uint8_t *l4 = b->ip[i] + ihl;
+
+	if (b->l4[i] == L4_ICMP && room && icmp_is_error(l4[0])) {
+		burst_end(b, i, V_FRAGMENT_HEADER);
+		return false;
+	}
+	read_l4(b, i, ihl, room);
+	if (!(b->live & bit(i))) {
+		if (b->verdict[i] == V_L4_SHORT)
+			b->verdict[i] = V_FRAGMENT_HEADER;
+		return false;
+	}
+	if (b->l4[i] == L4_TCP && (l4[12] >> 4) * 4u > room) {
+		burst_end(b, i, V_FRAGMENT_HEADER);
+		return false;
+	}
+	return true;
+}
+
 // What is behind a header of any length that says nothing wrong about itself.
 static inline void read_addresses(struct burst *b, unsigned i, unsigned ihl, uint32_t room)
 {
 	const uint8_t *ip = b->ip[i];
 	rte_be32_t src = load32(ip + 12), dst = load32(ip + 16);
+	uint32_t word = load32(ip + 4);
 
 	b->src[i] = src;
 	b->dst[i] = dst;
 	b->ihl[i] = (uint8_t)ihl;
-	if (unlikely(!is_source(src)))
+	b->loose |= (uint64_t) !(word & DONT_FRAGMENT) << i;
+	if (unlikely(!is_somebody(src)))
 		burst_end(b, i, V_IP_SOURCE);
-	else if (unlikely(!is_unicast(dst)))
-		burst_end(b, i, V_MULTICAST);
-	else if (unlikely(load32(ip + 4) & MORE_FRAGMENTS_OR_OFFSET))
-		burst_end(b, i, V_FRAGMENT);
+	else if (unlikely(!is_somebody(dst)))
+		burst_end(b, i, (uint8_t)dst < 224 ? V_IP_DESTINATION : V_MULTICAST);
+	else if (unlikely(word & MORE_FRAGMENTS_OR_OFFSET))
+		read_fragment(b, i, word);
 	else
 		read_l4(b, i, ihl, room);
 }
@@ -156,6 +217,8 @@ static void read_slowly(struct burst *b, unsigned i)
 		burst_end(b, i, V_IP_CHECKSUM);
 	else
 		read_addresses(b, i, ihl, (length < room ? length : room) - ihl);
+	if (ihl > IPV4_MIN)
+		b->options |= bit(i);
 }
 
 // Nearly every packet: a header of 20 bytes, and all of it in the first segment.
@@ -186,8 +249,33 @@ void hdr_read(struct burst *b, uint64_t mask)
 
 	b->icmp_error = 0;
 	b->stateful = 0;
+	b->fragments = 0;
+	b->tails = 0;
+	b->raw = 0;
+	b->loose = 0;
+	b->syn = 0;
+	b->options = 0;
+	b->slotless = 0;
 	for (uint64_t todo = mask; bit_take(&todo, &i);)
 		read_ipv4(b, i);
+}
+
+bool hdr_has_source_route(const uint8_t *ip, unsigned ihl)
+{
+	for (unsigned at = IPV4_MIN, size; at < ihl && ip[at] != OPTION_END; at += size) {
+		if (ip[at] == OPTION_NOP) {
+			size = 1;
+			continue;
+		}
+		size = at + 1 < ihl ? ip[at + 1] : 0;
+		if (size < 2 || at + size > ihl)
+			return false;
+		// the pointer counts from one: behind the option's end the route has been followed
+		if ((ip[at] == OPTION_LOOSE_ROUTE || ip[at] == OPTION_STRICT_ROUTE) && size >= 3 &&
+			ip[at + 2] <= size)
+			return true;
+	}
+	return false;
 }
 
 void hdr_hop(struct burst *b, uint64_t mask)
@@ -227,6 +315,7 @@ bool hdr_quoted(const struct burst *b, unsigned i, struct quoted *q)
 	switch (q->proto) {
 	case L4_UDP:
 	case L4_TCP:
+	case L4_DCCP:
 		q->src_port = load16(q->l4);
 		q->dst_port = load16(q->l4 + 2);
 		return true;

@@ -20,8 +20,18 @@ enum icmp_type {
 };
 
 // Reads the IPv4 packets of `mask`, whose ip[] and room[] are set. Fills src, dst, ports, length, ihl, l4
-// and flags, `icmp_error` and `stateful`; ends what is malformed, a fragment, or not to be forwarded.
+// and flags, and all masks that tell of headers; ends what is malformed or not to be forwarded. What is
+// behind the IP header of a fragment is not read.
 void hdr_read(struct burst *b, uint64_t mask);
+
+// Reads the ports and flags of packet i, which is the first fragment of a datagram. Returns false, having
+// ended it, unless the whole transport header is in it (RFC 1858, RFC 3128) and is one to translate; an
+// ICMP error is none, because its checksum and what it quotes are only in all fragments together.
+bool hdr_read_first(struct burst *b, unsigned i);
+
+// Whether the options of an IPv4 header of `ihl` bytes ask for a route that has not been followed to its
+// end.
+bool hdr_has_source_route(const uint8_t *ip, unsigned ihl);
 
 // Takes one from the time to live of the IPv4 packets of `mask`.
 void hdr_hop(struct burst *b, uint64_t mask);

@@ -15,6 +15,7 @@ enum icmp_code {
 	ICMP_HOST_UNREACHABLE = 1,
 	ICMP_PORT_UNREACHABLE = 3,
 	ICMP_FRAGMENTATION_NEEDED = 4,
+	ICMP_SOURCE_ROUTE_FAILED = 5,
 };
 
 struct icmp_error {

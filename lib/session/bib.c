@@ -6,8 +6,8 @@
 
 #include <errno.h>
 
-// Mappings made from static ones are few; there is room for one in eight.
-static uint32_t static_room(uint32_t size)
+// Mappings that are found so are few; there is room for one in eight.
+static uint32_t outside_room(uint32_t size)
 {
 	return size / 8 + 64;
 }
@@ -15,12 +15,12 @@ static uint32_t static_room(uint32_t size)
 uint64_t bib_bytes(uint32_t size)
 {
 	return ((uint64_t)size + 1) * sizeof(struct mapping) + index_bytes(size) +
-		index_bytes(static_room(size));
+		index_bytes(outside_room(size));
 }
 
-bool bib_has_static_room(const struct bib *bib)
+bool bib_has_outside_room(const struct bib *bib)
 {
-	return bib->by_static.entries < static_room(bib->size);
+	return bib->by_outside.entries < outside_room(bib->size);
 }
 
 int bib_init(struct bib *bib, uint32_t size)
@@ -29,7 +29,7 @@ int bib_init(struct bib *bib, uint32_t size)
 	bib->mapping = rte_zmalloc(
 		"mappings", ((size_t)size + 1) * sizeof(struct mapping), RTE_CACHE_LINE_SIZE);
 	if (!bib->mapping || index_init(&bib->by_inside, "bib-inside", size) < 0 ||
-		index_init(&bib->by_static, "bib-static", static_room(size)) < 0) {
+		index_init(&bib->by_outside, "bib-outside", outside_room(size)) < 0) {
 		bib_free(bib);
 		return -ENOMEM;
 	}
@@ -38,7 +38,7 @@ int bib_init(struct bib *bib, uint32_t size)
 
 void bib_free(struct bib *bib)
 {
-	index_free(&bib->by_static);
+	index_free(&bib->by_outside);
 	index_free(&bib->by_inside);
 	rte_free(bib->mapping);
 	bib->mapping = NULL;
@@ -68,17 +68,16 @@ uint32_t bib_add(struct bib *bib, uint64_t hash, enum l4 l4, rte_be32_t inside,
 	return number;
 }
 
-static uint64_t static_hash(const struct bib *bib, enum l4 l4, rte_be32_t outside, rte_be16_t port)
+static uint64_t outside_hash(const struct bib *bib, enum l4 l4, rte_be32_t outside, rte_be16_t port)
 {
-	return index_hash(&bib->by_static, bib_key(l4, outside, port));
+	return index_hash(&bib->by_outside, bib_key(l4, outside, port));
 }
 
-void bib_add_static(struct bib *bib, uint32_t number)
+void bib_add_outside(struct bib *bib, uint32_t number)
 {
 	struct mapping *m = &bib->mapping[number];
 
-	m->flags |= MAPPING_STATIC;
-	index_add(&bib->by_static, static_hash(bib, mapping_l4(m), m->outside, m->outside_port),
+	index_add(&bib->by_outside, outside_hash(bib, mapping_l4(m), m->outside, m->outside_port),
 		number);
 }
 
@@ -87,9 +86,9 @@ void bib_remove(struct bib *bib, uint32_t number, uint64_t hash)
 	struct mapping *m = &bib->mapping[number];
 
 	index_remove(&bib->by_inside, hash, number);
-	if (m->flags & MAPPING_STATIC)
-		index_remove(&bib->by_static,
-			static_hash(bib, mapping_l4(m), m->outside, m->outside_port), number);
+	if (m->outside && (m->flags & MAPPING_STATIC || mapping_l4(m) >= L4_SLOTS))
+		index_remove(&bib->by_outside,
+			outside_hash(bib, mapping_l4(m), m->outside, m->outside_port), number);
 	*m = (struct mapping){.next_free = bib->next_free};
 	bib->next_free = number;
 	bib->used--;
@@ -107,10 +106,10 @@ uint32_t bib_find_inside(const struct bib *bib, enum l4 l4, rte_be32_t inside, r
 	return number;
 }
 
-uint32_t bib_find_static(const struct bib *bib, enum l4 l4, rte_be32_t outside, rte_be16_t port)
+uint32_t bib_find_outside(const struct bib *bib, enum l4 l4, rte_be32_t outside, rte_be16_t port)
 {
 	struct index_search search =
-		index_begin(&bib->by_static, static_hash(bib, l4, outside, port));
+		index_begin(&bib->by_outside, outside_hash(bib, l4, outside, port));
 	uint32_t number;
 
 	while ((number = index_next(&search))) {

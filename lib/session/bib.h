@@ -8,8 +8,8 @@
 // From inside a mapping is found by an index over (inside address, port, protocol). A dependent one stands
 // in the same index by a hash that has the remote in it; the remote itself stands in its sessions, so it
 // always has one. From outside a mapping is found by array, through the port block that its outside port
-// lies in (portblk.h), or, if a static mapping made it, by an index over its outside address, port and
-// protocol.
+// lies in (portblk.h); or, if a static mapping made it or its protocol has no slots there, by an index over
+// its outside address, port and protocol.
 //
 // A UDP mapping that anybody may write to stands in the wheel itself. Any other lives as long as its inside
 // host takes part in one of its sessions, which stand in the wheel instead (session.h).
@@ -61,7 +61,7 @@ struct bib {
 	uint32_t fresh;     // numbers from here on were never used
 	uint32_t next_free; // list of numbers used before
 	struct index by_inside;
-	struct index by_static;
+	struct index by_outside;
 };
 
 // Makes room for `size` mappings. Returns 0 or -ENOMEM.
@@ -74,9 +74,9 @@ uint64_t bib_bytes(uint32_t size);
 uint32_t bib_add(struct bib *bib, uint64_t hash, enum l4 l4, rte_be32_t inside,
 	rte_be16_t inside_port, uint8_t policy);
 
-// Enters a mapping made from a static one by its outside tuple as well, if bib_has_static_room().
-void bib_add_static(struct bib *bib, uint32_t number);
-bool bib_has_static_room(const struct bib *bib);
+// Enters a mapping by its outside tuple as well, if bib_has_outside_room().
+void bib_add_outside(struct bib *bib, uint32_t number);
+bool bib_has_outside_room(const struct bib *bib);
 
 // Takes a mapping that was added with that hash out of the indexes and back to the free ones.
 void bib_remove(struct bib *bib, uint32_t number, uint64_t hash);
@@ -120,5 +120,5 @@ static inline bool mapping_is_inside(
 // The endpoint-independent mapping of an inside tuple, or 0.
 uint32_t bib_find_inside(const struct bib *bib, enum l4 l4, rte_be32_t inside, rte_be16_t port);
 
-// The mapping that a static mapping made for an outside tuple, or 0.
-uint32_t bib_find_static(const struct bib *bib, enum l4 l4, rte_be32_t outside, rte_be16_t port);
+// The mapping that was entered by an outside tuple, or 0.
+uint32_t bib_find_outside(const struct bib *bib, enum l4 l4, rte_be32_t outside, rte_be16_t port);

@@ -35,7 +35,7 @@ static void reserve_ports(struct nat *nat, struct portblk *share, uint32_t numbe
 	uint16_t first = block_first_port(share, b);
 
 	for (uint32_t i = 0; i < pool_block_size(share->pool); i++) {
-		for (enum l4 l4 = 0; l4 < L4_COUNT; l4++) {
+		for (enum l4 l4 = 0; l4 < L4_SLOTS; l4++) {
 			uint16_t port = (uint16_t)(first + i);
 
 			if (static_by_outside(&nat->snapshot->statics, rte_cpu_to_be_32(address),
@@ -157,6 +157,28 @@ struct wish {
 	uint32_t now;
 };
 
+// A random port of a block that no mapping of a protocol without slots has yet: into `place`.
+static bool find_slotless(
+	struct nat *nat, struct portblk *share, uint32_t number, enum l4 l4, struct place *place)
+{
+	uint32_t size = pool_block_size(share->pool);
+	uint32_t start = rand_below(&nat->random, size);
+
+	for (uint32_t i = 0; i < size; i++) {
+		uint32_t slot = block_slot(share, number, 0, (uint16_t)(start + i));
+
+		place_at(share, number, slot, place);
+		place->slot = NULL;
+		if (!port_set_has(&share->pool->reserved, place->port) &&
+			!static_by_outside(&nat->snapshot->statics, place->outside, l4_protocol(l4),
+				place->port) &&
+			!bib_find_outside(
+				&nat->bib, l4, place->outside, rte_cpu_to_be_16(place->port)))
+			return true;
+	}
+	return false;
+}
+
 static bool find_in_block(struct nat *nat, struct portblk *share, uint32_t number,
 	const struct wish *wish, struct place *place)
 {
@@ -164,6 +186,8 @@ static bool find_in_block(struct nat *nat, struct portblk *share, uint32_t numbe
 
 	if (share->block[number].used[wish->l4] >= share->block[number].ports)
 		return false;
+	if (wish->l4 >= L4_SLOTS)
+		return find_slotless(nat, share, number, wish->l4, place);
 	slot = portblk_pick_port(share, &nat->random, number, wish->l4, wish->parity, wish->now);
 	if (slot == UINT32_MAX)
 		return false;
@@ -257,7 +281,9 @@ enum verdict grant_port(struct nat *nat, uint32_t subscriber, enum l4 l4, uint16
 		return V_MAPPING_RATE;
 	if (s->ports[l4] >= policy->port_limit[l4] || ports_of(s) >= policy->port_limit_all)
 		return V_QUOTA;
-	if (policy->port_choice == PORT_PRESERVED &&
+	if (l4 >= L4_SLOTS && !bib_has_outside_room(&nat->bib))
+		return V_MAPPING_MEMORY;
+	if (policy->port_choice == PORT_PRESERVED && l4 < L4_SLOTS &&
 		preserve_port(nat, subscriber, inside_port, &wish, place))
 		return V_NAT44_OUT;
 	if (find_in_blocks(nat, s, &wish, false, place))
@@ -280,7 +306,10 @@ void grant_take(struct nat *nat, uint32_t subscriber, const struct place *place,
 
 	m->outside = place->outside;
 	m->outside_port = rte_cpu_to_be_16(place->port);
-	*place->slot = mapping;
+	if (place->slot)
+		*place->slot = mapping;
+	else
+		bib_add_outside(&nat->bib, mapping);
 	nat->share[s->policy]->block[place->block].used[l4]++;
 	s->ports[l4]++;
 	if (policy_of(nat, s->policy)->mapping_rate)
@@ -291,20 +320,33 @@ bool grant_may_rest(struct nat *nat, const struct mapping *m, uint32_t now)
 {
 	const struct nat_policy *policy = policy_of(nat, m->policy);
 
-	return m->flags & MAPPING_STATIC ||
+	return m->flags & MAPPING_STATIC || mapping_l4(m) >= L4_SLOTS ||
 		rest_count(&nat->share[m->policy]->rest, policy->timers.hold_down, now) <
 		policy->hold_down_max;
 }
 
 static bool is_empty(const struct block *b)
 {
-	return !b->used[L4_UDP] && !b->used[L4_TCP] && !b->used[L4_ICMP];
+	return !b->used[L4_UDP] && !b->used[L4_TCP] && !b->used[L4_ICMP] && !b->used[L4_DCCP];
 }
 
 void grant_decline(struct nat *nat, uint8_t policy, const struct place *place, uint32_t now)
 {
 	if (is_empty(&nat->share[policy]->block[place->block]))
 		wheel_set(&nat->wheel, block_handle(policy, place->block), now + 1);
+}
+
+// The slot of a port that is given back. What has no slot cannot rest; within its block only the same
+// subscriber can have it next.
+static void leave_slot(
+	struct portblk *share, uint32_t *slot, uint32_t hold_down, bool reuse, uint32_t now)
+{
+	if (reuse || !hold_down) {
+		*slot = 0;
+	} else {
+		*slot = PORT_HELD | (now + hold_down);
+		rest_add(&share->rest, hold_down, now);
+	}
 }
 
 void grant_give_back(struct nat *nat, const struct mapping *m, bool reuse, uint32_t now)
@@ -317,14 +359,10 @@ void grant_give_back(struct nat *nat, const struct mapping *m, bool reuse, uint3
 		pool_entry_block(pool_entry(share->pool, pool_index(share->pool, address, port)));
 	struct block *b = &share->block[number];
 	enum l4 l4 = mapping_l4(m);
-	uint32_t *slot = &share->slot[block_slot(share, number, l4, port)];
 
-	if (reuse || !timers->hold_down) {
-		*slot = 0;
-	} else {
-		*slot = PORT_HELD | (now + timers->hold_down);
-		rest_add(&share->rest, timers->hold_down, now);
-	}
+	if (l4 < L4_SLOTS)
+		leave_slot(share, &share->slot[block_slot(share, number, l4, port)],
+			timers->hold_down, reuse, now);
 	b->used[l4]--;
 	nat->subscribers.subscriber[m->subscriber].ports[l4]--;
 	if (is_empty(b)) {

@@ -12,7 +12,7 @@ struct place {
 	rte_be32_t outside;
 	uint16_t port; // host order
 	uint32_t block;
-	uint32_t *slot;
+	uint32_t *slot; // NULL: the protocol has none
 };
 
 // Finds a free port for a subscriber's mapping of an inside port (host order), by its policy: among its

@@ -139,7 +139,8 @@ static enum verdict mapping_new(struct nat *nat, uint32_t subscriber, const stru
 		return V_MAPPING_MEMORY;
 	m->subscriber = subscriber;
 	m->seen = track_seen_udp(policy_of(nat, s->policy), flow->remote_port, now);
-	if (s->marked)
+	// what has no slot is not reached through its subscriber's blocks, so its mark stays
+	if (s->marked || flow->l4 >= L4_SLOTS)
 		m->flags |= MAPPING_MARKED;
 	if (flow->l4 != L4_UDP || (!is_static && behaviour->filtering[flow->l4] != FILTER_NONE))
 		m->flags |= MAPPING_SESSIONS;
@@ -190,7 +191,7 @@ static enum verdict open_static(struct nat *nat, uint32_t subscriber,
 	enum verdict verdict;
 	struct mapping *m;
 
-	if (!bib_has_static_room(&nat->bib))
+	if (!bib_has_outside_room(&nat->bib))
 		return V_MAPPING_MEMORY;
 	verdict = mapping_new(nat, subscriber, flow, true, now, mapping);
 	if (verdict != V_NAT44_OUT)
@@ -198,7 +199,8 @@ static enum verdict open_static(struct nat *nat, uint32_t subscriber,
 	m = &nat->bib.mapping[*mapping];
 	m->outside = from->outside;
 	m->outside_port = rte_cpu_to_be_16((uint16_t)(from->outside_lower + offset));
-	bib_add_static(&nat->bib, *mapping);
+	m->flags |= MAPPING_STATIC;
+	bib_add_outside(&nat->bib, *mapping);
 	return V_NAT44_OUT;
 }
 
@@ -253,10 +255,10 @@ uint32_t nat_find_outside(const struct nat *nat, const struct nexthop *nexthop, 
 	const struct portblk *share;
 	uint32_t entry;
 
-	if (nat_has_statics(nat, nexthop, address, port)) {
-		uint32_t found = bib_find_static(&nat->bib, l4, outside, outside_port);
+	if (l4 >= L4_SLOTS || nat_has_statics(nat, nexthop, address, port)) {
+		uint32_t found = bib_find_outside(&nat->bib, l4, outside, outside_port);
 
-		if (found || nexthop->kind != NEXTHOP_POOL)
+		if (found || nexthop->kind != NEXTHOP_POOL || l4 >= L4_SLOTS)
 			return found;
 	}
 	// a block's number means something to its owner alone, and an owner of static mappings may be asked for
@@ -331,7 +333,7 @@ void nat_mark(struct nat *nat, const struct subkey *subscriber, bool marked)
 		return;
 	s->marked = marked;
 	share = nat->share[s->policy];
-	slots = L4_COUNT << share->pool->block_bits;
+	slots = L4_SLOTS << share->pool->block_bits;
 	for (uint32_t n = s->first_block; n; n = share->block[n].next) {
 		for (uint32_t i = 0; i < slots; i++) {
 			uint32_t mapping =

@@ -14,6 +14,7 @@
 #include "msg/msg.h"
 #include "net/verdict.h"
 #include "session/bib.h"
+#include "session/dccp.h"
 #include "session/portblk.h"
 #include "session/session.h"
 #include "session/subscriber.h"
@@ -69,6 +70,14 @@ void nat_fini(struct nat *nat);
 // Bytes that nat_init would allocate.
 uint64_t nat_bytes(const struct nat_size *size);
 
+// Whether a packet may be the first of a session: one with flags (struct burst) must say that it opens one.
+static inline bool nat_may_open(enum l4 l4, uint8_t flags)
+{
+	if (l4 == L4_TCP)
+		return tcp_is_opener(flags);
+	return l4 != L4_DCCP || dccp_is_opener(flags);
+}
+
 // The mapping that a flow from inside uses, or 0.
 uint32_t nat_find_inside(const struct nat *nat, const struct flow *flow);
 
@@ -118,11 +127,11 @@ static inline bool nat_has_statics(
 	return policy->static_blocks[place / 64] >> (place % 64) & 1;
 }
 
-// Runs the session of a packet of a mapping (a TCP segment has flags), making one if it may; `outward` is
-// from inside. A mapping without sessions is refreshed. Returns the verdict in favour, or the one against
+// Runs the session of a packet of a mapping with these flags (struct burst), making one if it may;
+// `outward` is from inside. A mapping without sessions is refreshed. Returns the verdict in favour, or the one against
 // it.
 enum verdict nat_track(struct nat *nat, uint32_t mapping, rte_be32_t remote, rte_be16_t remote_port,
-	uint8_t tcp_flags, bool outward, uint32_t now);
+	uint8_t flags, bool outward, uint32_t now);
 
 // Ends a mapping and its sessions. Its port rests for the hold-down time, unless `reuse` (RFC 6888
 // REQ-8).

@@ -16,7 +16,7 @@ uint32_t portblk_size(const struct pool *pool, uint32_t limit)
 {
 	uint64_t blocks = (uint64_t)pool->addresses * pool_blocks_an_address(pool);
 	// slots are numbered in 32 bits, blocks in pool entries and wheel handles in 22
-	uint64_t most = (UINT32_MAX / L4_COUNT >> pool->block_bits) - 1;
+	uint64_t most = (UINT32_MAX / L4_SLOTS >> pool->block_bits) - 1;
 
 	if (blocks > limit)
 		blocks = limit;
@@ -35,7 +35,7 @@ uint64_t portblk_bytes(unsigned block_bits, uint32_t addresses, uint32_t size)
 	uint64_t entries = (uint64_t)addresses << (16 - block_bits);
 
 	return ((uint64_t)size + 1) *
-		(sizeof(struct block) + (L4_COUNT * sizeof(uint32_t) << block_bits)) +
+		(sizeof(struct block) + (L4_SLOTS * sizeof(uint32_t) << block_bits)) +
 		words(entries) * 8 + addresses * sizeof(uint16_t);
 }
 
@@ -77,7 +77,7 @@ static void find_own(struct portblk *share)
 struct portblk *portblk_new(struct pool *pool, unsigned worker, uint32_t size)
 {
 	struct portblk *share = rte_zmalloc("portblk", sizeof(*share), RTE_CACHE_LINE_SIZE);
-	size_t slots = ((size_t)size + 1) * L4_COUNT << pool->block_bits;
+	size_t slots = ((size_t)size + 1) * L4_SLOTS << pool->block_bits;
 
 	if (!share)
 		return NULL;
@@ -159,13 +159,13 @@ static void clear_slots(struct portblk *share, uint32_t number)
 	uint16_t first = block_first_port(share, b);
 
 	memset(&share->slot[block_slot(share, number, 0, 0)], 0,
-		L4_COUNT * sizeof(uint32_t) << share->pool->block_bits);
+		L4_SLOTS * sizeof(uint32_t) << share->pool->block_bits);
 	for (uint32_t i = 0; i < size && b->ports < size; i++) {
 		uint16_t port = (uint16_t)(first + i);
 
 		if (!port_set_has(&share->pool->reserved, port))
 			continue;
-		for (enum l4 l4 = 0; l4 < L4_COUNT; l4++)
+		for (enum l4 l4 = 0; l4 < L4_SLOTS; l4++)
 			share->slot[block_slot(share, number, l4, port)] = PORT_RESERVED;
 	}
 }

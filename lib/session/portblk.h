@@ -4,9 +4,9 @@
 // The port blocks of one pool that one worker owns: which are free, who has the others, and what
 // stands behind each of their ports.
 //
-// A granted block has one slot for each port and protocol, found by arithmetic alone:
+// A granted block has one slot for each port and protocol of the usual ones, found by arithmetic alone:
 //
-//	slot[(block * L4_COUNT + l4) << block_bits | (port & (size - 1))]
+//	slot[(block * L4_SLOTS + l4) << block_bits | (port & (size - 1))]
 //
 //	 0                        the port is free
 //	 1 .. 0x7fffffff          the number of the mapping that has it
@@ -133,7 +133,7 @@ static inline uint32_t block_slot(
 {
 	uint32_t mask = pool_block_size(share->pool) - 1;
 
-	return (number * L4_COUNT + l4) << share->pool->block_bits | (port & mask);
+	return (number * L4_SLOTS + l4) << share->pool->block_bits | (port & mask);
 }
 
 // The mapping in a slot, or 0.

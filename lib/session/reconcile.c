@@ -69,7 +69,7 @@ static void reserve_again(struct nat *nat, struct portblk *share, uint32_t numbe
 	for (uint32_t i = 0; i < pool_block_size(share->pool); i++) {
 		uint16_t port = (uint16_t)(block_first_port(share, b) + i);
 
-		for (enum l4 l4 = 0; l4 < L4_COUNT; l4++) {
+		for (enum l4 l4 = 0; l4 < L4_SLOTS; l4++) {
 			uint32_t *slot = &share->slot[block_slot(share, number, l4, port)];
 			bool wanted = port_set_has(&share->pool->reserved, port) ||
 				static_by_outside(

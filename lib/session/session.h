@@ -16,7 +16,7 @@
 struct session {
 	rte_be32_t remote;
 	rte_be16_t remote_port; // 0: all (ICMP; UDP filtered by address)
-	uint8_t state;          // enum tcp_state; of other protocols 0
+	uint8_t state;          // enum tcp_state, of DCCP too; of other protocols 0
 	uint8_t alg;            // application gateway that watches it; 0: none
 	uint32_t mapping;
 	union {

@@ -25,6 +25,18 @@ uint32_t nat_mapping_due(const struct nat *nat, const struct mapping *m)
 	return m->seen + policy_of(nat, m->policy)->timers.udp;
 }
 
+static uint32_t dccp_due(const struct nat_policy *policy, const struct session *s)
+{
+	switch (tcp_timer(s->state)) {
+	case TCP_TIMER_NONE:
+		return s->seen;
+	case TCP_TIMER_IDLE:
+		return s->seen + policy->timers.dccp_idle;
+	default:
+		return s->seen + policy->timers.dccp_trans;
+	}
+}
+
 uint32_t nat_session_due(const struct nat *nat, const struct session *s)
 {
 	const struct mapping *m = &nat->bib.mapping[s->mapping];
@@ -34,6 +46,8 @@ uint32_t nat_session_due(const struct nat *nat, const struct session *s)
 		return s->seen + policy->timers.icmp;
 	if (mapping_l4(m) == L4_UDP)
 		return s->seen + policy->timers.udp;
+	if (mapping_l4(m) == L4_DCCP)
+		return dccp_due(policy, s);
 	switch (tcp_timer(s->state)) {
 	case TCP_TIMER_NONE:
 		return s->seen;
@@ -78,11 +92,17 @@ static enum filtering filtering_of(const struct nat *nat, const struct mapping *
 	return nat->behaviour[m->policy].filtering[mapping_l4(m)];
 }
 
+static bool has_connections(const struct mapping *m)
+{
+	return mapping_l4(m) == L4_TCP || mapping_l4(m) == L4_DCCP;
+}
+
 // Where only addresses are filtered by, a UDP session is with all ports of one; ICMP has none.
 static rte_be16_t session_port(const struct nat *nat, const struct mapping *m, rte_be16_t port)
 {
 	switch (mapping_l4(m)) {
 	case L4_TCP:
+	case L4_DCCP:
 		return port;
 	case L4_UDP:
 		return filtering_of(nat, m) == FILTER_BY_ADDRESS ? 0 : port;
@@ -93,7 +113,7 @@ static rte_be16_t session_port(const struct nat *nat, const struct mapping *m, r
 
 static bool counts_addresses(const struct nat *nat, const struct mapping *m)
 {
-	return mapping_l4(m) == L4_TCP && filtering_of(nat, m) == FILTER_BY_ADDRESS;
+	return has_connections(m) && filtering_of(nat, m) == FILTER_BY_ADDRESS;
 }
 
 static bool address_hold(struct nat *nat, uint32_t mapping, rte_be32_t remote)
@@ -149,8 +169,8 @@ enum verdict track_open(struct nat *nat, uint32_t mapping, rte_be32_t remote,
 	subscriber->sessions++;
 	nat->sessions.session[*number].seen =
 		mapping_l4(m) == L4_UDP ? track_seen_udp(policy, remote_port, now) : now;
-	// TCP arms it with its first state
-	if (mapping_l4(m) != L4_TCP)
+	// a connection arms it with its first state
+	if (!has_connections(m))
 		session_arm(nat, *number);
 	return V_NAT44_OUT;
 }
@@ -162,14 +182,14 @@ static bool has_room_for_strangers(const struct nat *nat, const struct mapping *
 }
 
 static enum verdict open_by_packet(struct nat *nat, uint32_t mapping, rte_be32_t remote,
-	rte_be16_t remote_port, uint8_t tcp_flags, bool outward, uint32_t now, uint32_t *number)
+	rte_be16_t remote_port, uint8_t flags, bool outward, uint32_t now, uint32_t *number)
 {
 	const struct mapping *m = &nat->bib.mapping[mapping];
 
 	if (!outward && !may_enter(nat, mapping, remote))
 		return V_FILTERED;
 	// RFC 5382 section 5 leaves the rest to us: it opens nothing
-	if (mapping_l4(m) == L4_TCP && !tcp_is_opener(tcp_flags))
+	if (!nat_may_open(mapping_l4(m), flags))
 		return V_NOT_SYN;
 	if (!outward && !has_room_for_strangers(nat, m))
 		return V_SESSION_LIMIT;
@@ -182,10 +202,10 @@ static bool is_unanswered(const struct session *s)
 	return s->state == TCP_IN_INIT;
 }
 
-static void run_tcp(struct nat *nat, uint32_t number, uint8_t flags, bool outward, uint32_t now)
+static void run_connection(
+	struct nat *nat, uint32_t number, enum tcp_event event, bool outward, uint32_t now)
 {
 	struct session *s = &nat->sessions.session[number];
-	enum tcp_event event = tcp_event(flags);
 	enum tcp_state from = s->state;
 	enum tcp_state to = tcp_next(from, outward, event);
 
@@ -202,7 +222,7 @@ static void run_tcp(struct nat *nat, uint32_t number, uint8_t flags, bool outwar
 }
 
 static enum verdict run_session(struct nat *nat, uint32_t mapping, rte_be32_t remote,
-	rte_be16_t remote_port, uint8_t tcp_flags, bool outward, uint32_t now)
+	rte_be16_t remote_port, uint8_t flags, bool outward, uint32_t now)
 {
 	struct mapping *m = &nat->bib.mapping[mapping];
 	enum verdict verdict = outward ? V_NAT44_OUT : V_NAT44_IN;
@@ -218,7 +238,7 @@ static enum verdict run_session(struct nat *nat, uint32_t mapping, rte_be32_t re
 			may_enter(nat, mapping, remote))
 			return verdict;
 		opened = open_by_packet(
-			nat, mapping, remote, remote_port, tcp_flags, outward, now, &number);
+			nat, mapping, remote, remote_port, flags, outward, now, &number);
 		if (opened != V_NAT44_OUT)
 			return opened;
 	}
@@ -226,7 +246,10 @@ static enum verdict run_session(struct nat *nat, uint32_t mapping, rte_be32_t re
 	s = &nat->sessions.session[number];
 	switch (mapping_l4(m)) {
 	case L4_TCP:
-		run_tcp(nat, number, tcp_flags, outward, now);
+		run_connection(nat, number, tcp_event(flags), outward, now);
+		break;
+	case L4_DCCP:
+		run_connection(nat, number, dccp_event(flags), outward, now);
 		break;
 	case L4_UDP:
 		if (outward || policy_of(nat, m->policy)->inbound_refresh)
@@ -241,12 +264,12 @@ static enum verdict run_session(struct nat *nat, uint32_t mapping, rte_be32_t re
 }
 
 enum verdict nat_track(struct nat *nat, uint32_t mapping, rte_be32_t remote, rte_be16_t remote_port,
-	uint8_t tcp_flags, bool outward, uint32_t now)
+	uint8_t flags, bool outward, uint32_t now)
 {
 	struct mapping *m = &nat->bib.mapping[mapping];
 
 	if (m->flags & MAPPING_SESSIONS)
-		return run_session(nat, mapping, remote, remote_port, tcp_flags, outward, now);
+		return run_session(nat, mapping, remote, remote_port, flags, outward, now);
 	refresh_udp(policy_of(nat, m->policy), &m->seen, remote_port, now);
 	return outward ? V_NAT44_OUT : V_NAT44_IN;
 }

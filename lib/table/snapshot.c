@@ -50,6 +50,7 @@ static bool is_ours(const struct nexthop *nh)
 {
 	switch ((enum nexthop_kind)nh->kind) {
 	case NEXTHOP_LOCAL:
+	case NEXTHOP_BROADCAST:
 	case NEXTHOP_POOL:
 	case NEXTHOP_STATIC:
 		return true;

@@ -21,7 +21,7 @@
 #define SNAPSHOT_MAX_POLICIES 250
 #define SNAPSHOT_NAME         64
 #define SNAPSHOT_HOST_DEVICE  16 // bytes of a device's name in the kernel (IFNAMSIZ)
-#define POLICY_PROTOCOLS      3  // of enum l4
+#define POLICY_PROTOCOLS      4  // of enum l4
 
 enum realm { REALM_INTERNAL = 1, REALM_EXTERNAL = 2, REALM_BOTH = 3 };
 
@@ -41,6 +41,7 @@ struct iface {
 	bool enabled;
 	bool promiscuous;
 	uint16_t vlan;    // 0: untagged frames
+	bool icmp_errors; // whether the box may send some by it
 	uint16_t mtu;     // of IP datagrams
 	rte_be32_t addr4; // first IPv4 address, the source of ICMP errors; 0: none
 	unsigned addrs;
@@ -52,6 +53,7 @@ struct iface {
 enum nexthop_kind {
 	NEXTHOP_NONE,      // no route
 	NEXTHOP_BLACKHOLE, // a route that says discard
+	NEXTHOP_BROADCAST, // the first or last address of a connected network
 	NEXTHOP_LOCAL,     // an address of the box, on `iface`
 	NEXTHOP_GATEWAY,   // by `neighbour` on `iface`
 	NEXTHOP_CONNECTED, // the destination itself is the neighbour, on `iface`
@@ -77,6 +79,8 @@ struct timers {
 	uint32_t tcp_idle;
 	uint32_t tcp_trans_open;
 	uint32_t tcp_trans_close;
+	uint32_t dccp_idle;
+	uint32_t dccp_trans;
 	uint32_t tcp_in_syn; // a SYN that nobody lets in is not answered before
 	uint32_t icmp;
 	uint32_t hold_down;
@@ -103,6 +107,14 @@ struct port_timeout {
 	uint8_t protocol; // IANA number
 	uint16_t port;    // destination port, host order
 	uint32_t ticks;
+};
+
+enum fragment_behavior { FRAGMENTS_DROP, FRAGMENTS_IN_ORDER, FRAGMENTS_OUT_OF_ORDER };
+
+struct fragment_rules {
+	uint8_t behavior; // enum fragment_behavior
+	uint32_t limit;   // of fragments that wait for the first of their datagram, on each worker
+	uint32_t ticks;   // that a datagram has to arrive
 };
 
 struct portblk;
@@ -137,6 +149,8 @@ struct nat_policy {
 	bool protocol[POLICY_PROTOCOLS]; // by enum l4: whether it is translated
 	uint8_t pooling;                 // enum pooling
 	uint8_t port_choice;             // enum port_choice
+	uint16_t mss;                    // largest that a TCP SYN may ask for, either way; 0: any
+	struct fragment_rules fragments;
 	uint8_t max_blocks;
 	uint32_t port_limit[POLICY_PROTOCOLS]; // ports a subscriber may have; UINT32_MAX: no limit
 	uint32_t port_limit_all;

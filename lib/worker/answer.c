@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// What TCP is answered though it opens nothing: a SYN from outside that no mapping lets in, after a while
-// (RFC 5382 REQ-4), and a segment of a connection that nobody knows, if the policy says so (RFC 5382 section 5).
-// Both share the rate limit of ICMP errors.
+// What is answered though it opens nothing: a TCP SYN from outside that no mapping lets in, after a while
+// (RFC 5382 REQ-4), likewise a Listen or Sync of DCCP (RFC 5597 REQ-4), and a TCP segment of a connection that
+// nobody knows, if the policy says so (RFC 5382 section 5). All share the rate limit of ICMP errors.
 
 #include "net/hdr.h"
 #include "net/icmp.h"
@@ -65,6 +65,14 @@ static void reset(struct worker *w, struct burst *b, unsigned i)
 	b->mbuf[i] = NULL;
 }
 
+// Whether a packet from outside may be one half of a simultaneous open.
+static bool is_half(const struct burst *b, unsigned i)
+{
+	if (b->l4[i] == L4_TCP)
+		return tcp_is_opener(b->flags[i]);
+	return b->flags[i] == DCCP_LISTEN || b->flags[i] == DCCP_SYNC;
+}
+
 void answer_dropped(struct worker *w, struct burst *b, uint64_t mask, bool outward)
 {
 	unsigned i;
@@ -72,18 +80,18 @@ void answer_dropped(struct worker *w, struct burst *b, uint64_t mask, bool outwa
 	for (uint64_t todo = mask; bit_take(&todo, &i);) {
 		const struct nat_policy *policy;
 		uint8_t verdict = b->verdict[i];
-		bool stranger = verdict == V_NO_MAPPING || verdict == V_FILTERED;
-		bool stray = verdict == V_NO_MAPPING || verdict == V_NOT_SYN;
 
-		if (!b->mbuf[i] || b->l4[i] != L4_TCP || !(stranger || stray))
+		if (!b->mbuf[i] || (b->l4[i] != L4_TCP && b->l4[i] != L4_DCCP))
+			continue;
+		if (verdict != V_NO_MAPPING && verdict != V_FILTERED && verdict != V_NOT_SYN)
 			continue;
 		policy = policy_for(w, b, i, outward);
-		if (!policy)
+		if (!policy || !policy->protocol[b->l4[i]])
 			continue;
-		if (tcp_is_opener(b->flags[i])) {
-			if (stranger && !outward && policy->answer_syns)
+		if (is_half(b, i)) {
+			if (!outward && policy->answer_syns)
 				hold(w, b, i, policy->timers.tcp_in_syn);
-		} else if (stray && policy->reset_strays) {
+		} else if (b->l4[i] == L4_TCP && verdict != V_FILTERED && policy->reset_strays) {
 			reset(w, b, i);
 		}
 	}
@@ -103,9 +111,7 @@ void answer_match(struct worker *w, struct burst *b, uint64_t mask)
 		};
 		uint32_t number;
 
-		if (b->l4[i] != L4_TCP || !tcp_is_opener(b->flags[i]))
-			continue;
-		number = held_find(&w->held, &key);
+		number = nat_may_open(b->l4[i], b->flags[i]) ? held_find(&w->held, &key) : 0;
 		if (number) {
 			struct held entry = held_remove(&w->held, number);
 

@@ -34,6 +34,24 @@ static void look_up_destinations(const struct worker *w, struct burst *b, uint64
 	look_up(w, b, mask, addresses, n);
 }
 
+// Whether an ICMP error may be sent about packet i: not about an error, nor a fragment other than the first,
+// nor to what is no single host, nor where the configuration forbids (RFC 1812 section 4.3.2.7, RFC 5508
+// REQ-9 and REQ-10).
+static bool may_report(const struct worker *w, const struct burst *b, unsigned i)
+{
+	const struct iface *iface = &w->snapshot->iface[b->iface[i]];
+
+	if ((b->icmp_error | b->tails) & bit(i) || !iface->addr4 || !iface->icmp_errors)
+		return false;
+	switch ((enum nexthop_kind)snapshot_route(w->snapshot, rte_be_to_cpu_32(b->src[i]))->kind) {
+	case NEXTHOP_LOCAL:
+	case NEXTHOP_BROADCAST:
+		return false;
+	default:
+		return true;
+	}
+}
+
 void classify_refuse(struct worker *w, struct burst *b, unsigned i, enum verdict verdict,
 	uint8_t type, uint8_t code, uint16_t mtu)
 {
@@ -46,8 +64,7 @@ void classify_refuse(struct worker *w, struct burst *b, unsigned i, enum verdict
 	};
 
 	burst_end(b, i, verdict);
-	// never an error about an error (RFC 1812 section 4.3.2.7)
-	if (b->icmp_error & bit(i) || !error.source)
+	if (!may_report(w, b, i))
 		return;
 	if (!w->icmp_tokens) {
 		stat_add(&w->stats.icmp_errors_withheld, 1);
@@ -142,8 +159,13 @@ static enum way way_by_hop(
 {
 	bool inside = nh->realm & REALM_INTERNAL;
 
-	if (!is_from_inside(w, b, i))
-		return inside && passes(w, b, i, false) ? WAY_PASS : WAY_NONE;
+	if (!is_from_inside(w, b, i)) {
+		if (inside && passes(w, b, i, false))
+			return WAY_PASS;
+		// a fragment may pass by a port that is not known yet
+		return inside && b->raw & bit(i) && w->snapshot->pass_through.count ? WAY_IN
+										    : WAY_NONE;
+	}
 	if (nh->realm & REALM_EXTERNAL && inside)
 		inside = snapshot_policy_of(w->snapshot, b->dst[i]) >= 0;
 	if (inside)
@@ -164,7 +186,7 @@ static enum way sort(struct worker *w, struct burst *b, unsigned i)
 
 	// not in hdr_read(): a hairpinned packet of a shared address is right to look like that
 	if (b->src[i] == b->dst[i]) {
-		burst_end(b, i, V_IP_SOURCE);
+		burst_end(b, i, V_LAND);
 		return WAY_NONE;
 	}
 	if (snapshot_is_ours(w->snapshot, b->src[i]) && !is_from_inside(w, b, i)) {
@@ -180,6 +202,9 @@ static enum way sort(struct worker *w, struct burst *b, unsigned i)
 		return WAY_NONE;
 	case NEXTHOP_BLACKHOLE:
 		burst_end(b, i, V_BLACKHOLE);
+		return WAY_NONE;
+	case NEXTHOP_BROADCAST:
+		burst_end(b, i, V_MULTICAST);
 		return WAY_NONE;
 	case NEXTHOP_POOL:
 	case NEXTHOP_STATIC:
@@ -226,6 +251,19 @@ static void sort_slowly(struct worker *w, struct burst *b, unsigned i, struct wa
 	}
 }
 
+// A host that asks for a route of its own does not get it (RFC 7915 section 4.1 has the same rule).
+static uint64_t refuse_source_routes(struct worker *w, struct burst *b, uint64_t mask)
+{
+	unsigned i;
+
+	for (uint64_t todo = mask & b->options; bit_take(&todo, &i);) {
+		if (hdr_has_source_route(b->ip[i], b->ihl[i]))
+			classify_refuse(w, b, i, V_SOURCE_ROUTE, ICMP_UNREACHABLE,
+				ICMP_SOURCE_ROUTE_FAILED, 0);
+	}
+	return mask & b->live;
+}
+
 struct ways classify(struct worker *w, struct burst *b, uint64_t mask)
 {
 	const struct snapshot *snapshot = w->snapshot;
@@ -234,6 +272,8 @@ struct ways classify(struct worker *w, struct burst *b, uint64_t mask)
 	unsigned i;
 
 	look_up_destinations(w, b, mask);
+	if (unlikely(mask & b->options))
+		mask = refuse_source_routes(w, b, mask);
 	for (uint64_t todo = mask; bit_take(&todo, &i);) {
 		const struct nexthop *nh = &snapshot->nexthop[b->route[i]];
 		uint8_t realm = snapshot->iface[b->iface[i]].realm;
@@ -292,6 +332,23 @@ uint64_t classify_outside(struct worker *w, struct burst *b, uint64_t mask)
 	return outside;
 }
 
+uint64_t classify_first(struct worker *w, struct burst *b, uint64_t mask)
+{
+	uint64_t fine = mask;
+	unsigned i;
+
+	for (uint64_t todo = mask; bit_take(&todo, &i);) {
+		const struct nexthop *nh = snapshot_route(w->snapshot, rte_be_to_cpu_32(b->src[i]));
+
+		if (nh->kind != NEXTHOP_POOL && nh->kind != NEXTHOP_STATIC &&
+			nh->kind != NEXTHOP_LOCAL && nh->kind != NEXTHOP_BROADCAST)
+			continue;
+		burst_end(b, i, V_SPOOFED);
+		fine &= ~bit(i);
+	}
+	return fine;
+}
+
 uint64_t classify_size(struct worker *w, struct burst *b, uint64_t mask, uint64_t quiet)
 {
 	unsigned i;
@@ -299,11 +356,13 @@ uint64_t classify_size(struct worker *w, struct burst *b, uint64_t mask, uint64_
 	for (uint64_t todo = mask & b->big; bit_take(&todo, &i);) {
 		uint16_t mtu = w->snapshot->nexthop[b->route[i]].mtu;
 
-		if (b->ip[i][6] & DONT_FRAGMENT && !(quiet & bit(i)))
+		if (!(b->ip[i][6] & DONT_FRAGMENT))
+			continue;
+		if (!(quiet & bit(i)))
 			classify_refuse(w, b, i, V_TOO_BIG, ICMP_UNREACHABLE,
 				ICMP_FRAGMENTATION_NEEDED, mtu);
 		else
 			burst_end(b, i, V_TOO_BIG);
 	}
-	return mask & ~b->big;
+	return mask & b->live;
 }

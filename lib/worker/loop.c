@@ -3,6 +3,7 @@
 // The thread of a worker. This is the only file of the packet tower that may sleep, and it does so only
 // when the configuration allows and nothing has come for a while.
 
+#include "base/bits.h"
 #include "base/clock.h"
 #include "base/rcu.h"
 #include "worker/stages.h"
@@ -15,7 +16,8 @@
 
 #define EXPIRE_A_TURN 64
 #define HANDOVER_RING 4096
-#define QUIET_TURNS   1024 // before a worker calls itself idle
+#define QUIET_TURNS   1024          // before a worker calls itself idle
+#define RINGS         (1024 * 1024) // bytes of rings from others and to control, and some to spare
 
 static struct rte_ring *handover_ring(unsigned from, unsigned to)
 {
@@ -26,8 +28,15 @@ static struct rte_ring *handover_ring(unsigned from, unsigned to)
 		name, HANDOVER_RING, (int)rte_socket_id(), RING_F_SP_ENQ | RING_F_SC_DEQ);
 }
 
+uint64_t worker_bytes(const struct worker_size *size)
+{
+	return sizeof(struct worker) + SNAPSHOT_MAX_IFACES * sizeof(struct transmit) +
+		nat_bytes(&size->nat) + datagram_bytes(&size->datagrams) +
+		IPID_COUNTERS * sizeof(uint16_t) + RINGS;
+}
+
 struct worker *worker_new(
-	struct dataplane *dataplane, unsigned number, const struct nat_size *size, uint32_t now)
+	struct dataplane *dataplane, unsigned number, const struct worker_size *size, uint32_t now)
 {
 	struct worker *w = rte_zmalloc("worker", sizeof(*w), RTE_CACHE_LINE_SIZE);
 
@@ -39,7 +48,9 @@ struct worker *worker_new(
 	w->icmp_tokens = dataplane->icmp_rate;
 	w->transmit = rte_zmalloc(
 		"transmit", SNAPSHOT_MAX_IFACES * sizeof(*w->transmit), RTE_CACHE_LINE_SIZE);
-	if (!w->transmit || nat_init(&w->nat, size, now) < 0 ||
+	if (!w->transmit || nat_init(&w->nat, &size->nat, now) < 0 ||
+		datagram_init(&w->datagrams, &size->datagrams, now) < 0 ||
+		ipid_init(&w->ids, number, dataplane->workers, &w->nat.random) < 0 ||
 		held_init(&w->held, dataplane->held_syns) < 0 ||
 		channel_open(&w->channel, number) < 0)
 		goto fail;
@@ -76,6 +87,9 @@ void worker_free(struct worker *w)
 			drain(w->from[i]);
 		rte_ring_free(w->from[i]);
 	}
+	defrag_forget(w);
+	datagram_fini(&w->datagrams);
+	ipid_free(&w->ids);
 	for (unsigned i = 0; w->transmit && i < SNAPSHOT_MAX_IFACES; i++)
 		rte_pktmbuf_free_bulk(w->transmit[i].mbuf, w->transmit[i].n);
 	channel_close(&w->channel);
@@ -103,7 +117,7 @@ static void adopt(struct worker *w, const struct snapshot *snapshot)
 
 static void set_now(struct worker *w, uint32_t now)
 {
-	uint32_t most = w->dataplane->icmp_rate;
+	uint32_t most = (uint32_t)div_round_up(w->dataplane->icmp_rate, w->dataplane->workers);
 	uint64_t tokens = w->icmp_tokens;
 
 	if (now == w->now)
@@ -154,7 +168,7 @@ unsigned worker_turn(struct worker *w, uint32_t now)
 {
 	const struct snapshot *snapshot =
 		atomic_load_explicit(&w->dataplane->snapshot, memory_order_acquire);
-	unsigned work, expired, answered;
+	unsigned work, expired, answered, fragments;
 
 	set_now(w, now);
 	if (unlikely(snapshot != w->snapshot))
@@ -164,8 +178,9 @@ unsigned worker_turn(struct worker *w, uint32_t now)
 	work += poll_workers(w);
 	answered = answer_due(w);
 	expired = nat_expire(&w->nat, now, EXPIRE_A_TURN);
-	work += answered + expired;
-	if (!answered && expired < EXPIRE_A_TURN)
+	fragments = defrag_expire(w, now, EXPIRE_A_TURN);
+	work += answered + expired + fragments;
+	if (!answered && expired < EXPIRE_A_TURN && fragments < EXPIRE_A_TURN)
 		atomic_store_explicit(&w->settled, now, memory_order_release);
 	transmit_flush(w);
 	return work;

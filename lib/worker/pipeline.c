@@ -27,7 +27,7 @@ static uint64_t go_out(struct worker *w, struct burst *b, struct ways ways)
 	uint64_t plain = ways.out & ~b->icmp_error;
 	uint64_t errors = ways.out & b->icmp_error;
 	uint64_t found = nat44_find_out(&w->nat, b, plain, w->now);
-	uint64_t pass, ended;
+	uint64_t first, pass, ended;
 	unsigned i;
 
 	for (uint64_t todo = errors; bit_take(&todo, &i);) {
@@ -36,21 +36,24 @@ static uint64_t go_out(struct worker *w, struct burst *b, struct ways ways)
 	}
 	filter(w, b, found & b->marked, plain & ~found);
 	found &= b->live;
-	if (unlikely(plain & b->live & ~found))
-		found |= nat44_open(&w->nat, b, plain & b->live & ~found, w->now);
+	first = plain & b->live & ~found;
+	if (unlikely(first))
+		found |= nat44_open(&w->nat, b, classify_first(w, b, first), w->now);
 	pass = nat44_track(&w->nat, b, found & ~errors, true, w->now) | (found & errors);
-	if (unlikely(plain & ~b->live))
+	ended = plain & ~b->live;
+	if (unlikely(ended)) {
 		tell_refused(w, b, plain);
+		answer_dropped(w, b, ended & ~b->fragments, true);
+	}
 	pass = classify_size(w, b, pass & ~ways.hairpin, 0) | (pass & ways.hairpin);
 	nat44_translate_out(&w->nat, b, pass & ~errors);
 	for (uint64_t todo = pass & errors; bit_take(&todo, &i);)
 		nat44_error_translate_out(&w->nat, b, i);
 	if (unlikely(w->held.used))
 		answer_match(w, b, pass & ~errors);
+	if (pass & b->loose)
+		identify(w, b, pass & b->loose);
 	transmit(w, b, pass & ~ways.hairpin, V_NAT44_OUT);
-	ended = plain & ~b->live;
-	if (unlikely(ended))
-		answer_dropped(w, b, ended, true);
 	return pass & ways.hairpin;
 }
 
@@ -75,7 +78,7 @@ static void go_in(struct worker *w, struct burst *b, uint64_t in, uint64_t hairp
 		nat44_error_translate_in(&w->nat, b, i, hairpin & bit(i));
 	transmit(w, b, pass & ~hairpin, V_NAT44_IN);
 	transmit(w, b, pass & hairpin, V_NAT44_HAIRPIN);
-	ended = in & ~(b->live | errors | hairpin);
+	ended = in & ~(b->live | b->fragments | errors | hairpin);
 	if (unlikely(ended))
 		answer_dropped(w, b, ended, false);
 }
@@ -126,25 +129,27 @@ static void finish(struct worker *w, struct burst *b)
 		rte_pktmbuf_free_bulk(dead, n);
 }
 
-void pipeline_run(struct worker *w, struct burst *b, unsigned port)
+// The way of the IPv4 packets of the mask, whose headers have been read.
+static void carry(struct worker *w, struct burst *b, uint64_t mask, bool may_steer)
 {
-	uint64_t ipv4;
-	struct ways ways;
+	struct ways ways = classify(w, b, mask);
 
-	b->live = bits_below(b->n);
-	stat_add(&w->stats.received, b->n);
-	ipv4 = link_receive(w, b, port);
-	hdr_read(b, ipv4);
-	ways = classify(w, b, ipv4 & b->live);
-	if (w->dataplane->workers > 1)
+	if (may_steer && w->dataplane->workers > 1)
 		ways = steer(w, b, ways);
+	if (unlikely(b->raw))
+		ways = defrag(w, b, ways);
 	forward(w, b, ways);
-	finish(w, b);
 }
 
-// Takes what another worker has found out about packet i.
-static void take_over(
-	struct worker *w, struct burst *b, unsigned i, uint64_t *received, uint64_t *hairpin)
+// What began its way before, here or on another worker.
+struct resumed {
+	uint64_t received;
+	uint64_t gathered;
+	uint64_t hairpin;
+};
+
+// Takes what has been found out about packet i.
+static void take_over(struct worker *w, struct burst *b, unsigned i, struct resumed *r)
 {
 	const struct handover *h = handover_of(b->mbuf[i]);
 
@@ -153,10 +158,13 @@ static void take_over(
 	b->iface[i] = h->iface;
 	switch ((enum handover_kind)h->kind) {
 	case HANDOVER_RECEIVED:
-		*received |= bit(i);
+		r->received |= bit(i);
+		break;
+	case HANDOVER_GATHERED:
+		r->gathered |= bit(i);
 		break;
 	case HANDOVER_HAIRPIN:
-		*hairpin |= bit(i);
+		r->hairpin |= bit(i);
 		break;
 	case HANDOVER_TRANSMIT:
 		transmit_frame(w, h->iface, b->mbuf[i], h->verdict);
@@ -166,19 +174,50 @@ static void take_over(
 	}
 }
 
-void pipeline_resume(struct worker *w, struct burst *b)
+static void resume(struct worker *w, struct burst *b, bool may_steer)
 {
-	uint64_t received = 0, hairpin = 0;
-	struct ways ways;
+	struct resumed r = {0};
+	uint64_t hairpin;
 
 	b->live = bits_below(b->n);
 	for (unsigned i = 0; i < b->n; i++)
-		take_over(w, b, i, &received, &hairpin);
-	hdr_read(b, received | hairpin);
-	ways = classify(w, b, received & b->live);
-	forward(w, b, ways);
-	hairpin = classify_outside(w, b, hairpin & b->live);
+		take_over(w, b, i, &r);
+	hdr_read(b, r.received | r.gathered | r.hairpin);
+	defrag_recall(b, r.gathered | r.hairpin);
+	carry(w, b, (r.received | r.gathered) & b->live, may_steer);
+	hairpin = classify_outside(w, b, r.hairpin & b->live);
 	if (hairpin)
 		go_in(w, b, hairpin, hairpin);
 	finish(w, b);
+}
+
+// Fragments that know their datagram's ports now begin again, each as a packet of its owner.
+static void resume_gathered(struct worker *w, struct burst *b)
+{
+	while (w->gathered.first) {
+		for (b->n = 0; b->n < BURST_MAX && w->gathered.first; b->n++)
+			b->mbuf[b->n] = fragment_pop(&w->gathered);
+		resume(w, b, true);
+	}
+}
+
+void pipeline_run(struct worker *w, struct burst *b, unsigned port)
+{
+	uint64_t ipv4;
+
+	b->live = bits_below(b->n);
+	stat_add(&w->stats.received, b->n);
+	ipv4 = link_receive(w, b, port);
+	hdr_read(b, ipv4);
+	carry(w, b, ipv4 & b->live, true);
+	finish(w, b);
+	if (unlikely(w->gathered.first != NULL))
+		resume_gathered(w, b);
+}
+
+void pipeline_resume(struct worker *w, struct burst *b)
+{
+	resume(w, b, false);
+	if (unlikely(w->gathered.first != NULL))
+		resume_gathered(w, b);
 }

@@ -31,9 +31,13 @@ uint64_t classify_inside(struct worker *w, struct burst *b, uint64_t mask);
 // that are.
 uint64_t classify_outside(struct worker *w, struct burst *b, uint64_t mask);
 
-// Ends those of the mask that do not fit the interface they leave by, with an ICMP error if they may not
-// be fragmented; without one for those of `quiet`, whose source is translated already, so that an error
-// would not reach it. Returns those that fit.
+// Ends those of the mask, first packets from inside, whose source is an address of the box: nobody there has
+// it. Returns the others.
+uint64_t classify_first(struct worker *w, struct burst *b, uint64_t mask);
+
+// Ends those of the mask that do not fit the interface they leave by and may not be fragmented, with an
+// ICMP error; without one those of `quiet`, whose source is translated already, so that an error would
+// not reach it. Returns the others; those that have to be fragmented are `big`.
 uint64_t classify_size(struct worker *w, struct burst *b, uint64_t mask, uint64_t quiet);
 
 // Ends packet i with a verdict and sends its sender an ICMP error, as far as rules and rate allow.
@@ -55,6 +59,23 @@ uint64_t steer_hairpin(struct worker *w, struct burst *b, uint64_t mask);
 // Hands one frame over to another worker, which counts it. Returns false if its ring is full.
 bool steer_frame(struct worker *w, unsigned to, struct rte_mbuf *mbuf);
 
+// defrag.c: fragments. Takes the raw ones out of the burst until their datagram's ports are known; returns
+// the ways of the rest. Those that go on are put in w->gathered.
+struct ways defrag(struct worker *w, struct burst *b, struct ways ways);
+
+// Fills in what is known of the fragments of the mask, which have been gathered, from their handover.
+void defrag_recall(struct burst *b, uint64_t mask);
+
+// Ends datagrams whose time is up, at most `budget`. Returns how many.
+unsigned defrag_expire(struct worker *w, uint32_t now, unsigned budget);
+
+// Drops all that waits, when the worker ends.
+void defrag_forget(struct worker *w);
+
+// identify.c: gives packets that are not atomic an identification of their own; they have been translated
+// from inside.
+void identify(struct worker *w, struct burst *b, uint64_t mask);
+
 // filter.c: mitigations. Ends packets from inside that an ACL rule matches: of `marked` by the subscriber
 // of their mapping, of `first`, which have none yet, by their source.
 void filter(struct worker *w, struct burst *b, uint64_t marked, uint64_t first);
@@ -69,7 +90,8 @@ void answer_match(struct worker *w, struct burst *b, uint64_t mask);
 // Answers kept SYNs that have waited long enough, some a turn. Returns how many.
 unsigned answer_due(struct worker *w);
 
-// transmit.c: next hops. Sends those of the mask by their routes, to count as `verdict`.
+// transmit.c: next hops. Sends those of the mask by their routes, to count as `verdict`, and those that are
+// `big` in fragments.
 void transmit(struct worker *w, struct burst *b, uint64_t mask, enum verdict verdict);
 
 // Sends a finished frame by an interface.

@@ -7,6 +7,8 @@
 #include "net/hdr.h"
 #include "worker/stages.h"
 
+#include <string.h>
+
 // The address whose owner carries a packet from inside: its source, or for an ICMP error the host that
 // the quoted packet was for, since a router may have sent it.
 static rte_be32_t inside_of(const struct burst *b, unsigned i)
@@ -23,6 +25,14 @@ static unsigned owner_inside(const struct worker *w, rte_be32_t inside)
 	return pool_worker_of_inside(inside, w->dataplane->workers);
 }
 
+static rte_be16_t fragment_id(const struct burst *b, unsigned i)
+{
+	rte_be16_t id;
+
+	memcpy(&id, b->ip[i] + 4, sizeof(id));
+	return id;
+}
+
 // The worker that has an outside port. A static mapping goes by its inside host.
 static unsigned owner_outside(const struct worker *w, const struct burst *b, unsigned i)
 {
@@ -35,6 +45,10 @@ static unsigned owner_outside(const struct worker *w, const struct burst *b, uns
 	struct quoted q;
 	uint16_t port;
 
+	// until the ports are known, wherever all fragments of the datagram come
+	if (b->raw & bit(i))
+		return pool_worker_of_inside(
+			b->src[i] ^ b->dst[i] ^ fragment_id(b, i), w->dataplane->workers);
 	if (b->icmp_error & bit(i)) {
 		// what it quotes came from the outside port in question
 		if (!hdr_quoted(b, i, &q))
@@ -75,11 +89,23 @@ static void hand_over(
 	*handover_of(m) = (struct handover){
 		.kind = (uint8_t)kind,
 		.iface = b->iface[i],
+		.flags = b->flags[i],
 		.ip_offset = (uint16_t)(b->ip[i] - rte_pktmbuf_mtod(m, uint8_t *)),
+		.src_port = b->src_port[i],
+		.dst_port = b->dst_port[i],
+		.id = b->id[i],
 	};
 	burst_end(b, i, V_RING);
 	if (steer_frame(w, to, m))
 		b->mbuf[i] = NULL;
+}
+
+// A packet that begins its way again at its owner.
+static void hand_back(struct worker *w, struct burst *b, unsigned i, unsigned to)
+{
+	bool gathered = b->fragments & ~b->raw & bit(i);
+
+	hand_over(w, b, i, to, gathered ? HANDOVER_GATHERED : HANDOVER_RECEIVED);
 }
 
 struct ways steer(struct worker *w, struct burst *b, struct ways ways)
@@ -90,13 +116,13 @@ struct ways steer(struct worker *w, struct burst *b, struct ways ways)
 		unsigned owner = owner_inside(w, inside_of(b, i));
 
 		if (owner != w->number)
-			hand_over(w, b, i, owner, HANDOVER_RECEIVED);
+			hand_back(w, b, i, owner);
 	}
 	for (uint64_t todo = ways.in; bit_take(&todo, &i);) {
 		unsigned owner = owner_outside(w, b, i);
 
 		if (owner != w->number)
-			hand_over(w, b, i, owner, HANDOVER_RECEIVED);
+			hand_back(w, b, i, owner);
 	}
 	ways.out &= b->live;
 	ways.hairpin &= b->live;

@@ -3,6 +3,7 @@
 // Next hops and frames. A packet whose next hop is not known yet goes to the control thread, which asks
 // for it and sends the packet back when it has the answer (lib/neigh).
 
+#include "net/frag.h"
 #include "table/neighbour.h"
 #include "worker/stages.h"
 
@@ -126,6 +127,38 @@ static uint64_t next_hop(
 	return entry == NEIGHBOUR_NONE ? 0 : neighbour_mac(neighbours, entry);
 }
 
+// Sends packet i in fragments that fit its way out, in order. The first of them counts as the packet.
+static void transmit_pieces(struct worker *w, struct burst *b, unsigned i, enum verdict verdict)
+{
+	struct burst *p = &w->pieces;
+	uint16_t mtu = w->snapshot->nexthop[b->route[i]].mtu;
+
+	p->n = frag_split(w->dataplane->mbufs, b->mbuf[i], b->ip[i], mtu, p->mbuf, BURST_MAX);
+	if (!p->n) {
+		burst_end(b, i, V_BUFFER);
+		return;
+	}
+	p->live = bits_below(p->n);
+	p->big = 0;
+	for (unsigned k = 0; k < p->n; k++) {
+		p->ip[k] = rte_pktmbuf_mtod(p->mbuf[k], uint8_t *);
+		p->route[k] = b->route[i];
+		p->dst[k] = b->dst[i];
+	}
+	transmit(w, p, bit(0), verdict);
+	transmit(w, p, bits_below(p->n) & ~bit(0), V_COUNT);
+	// those that found no next hop, and no room to wait for it
+	for (unsigned k = 0; k < p->n; k++) {
+		if (p->live & bit(k))
+			continue;
+		rte_pktmbuf_free(p->mbuf[k]);
+		if (!k && p->mbuf[k])
+			stat_add(&w->stats.verdict[p->verdict[k]], 1);
+	}
+	rte_pktmbuf_free(b->mbuf[i]);
+	b->mbuf[i] = NULL;
+}
+
 void transmit(struct worker *w, struct burst *b, uint64_t mask, enum verdict verdict)
 {
 	uint32_t gateway = UINT32_MAX; // the route that `header` is for, if packets can share it
@@ -134,7 +167,7 @@ void transmit(struct worker *w, struct burst *b, uint64_t mask, enum verdict ver
 	unsigned iface = 0, i;
 	uint64_t waiting = 0;
 
-	for (uint64_t todo = mask; bit_take(&todo, &i);) {
+	for (uint64_t todo = mask & ~b->big; bit_take(&todo, &i);) {
 		if (b->route[i] != gateway) {
 			const struct nexthop *nh = &w->snapshot->nexthop[b->route[i]];
 			uint64_t mac = next_hop(w, b, i, nh);
@@ -153,6 +186,8 @@ void transmit(struct worker *w, struct burst *b, uint64_t mask, enum verdict ver
 		append(w, t, iface, b->mbuf[i], verdict);
 	}
 	w->transmit_waiting |= waiting;
+	for (uint64_t todo = mask & b->big; bit_take(&todo, &i);)
+		transmit_pieces(w, b, i, verdict);
 }
 
 // Counts frames that have left, in runs of the same verdict.

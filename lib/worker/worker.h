@@ -9,8 +9,11 @@
 // workers start and frees it after they have stopped.
 
 #include "net/burst.h"
+#include "net/ipid.h"
 #include "session/nat.h"
 #include "table/snapshot.h"
+#include "worker/datagram.h"
+#include "worker/handover.h"
 #include "worker/held.h"
 #include "worker/port.h"
 
@@ -67,7 +70,7 @@ struct dataplane {
 	_Atomic bool stop;
 	unsigned
 		idle_sleep_us; // how long a worker sleeps when it finds nothing to do; 0: it polls on
-	uint32_t icmp_rate;    // ICMP errors a second and worker
+	uint32_t icmp_rate;    // ICMP errors a second, all workers together
 	uint32_t host_rate;    // packets for the kernel a second, worker and interface
 	uint32_t held_syns;    // that each worker keeps
 	unsigned ports;
@@ -85,11 +88,15 @@ struct worker {
 	uint32_t punt_tokens[SNAPSHOT_MAX_IFACES];
 	struct nat nat;
 	struct held_table held;
+	struct datagram_table datagrams;
+	struct fragment_list gathered; // to begin their way again
+	struct ipid ids;
 	struct channel channel;                  // to and from the control thread
 	struct rte_ring *from[POOL_MAX_WORKERS]; // packets other workers hand over; NULL for itself
 	struct transmit *transmit;               // by interface
 	uint64_t transmit_waiting;               // one bit for each interface with frames to send
 	struct burst burst;
+	struct burst pieces; // of one packet that is fragmented on its way out
 	struct worker_stats stats;
 	unsigned quiet_turns;        // in a row with nothing to do
 	uint64_t next_clock_tsc;     // when to read the clock again
@@ -97,25 +104,6 @@ struct worker {
 	_Atomic uint32_t generation; // of the snapshot whose predecessors are not used any more
 	_Atomic bool idle;           // nothing came and nothing waits since a good while
 };
-
-// What travels with a packet from worker to worker, in the private area of its mbuf.
-enum handover_kind {
-	HANDOVER_RECEIVED, // as received on `iface`; its IP header is at `ip_offset`
-	HANDOVER_HAIRPIN,  // translated from inside; for an outside address of the receiving worker
-	HANDOVER_TRANSMIT, // a finished frame, to leave by `iface` and count as `verdict`
-};
-
-struct handover {
-	uint8_t kind;
-	uint8_t iface;
-	uint8_t verdict;
-	uint16_t ip_offset;
-};
-
-static inline struct handover *handover_of(struct rte_mbuf *mbuf)
-{
-	return rte_mbuf_to_priv(mbuf);
-}
 
 // Adds to a counter that the control thread reads.
 static inline void stat_add(uint64_t *counter, uint64_t n)
@@ -128,9 +116,18 @@ static inline uint64_t stat_read(const uint64_t *counter)
 	return __atomic_load_n(counter, __ATOMIC_RELAXED);
 }
 
+// How large a worker's tables are; equal shares of what the configuration gives the box.
+struct worker_size {
+	struct nat_size nat;
+	struct datagram_size datagrams;
+};
+
 // Makes worker `number` with empty tables at tick `now`. Returns NULL if memory runs out.
 struct worker *worker_new(
-	struct dataplane *dataplane, unsigned number, const struct nat_size *size, uint32_t now);
+	struct dataplane *dataplane, unsigned number, const struct worker_size *size, uint32_t now);
+
+// Bytes that worker_new would allocate.
+uint64_t worker_bytes(const struct worker_size *size);
 
 // Frees a worker that has stopped, and the packets it still holds. NULL is allowed.
 void worker_free(struct worker *worker);

@@ -7,6 +7,7 @@
 
 #include "net/csum.h"
 #include "net/hdr.h"
+#include "net/mss.h"
 #include "xlate/xlate.h"
 
 #include <rte_prefetch.h>
@@ -16,6 +17,7 @@
 #define UDP_CHECKSUM  6
 #define TCP_CHECKSUM  16
 #define ICMP_CHECKSUM 2
+#define DCCP_CHECKSUM 6
 #define ICMP_ID       4
 
 static struct flow flow_from_inside(const struct burst *b, unsigned i)
@@ -109,7 +111,11 @@ static bool open_static(struct nat *nat, struct burst *b, unsigned i, uint32_t n
 		l4_protocol(l4), rte_be_to_cpu_16(b->dst_port[i]));
 	enum verdict verdict = V_NO_MAPPING;
 
-	if (from && l4 == L4_TCP && !tcp_is_opener(b->flags[i]))
+	// an earlier packet of this burst may have made it
+	b->mapping[i] = bib_find_outside(&nat->bib, l4, b->dst[i], b->dst_port[i]);
+	if (b->mapping[i])
+		return true;
+	if (from && !nat_may_open(l4, b->flags[i]))
 		verdict = V_NOT_SYN;
 	else if (from && !(l4 == L4_ICMP && b->flags[i] != ICMP_ECHO))
 		verdict = nat_open_static(nat, from, l4, b->dst_port[i], now, &b->mapping[i]);
@@ -139,17 +145,19 @@ uint64_t nat44_find_in(struct nat *nat, struct burst *b, uint64_t mask, uint32_t
 	static const uint32_t nobody = 0;
 	const struct nexthop *nexthop = nat->snapshot->nexthop;
 	const uint32_t *slot[BURST_MAX];
-	uint64_t statics = 0, found = 0;
+	uint64_t indexed = mask & b->slotless, found = 0;
 	unsigned i;
 
-	for (uint64_t todo = mask; bit_take(&todo, &i);) {
+	for (uint64_t todo = indexed; bit_take(&todo, &i);)
+		slot[i] = &nobody;
+	for (uint64_t todo = mask & ~indexed; bit_take(&todo, &i);) {
 		const struct nexthop *nh = &nexthop[b->route[i]];
 		uint32_t outside = rte_be_to_cpu_32(b->dst[i]);
 		uint16_t port = rte_be_to_cpu_16(b->dst_port[i]);
 
 		slot[i] = NULL;
 		if (unlikely(nat_has_statics(nat, nh, outside, port)))
-			statics |= bit(i);
+			indexed |= bit(i);
 		else
 			slot[i] = nat_slot(nat, nh, b->l4[i], outside, port);
 		if (unlikely(!slot[i]))
@@ -161,7 +169,7 @@ uint64_t nat44_find_in(struct nat *nat, struct burst *b, uint64_t mask, uint32_t
 		found |= (uint64_t)(b->mapping[i] != 0) << i;
 		rte_prefetch0(&nat->bib.mapping[b->mapping[i]]);
 	}
-	for (uint64_t todo = statics; bit_take(&todo, &i);) {
+	for (uint64_t todo = indexed; bit_take(&todo, &i);) {
 		b->mapping[i] = nat_find_outside(
 			nat, &nexthop[b->route[i]], b->l4[i], b->dst[i], b->dst_port[i]);
 		found |= (uint64_t)(b->mapping[i] != 0) << i;
@@ -190,7 +198,7 @@ uint64_t nat44_open(struct nat *nat, struct burst *b, uint64_t mask, uint32_t no
 		b->mapping[i] = nat_find_inside(nat, &flow);
 		if (b->mapping[i])
 			;
-		else if (l4 == L4_TCP && !tcp_is_opener(b->flags[i]))
+		else if (!nat_may_open(l4, b->flags[i]))
 			verdict = V_NOT_SYN;
 		else if (l4 == L4_ICMP && b->flags[i] != ICMP_ECHO)
 			verdict = V_NO_MAPPING;
@@ -235,6 +243,25 @@ uint64_t nat44_track(struct nat *nat, struct burst *b, uint64_t mask, bool outwa
 	return go_on;
 }
 
+// Overwrite a field and add what that changes in the sum over the bytes it stands in.
+static void put32(void *field, uint32_t value, uint32_t *change)
+{
+	uint32_t old;
+
+	memcpy(&old, field, sizeof(old));
+	memcpy(field, &value, sizeof(value));
+	*change += csum_change32(old, value);
+}
+
+static void put16(void *field, uint16_t value, uint32_t *change)
+{
+	uint16_t old;
+
+	memcpy(&old, field, sizeof(old));
+	memcpy(field, &value, sizeof(value));
+	*change += csum_change16(old, value);
+}
+
 // Writes an address and a port into packet i, at these offsets of the IP and transport headers, and
 // mends the checksums. An ICMP query has its identifier where others have a port.
 static inline void rewrite(struct burst *b, unsigned i, unsigned address_at, unsigned port_at,
@@ -270,11 +297,45 @@ static inline void rewrite(struct burst *b, unsigned i, unsigned address_at, uns
 		sum = csum_apply(sum, change + change_l4);
 		memcpy(l4 + TCP_CHECKSUM, &sum, 2);
 		break;
+	case L4_DCCP: // however little of the data it covers, it covers the header (RFC 4340 section 9)
+		memcpy(&sum, l4 + DCCP_CHECKSUM, 2);
+		sum = csum_apply(sum, change + change_l4);
+		memcpy(l4 + DCCP_CHECKSUM, &sum, 2);
+		break;
 	default: // ICMP has no pseudo-header
 		memcpy(&sum, l4 + ICMP_CHECKSUM, 2);
 		sum = csum_apply(sum, change_l4);
 		memcpy(l4 + ICMP_CHECKSUM, &sum, 2);
 		break;
+	}
+}
+
+// A fragment without transport header has the address alone to change.
+static void readdress(
+	struct burst *b, unsigned i, unsigned address_at, rte_be32_t address, uint8_t ttl_step)
+{
+	uint8_t *ip = b->ip[i];
+	uint32_t change = csum_change16(ttl_step, 0);
+	uint16_t sum;
+
+	put32(ip + address_at, address, &change);
+	memcpy(&sum, ip + 10, sizeof(sum));
+	sum = csum_apply(sum, change);
+	memcpy(ip + 10, &sum, sizeof(sum));
+	ip[8] = (uint8_t)(ip[8] - ttl_step);
+}
+
+// Both ends of a connection learn here how large its segments may be (policy's mss-clamping).
+static void clamp(const struct nat *nat, struct burst *b, uint64_t mask)
+{
+	unsigned i;
+
+	for (uint64_t todo = mask; bit_take(&todo, &i);) {
+		uint16_t mss = policy_of(nat, nat->bib.mapping[b->mapping[i]].policy)->mss;
+		uint32_t there = b->length[i] < b->room[i] ? b->length[i] : b->room[i];
+
+		if (mss)
+			mss_clamp(b->ip[i] + b->ihl[i], there - b->ihl[i], mss);
 	}
 }
 
@@ -285,10 +346,15 @@ void nat44_translate_out(const struct nat *nat, struct burst *b, uint64_t mask)
 	for (uint64_t todo = mask; bit_take(&todo, &i);) {
 		const struct mapping *m = &nat->bib.mapping[b->mapping[i]];
 
-		rewrite(b, i, 12, 0, m->outside, m->outside_port, 1);
+		if (likely(!(b->tails & bit(i))))
+			rewrite(b, i, 12, 0, m->outside, m->outside_port, 1);
+		else
+			readdress(b, i, 12, m->outside, 1);
 		b->src[i] = m->outside;
 		b->src_port[i] = m->outside_port;
 	}
+	if (unlikely(mask & b->syn))
+		clamp(nat, b, mask & b->syn);
 }
 
 void nat44_translate_in(const struct nat *nat, struct burst *b, uint64_t mask, uint64_t keep_ttl)
@@ -297,11 +363,17 @@ void nat44_translate_in(const struct nat *nat, struct burst *b, uint64_t mask, u
 
 	for (uint64_t todo = mask; bit_take(&todo, &i);) {
 		const struct mapping *m = &nat->bib.mapping[b->mapping[i]];
+		uint8_t ttl_step = keep_ttl & bit(i) ? 0 : 1;
 
-		rewrite(b, i, 16, 2, m->inside, m->inside_port, keep_ttl & bit(i) ? 0 : 1);
+		if (likely(!(b->tails & bit(i))))
+			rewrite(b, i, 16, 2, m->inside, m->inside_port, ttl_step);
+		else
+			readdress(b, i, 16, m->inside, ttl_step);
 		b->dst[i] = m->inside;
 		b->dst_port[i] = m->inside_port;
 	}
+	if (unlikely(mask & b->syn))
+		clamp(nat, b, mask & b->syn);
 }
 
 bool nat44_error_find_out(const struct nat *nat, struct burst *b, unsigned i)
@@ -344,32 +416,15 @@ bool nat44_error_find_in(const struct nat *nat, struct burst *b, unsigned i)
 	return false;
 }
 
-// Overwrite a field and add what that changes in the sum over the bytes it stands in.
-static void put32(void *field, uint32_t value, uint32_t *change)
-{
-	uint32_t old;
-
-	memcpy(&old, field, sizeof(old));
-	memcpy(field, &value, sizeof(value));
-	*change += csum_change32(old, value);
-}
-
-static void put16(void *field, uint16_t value, uint32_t *change)
-{
-	uint16_t old;
-
-	memcpy(&old, field, sizeof(old));
-	memcpy(field, &value, sizeof(value));
-	*change += csum_change16(old, value);
-}
-
 // Mends the transport checksum inside the quote, if it was quoted that far; whether it was right is
 // not asked (RFC 5508 REQ-3c).
 static void quoted_checksum(
 	const struct quoted *q, uint32_t addresses, uint32_t ports, uint32_t *outer)
 {
-	static const uint8_t offset[L4_COUNT] = {
-		[L4_UDP] = UDP_CHECKSUM, [L4_TCP] = TCP_CHECKSUM, [L4_ICMP] = ICMP_CHECKSUM};
+	static const uint8_t offset[L4_COUNT] = {[L4_UDP] = UDP_CHECKSUM,
+		[L4_TCP] = TCP_CHECKSUM,
+		[L4_ICMP] = ICMP_CHECKSUM,
+		[L4_DCCP] = DCCP_CHECKSUM};
 	uint8_t *field = q->l4 + offset[q->proto];
 	uint16_t sum;
 
@@ -401,20 +456,6 @@ static void requote(struct burst *b, unsigned i, const struct quoted *q, unsigne
 	memcpy(&sum, icmp + ICMP_CHECKSUM, sizeof(sum));
 	sum = csum_apply(sum, outer);
 	memcpy(icmp + ICMP_CHECKSUM, &sum, sizeof(sum));
-}
-
-static void readdress(
-	struct burst *b, unsigned i, unsigned address_at, rte_be32_t address, uint8_t ttl_step)
-{
-	uint8_t *ip = b->ip[i];
-	uint32_t change = csum_change16(ttl_step, 0);
-	uint16_t sum;
-
-	put32(ip + address_at, address, &change);
-	memcpy(&sum, ip + 10, sizeof(sum));
-	sum = csum_apply(sum, change);
-	memcpy(ip + 10, &sum, sizeof(sum));
-	ip[8] = (uint8_t)(ip[8] - ttl_step);
 }
 
 // The sender may be the host itself or a router on the way to it, which has no outside address of its

@@ -22,7 +22,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "netns"))
 import lab  # noqa: E402
 
 import checksums  # noqa: E402
-from config import MAC, config  # noqa: E402
+from config import MAC, TAPS, config  # noqa: E402
 from control import Control  # noqa: E402
 from wire import Wire  # noqa: E402
 
@@ -61,12 +61,21 @@ class Box(lab.Lab):
             "socket": str(self.folder / "homeport.sock")}
         self.wait_for_links()
         self.start_box(configuration, "--test-clock", *words)
+        if "net_tap" in str(configuration):
+            self.use_taps()
         self.control = Control(self.folder / "homeport.sock", lab.DEADLINE)
         self.sent = 0
         self.known = collections.Counter()
         self.hosts = itertools.count(int(ipaddress.ip_address("100.65.0.1")))
         self.remotes = itertools.count(int(ipaddress.ip_address("198.18.0.1")))
         return self
+
+    def use_taps(self):
+        """The daemon has made TAP devices: what would be on its cables is on their kernel side."""
+        for side, tap in TAPS.items():
+            self.wires[side].close()
+            self.wires[side] = Wire(self.name("box"), tap)
+            lab.wait_for(f"link {tap}", lambda: "LOWER_UP" in self.ip("box", "link", "show", tap).stdout)
 
     def wait_for_links(self):
         for side in self.wires:
@@ -146,7 +155,7 @@ class Box(lab.Lab):
 
     def tx(self, side, packets, verdicts):
         """Sends one packet or a list, and waits until each has earned its verdict: one for all, or a dict of
-        how many there must be of each. None does not wait; then settle() tells."""
+        how many there must be of each. None waits only until the box has them; then settle() tells."""
         packets = packets if isinstance(packets, list) else [packets]
         if isinstance(verdicts, str):
             verdicts = {verdicts: len(packets)}
@@ -157,6 +166,9 @@ class Box(lab.Lab):
                 self.sent += 1
             if verdicts is not None:
                 got.update(self.settle())
+            else:
+                lab.wait_for("the box has received all that was sent",
+                             lambda: int(self.counters()["received"]) == self.sent)
         assert verdicts is None or got == verdicts, f"verdicts {dict(got)}, not {verdicts}"
 
     def tx_inside(self, packets, verdicts="nat44-out"):

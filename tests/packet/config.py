@@ -15,6 +15,10 @@ POOL = "203.0.113.0/28"
 BLOCK = 64      # ports of a block
 MAX_BLOCKS = 4  # of a subscriber
 
+# The kernel puts fragments together before net_af_packet sees them; a TAP device takes them as they are.
+TAPS = {"inside": "tap-inside", "outside": "tap-outside"}
+TAP_DEVICES = [f"net_tap_{side},iface={tap}" for side, tap in TAPS.items()]
+
 MAC = {"box inside": "02:00:00:00:00:01", "inside": "02:00:00:00:00:02",
        "box outside": "02:00:00:00:00:11", "outside": "02:00:00:00:00:12"}
 

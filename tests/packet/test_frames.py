@@ -133,8 +133,11 @@ def broken_headers():
         "drop-ip-checksum"
     for source in ("0.0.0.0", "0.1.2.3", "127.0.0.1", "224.0.0.5", "240.0.0.1", "255.255.255.255"):
         yield f"from {source}", udp(src=source), "drop-ip-source"
-    yield "to itself", udp(src=SOMEBODY), "drop-ip-source"
-    for target in ("224.0.0.1", "239.1.2.3", "255.255.255.255", "250.0.0.1"):
+    yield "to itself", udp(src=SOMEBODY), "drop-land"
+    for target in ("0.0.0.0", "0.1.2.3", "127.0.0.1"):
+        yield f"to {target}", udp(dst=target), "drop-ip-destination"
+    for target in ("224.0.0.1", "239.1.2.3", "255.255.255.255", "250.0.0.1", "100.64.0.255", "100.64.0.0",
+                   "192.0.2.255", "192.0.2.0"):
         yield f"to {target}", udp(dst=target), "drop-multicast"
     yield "UDP header cut", IP(src="100.64.9.9", dst=SOMEBODY, proto=17) / Raw(b"1234567"), "drop-l4-short"
     yield "TCP header cut", IP(src="100.64.9.9", dst=SOMEBODY, proto=6) / Raw(bytes(range(19))), "drop-l4-short"

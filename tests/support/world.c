@@ -49,12 +49,19 @@ struct world_setup world_setup(void)
 	return (struct world_setup){
 		.workers = 1,
 		.size = {.mappings = 4096, .sessions = 4096, .subscribers = 256, .blocks = 256},
+		.datagrams = {.datagrams = 256,
+			.waiting = 64,
+			.fragments_each = 64,
+			.each_source = 64},
 		.block_bits = 6,
 		.max_blocks = 4,
 		.pool_first = RTE_IPV4(203, 0, 113, 0),
 		.pool_last = RTE_IPV4(203, 0, 113, 15),
 		.mbufs = 1023,
 		.hairpinning = true,
+		.fragments = {.behavior = FRAGMENTS_OUT_OF_ORDER,
+			.limit = UINT32_MAX,
+			.ticks = 2 * TICKS_A_SECOND},
 		.mtu = 1500,
 		.memory_mb = 128,
 	};
@@ -67,6 +74,8 @@ static struct timers default_timers(void)
 		.tcp_idle = 7440 * TICKS_A_SECOND,
 		.tcp_trans_open = 240 * TICKS_A_SECOND,
 		.tcp_trans_close = 240 * TICKS_A_SECOND,
+		.dccp_idle = 7440 * TICKS_A_SECOND,
+		.dccp_trans = 240 * TICKS_A_SECOND,
 		.tcp_in_syn = 6 * TICKS_A_SECOND,
 		.icmp = 60 * TICKS_A_SECOND,
 		.hold_down = 120 * TICKS_A_SECOND,
@@ -94,6 +103,7 @@ static void add_iface(struct snapshot *s, unsigned n, const struct world_setup *
 		.port = (uint8_t)n,
 		.realm = (uint8_t)realm,
 		.enabled = true,
+		.icmp_errors = true,
 		.mtu = setup->mtu,
 		.addr4 = addr,
 	};
@@ -175,6 +185,8 @@ static void add_policy(struct world *world, const struct world_setup *setup)
 		.policy_id = 1,
 		.behaviour = setup->behaviour,
 		.hairpinning = setup->hairpinning,
+		.mss = setup->mss,
+		.fragments = setup->fragments,
 		.protocol = {true, true, true},
 		.max_blocks = (uint8_t)setup->max_blocks,
 		.port_limit = {UINT32_MAX, UINT32_MAX, UINT32_MAX},
@@ -231,6 +243,7 @@ static void add_statics(struct world *world, const struct world_setup *setup)
 struct world *world_new(const struct world_setup *setup, uint32_t now)
 {
 	struct world *world = calloc(1, sizeof(*world));
+	struct worker_size size = {.nat = setup->size, .datagrams = setup->datagrams};
 	struct dataplane *d;
 
 	need(world, "world");
@@ -269,7 +282,7 @@ struct world *world_new(const struct world_setup *setup, uint32_t now)
 	d->port[0].queues = d->port[1].queues = (uint16_t)(setup->workers > 1 ? setup->workers : 2);
 	atomic_store(&d->snapshot, world->snapshot);
 	for (unsigned i = 0; i < setup->workers; i++) {
-		d->worker[i] = worker_new(d, i, &setup->size, now);
+		d->worker[i] = worker_new(d, i, &size, now);
 		need(d->worker[i], "worker");
 	}
 	for (unsigned i = 0; i < setup->workers; i++)

@@ -15,6 +15,7 @@
 struct world_setup {
 	unsigned workers;
 	struct nat_size size;
+	struct datagram_size datagrams;
 	unsigned block_bits;
 	unsigned max_blocks;
 	uint32_t pool_first; // host order
@@ -25,6 +26,8 @@ struct world_setup {
 	struct timers timers; // all zero: the defaults of the RFCs
 	struct behaviour behaviour;
 	bool hairpinning;
+	uint16_t mss;                    // as in a policy
+	struct fragment_rules fragments; // likewise
 	uint16_t mtu;
 	const struct static_mapping *statics;
 	unsigned n_statics;

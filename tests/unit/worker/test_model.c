@@ -53,7 +53,7 @@ struct model {
 	struct world *world;
 	struct rand random;
 	uint64_t before[V_COUNT];
-	struct model_mapping mapping[L4_COUNT][HOSTS][PORTS];
+	struct model_mapping mapping[L4_SLOTS][HOSTS][PORTS];
 };
 
 static struct model model;
@@ -219,7 +219,7 @@ static void check_outside(const struct model_mapping *m)
 	uint16_t port = rte_be_to_cpu_16(m->tuple.dst_port);
 
 	assert_true(port >= 1024);
-	for (unsigned i = 0; i < L4_COUNT * HOSTS * PORTS; i++) {
+	for (unsigned i = 0; i < L4_SLOTS * HOSTS * PORTS; i++) {
 		const struct model_mapping *o = &model.mapping[0][0][0] + i;
 		bool same_address = o->tuple.dst == m->tuple.dst;
 		bool same_host = o->tuple.src == m->tuple.src;
@@ -459,7 +459,7 @@ static void let_pass(void)
 		ticks = 400 * SECOND;
 	model.now += ticks;
 	world_pass(model.world, model.now);
-	for (unsigned i = 0; i < L4_COUNT * HOSTS * PORTS; i++) {
+	for (unsigned i = 0; i < L4_SLOTS * HOSTS * PORTS; i++) {
 		struct model_mapping *m = &model.mapping[0][0][0] + i;
 
 		if (m->live)
@@ -471,7 +471,7 @@ static uint32_t live(void)
 {
 	uint32_t n = 0;
 
-	for (unsigned i = 0; i < L4_COUNT * HOSTS * PORTS; i++)
+	for (unsigned i = 0; i < L4_SLOTS * HOSTS * PORTS; i++)
 		n += (&model.mapping[0][0][0] + i)->live;
 	return n;
 }
@@ -507,7 +507,7 @@ static void run(unsigned workers, enum filtering filtering)
 	model.world->snapshot->policy[0]->answer_syns = false;
 	for (unsigned i = 0; i < workers; i++)
 		rand_seed_fixed(&model.world->dataplane.worker[i]->nat.random, SEED + i);
-	for (enum l4 l4 = 0; l4 < L4_COUNT; l4++) {
+	for (enum l4 l4 = 0; l4 < L4_SLOTS; l4++) {
 		for (unsigned h = 0; h < HOSTS; h++) {
 			for (unsigned p = 0; p < PORTS; p++)
 				model.mapping[l4][h][p].tuple = (struct tuple){
@@ -516,7 +516,7 @@ static void run(unsigned workers, enum filtering filtering)
 	}
 	for (unsigned step = 0; step < STEPS; step++) {
 		unsigned what = rand_below(&model.random, 100);
-		enum l4 l4 = rand_below(&model.random, L4_COUNT);
+		enum l4 l4 = rand_below(&model.random, L4_SLOTS);
 
 		if (what < 3)
 			let_pass();

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// Fragments. Those of a datagram meet on one worker (steer.c); as soon as the first of them has told the
+// ports, all begin their way again as packets that know where they belong, and everything that follows
+// treats them like others: owners, mitigations, mappings. They are not put together: RFC 4787 REQ-14 wants
+// them received out of order, not reassembled.
+
+#include "base/clock.h"
+#include "net/hdr.h"
+#include "net/ipid.h"
+#include "worker/stages.h"
+
+#include <string.h>
+
+#define EVICT_MAX 4 // datagrams given up for one fragment
+
+// What a fragment of somebody without a policy is subject to; later stages say what becomes of it.
+static const struct fragment_rules no_policy = {
+	.behavior = FRAGMENTS_OUT_OF_ORDER, .limit = UINT32_MAX, .ticks = 2 * TICKS_A_SECOND};
+
+static void drop_all(struct worker *w, struct fragment_list list, enum verdict verdict)
+{
+	struct rte_mbuf *m;
+
+	while ((m = fragment_pop(&list))) {
+		stat_add(&w->stats.verdict[verdict], 1);
+		stat_add(&w->stats.iface[handover_of(m)->iface].rx_drops, 1);
+		rte_pktmbuf_free(m);
+	}
+}
+
+static void give_up(struct worker *w, uint32_t number, enum verdict verdict)
+{
+	drop_all(w, datagram_take(&w->datagrams, number), verdict);
+	datagram_remove(&w->datagrams, number);
+}
+
+// From here on no fragment of it goes on.
+static void spoil(struct worker *w, uint32_t number)
+{
+	w->datagrams.datagram[number].state = DATAGRAM_BROKEN;
+	drop_all(w, datagram_take(&w->datagrams, number), V_FRAGMENT_BROKEN);
+}
+
+static unsigned slot_of(const struct worker *w, const struct burst *b, unsigned i, bool outward)
+{
+	const struct nexthop *nh = &w->snapshot->nexthop[b->route[i]];
+	int slot = -1;
+
+	if (outward)
+		slot = snapshot_policy_of(w->snapshot, b->src[i]);
+	else if (nh->kind == NEXTHOP_POOL || nh->kind == NEXTHOP_STATIC)
+		slot = nh->policy;
+	return slot < 0 ? SNAPSHOT_MAX_POLICIES : (unsigned)slot;
+}
+
+static const struct fragment_rules *rules_of(const struct worker *w, unsigned slot)
+{
+	return slot < SNAPSHOT_MAX_POLICIES ? &w->snapshot->policy[slot]->fragments : &no_policy;
+}
+
+static struct datagram_key key_of(const struct burst *b, unsigned i, bool outward)
+{
+	struct datagram_key key = {
+		.src = b->src[i],
+		.dst = b->dst[i],
+		.protocol = b->ip[i][9],
+		.outward = outward,
+	};
+
+	memcpy(&key.id, b->ip[i] + 4, sizeof(key.id));
+	return key;
+}
+
+// Takes packet i out of the burst, ready to wait or to begin its way again.
+static struct rte_mbuf *take_out(struct burst *b, unsigned i)
+{
+	struct rte_mbuf *m = b->mbuf[i];
+
+	*handover_of(m) = (struct handover){
+		.kind = HANDOVER_GATHERED,
+		.iface = b->iface[i],
+		.ip_offset = (uint16_t)(b->ip[i] - rte_pktmbuf_mtod(m, uint8_t *)),
+	};
+	b->mbuf[i] = NULL;
+	b->live &= ~bit(i);
+	return m;
+}
+
+static void let_wait(struct worker *w, struct burst *b, unsigned i, uint32_t number, uint32_t limit)
+{
+	struct datagram_table *t = &w->datagrams;
+
+	if (t->of_policy[t->datagram[number].policy] >= limit) {
+		burst_end(b, i, V_FRAGMENT_LIMIT);
+		return;
+	}
+	for (unsigned n = 0; n < EVICT_MAX && t->waiting >= t->size.waiting; n++) {
+		if (t->oldest == number)
+			break;
+		give_up(w, t->oldest, V_FRAGMENT_MEMORY);
+	}
+	if (t->waiting >= t->size.waiting)
+		burst_end(b, i, V_FRAGMENT_MEMORY);
+	else
+		datagram_hold(t, number, take_out(b, i));
+}
+
+static void send_on(struct worker *w, const struct datagram *d, struct rte_mbuf *m)
+{
+	struct handover *h = handover_of(m);
+
+	h->src_port = d->src_port;
+	h->dst_port = d->dst_port;
+	h->flags = d->flags;
+	h->id = d->id;
+	fragment_push(&w->gathered, m);
+}
+
+// The first fragment tells what its datagram is. Returns false, having ended it, if it does not.
+static bool learn(struct worker *w, struct burst *b, unsigned i, struct datagram *d)
+{
+	if (!hdr_read_first(b, i))
+		return false;
+	d->state = DATAGRAM_KNOWN;
+	d->src_port = b->src_port[i];
+	d->dst_port = b->dst_port[i];
+	d->flags = b->flags[i];
+	d->id = ipid_fragmented(&w->ids, d->key.dst, d->key.protocol);
+	return true;
+}
+
+// Makes the datagram that fragment i is the first to arrive of. Returns 0, having ended it, if it may not.
+static uint32_t begin(struct worker *w, struct burst *b, unsigned i, const struct datagram_key *key,
+	unsigned slot, const struct frag *frag)
+{
+	const struct fragment_rules *rules = rules_of(w, slot);
+	struct datagram_table *t = &w->datagrams;
+
+	if (rules->behavior == FRAGMENTS_IN_ORDER && frag->from) {
+		burst_end(b, i, V_FRAGMENT_ORDER);
+		return 0;
+	}
+	if (datagram_is_source_full(t, key->src)) {
+		burst_end(b, i, V_FRAGMENT_LIMIT);
+		return 0;
+	}
+	if (t->used == t->size.datagrams)
+		give_up(w, t->oldest, V_FRAGMENT_MEMORY);
+	return datagram_add(t, key, (uint8_t)slot, w->now + rules->ticks);
+}
+
+// Puts a fragment where it belongs in its datagram. Returns false, having ended it, if there is no such
+// place.
+static bool fit_in(
+	struct worker *w, struct burst *b, unsigned i, uint32_t number, const struct frag *frag)
+{
+	struct datagram *d = &w->datagrams.datagram[number];
+	enum frag_result result;
+
+	if (d->state == DATAGRAM_BROKEN) {
+		burst_end(b, i, V_FRAGMENT_BROKEN);
+		return false;
+	}
+	result = frag_add(&d->seen, frag);
+	if (result == FRAG_DUPLICATE) {
+		burst_end(b, i, V_FRAGMENT_DUPLICATE);
+		return false;
+	}
+	if (result == FRAG_OVERLAP)
+		burst_end(b, i, V_FRAGMENT_BROKEN);
+	else if (result == FRAG_SCATTERED || ++d->fragments > w->datagrams.size.fragments_each)
+		burst_end(b, i, V_FRAGMENT_LIMIT);
+	else if (frag->from || learn(w, b, i, d))
+		return true;
+	spoil(w, number);
+	return false;
+}
+
+static void gather(struct worker *w, struct burst *b, unsigned i, bool outward)
+{
+	struct datagram_table *t = &w->datagrams;
+	struct datagram_key key = key_of(b, i, outward);
+	unsigned slot = slot_of(w, b, i, outward);
+	const struct fragment_rules *rules = rules_of(w, slot);
+	uint32_t number;
+	struct datagram *d;
+	struct frag frag;
+
+	if (rules->behavior == FRAGMENTS_DROP) {
+		burst_end(b, i, V_FRAGMENT);
+		return;
+	}
+	if (!frag_read(b->ip[i], b->ihl[i], b->length[i], &frag)) {
+		burst_end(b, i, V_FRAGMENT_HEADER);
+		return;
+	}
+	number = datagram_find(t, &key);
+	if (!number)
+		number = begin(w, b, i, &key, slot, &frag);
+	if (!number || !fit_in(w, b, i, number, &frag))
+		return;
+	d = &t->datagram[number];
+	if (d->state == DATAGRAM_WAITING) {
+		let_wait(w, b, i, number, rules->limit);
+		return;
+	}
+	send_on(w, d, take_out(b, i));
+	if (d->waiting) {
+		struct fragment_list list = datagram_take(t, number);
+		struct rte_mbuf *m;
+
+		while ((m = fragment_pop(&list)))
+			send_on(w, d, m);
+	}
+	if (frag_is_whole(&d->seen))
+		datagram_remove(t, number);
+}
+
+struct ways defrag(struct worker *w, struct burst *b, struct ways ways)
+{
+	unsigned i;
+
+	for (uint64_t todo = (ways.out | ways.in) & b->raw; bit_take(&todo, &i);)
+		gather(w, b, i, ways.out & bit(i));
+	ways.out &= b->live;
+	ways.hairpin &= b->live;
+	ways.in &= b->live;
+	return ways;
+}
+
+void defrag_recall(struct burst *b, uint64_t mask)
+{
+	unsigned i;
+
+	for (uint64_t todo = mask & b->fragments; bit_take(&todo, &i);) {
+		const struct handover *h = handover_of(b->mbuf[i]);
+
+		b->src_port[i] = h->src_port;
+		b->dst_port[i] = h->dst_port;
+		b->flags[i] = h->flags;
+		b->id[i] = h->id;
+	}
+	b->raw &= ~mask;
+}
+
+unsigned defrag_expire(struct worker *w, uint32_t now, unsigned budget)
+{
+	unsigned n;
+
+	for (n = 0; n < budget; n++) {
+		uint32_t number = datagram_due(&w->datagrams, now);
+
+		if (!number)
+			break;
+		give_up(w, number, V_FRAGMENT_TIMEOUT);
+	}
+	return n;
+}
+
+void defrag_forget(struct worker *w)
+{
+	while (w->datagrams.oldest)
+		give_up(w, w->datagrams.oldest, V_FRAGMENT_TIMEOUT);
+	drop_all(w, w->gathered, V_FRAGMENT_TIMEOUT);
+}
