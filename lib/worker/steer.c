@@ -130,10 +130,23 @@ struct ways steer(struct worker *w, struct burst *b, struct ways ways)
 	return ways;
 }
 
+// What goes on to an outside address is found there by what it looks like outside: an ICMP query has one
+// identifier for both ends, which is the sender's outside now.
+static void note_identifiers(struct burst *b, uint64_t mask)
+{
+	unsigned i;
+
+	for (uint64_t todo = mask & ~b->icmp_error; bit_take(&todo, &i);) {
+		if (b->l4[i] == L4_ICMP)
+			b->dst_port[i] = b->src_port[i];
+	}
+}
+
 uint64_t steer_hairpin(struct worker *w, struct burst *b, uint64_t mask)
 {
 	unsigned i;
 
+	note_identifiers(b, mask);
 	if (w->dataplane->workers == 1)
 		return mask;
 	for (uint64_t todo = mask; bit_take(&todo, &i);) {
