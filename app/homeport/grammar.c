@@ -20,6 +20,8 @@ static const struct command commands[] = {
 		output_mitigations},
 	{{"show", "consent"}, 0, 0, "", "mitigations that wait for consent, and what was seen",
 		output_consent},
+	{{"show", "audit"}, 0, 0, "", "what became of each mitigation, the newest first",
+		output_audit},
 	{{"show", "config"}, 0, 0, "", "the configuration in force", output_config},
 	{{"lookup"}, 3, 7, "ADDRESS PORT PROTOCOL [--at TIME] [--tolerance SECONDS]",
 		"who is behind an outside address and port; exits 0 for one answer, 3 for none,\n"

@@ -355,6 +355,51 @@ void output_consent(const json_t *answer)
 	table_print(table);
 }
 
+// What was asked for in a record of the audit trail.
+static const json_t *asked_for(const json_t *answer, const json_t *record)
+{
+	const json_t *scope;
+	size_t i;
+
+	json_array_foreach(at(answer, "ietf-dots-signal-channel:dots-signal scope"), i, scope)
+	{
+		if (json_equal(at(scope, "cuid"), at(record, "cuid")) &&
+			json_equal(at(scope, "mid"), at(record, "mid")))
+			return scope;
+	}
+	return NULL;
+}
+
+void output_audit(const json_t *answer)
+{
+	static const char *const heads[] = {"NUMBER", "UPSTREAM", "MID", "TARGET", "SUBSCRIBER",
+		"ASKED", "BEGAN", "ENDED", "ACTION", "OUTCOME", "PACKETS", NULL};
+	struct table *table = table_new(heads);
+	const json_t *r;
+	size_t i;
+
+	json_array_foreach(at(answer, "homeport:homeport dots audit"), i, r)
+	{
+		char text[11][CELL];
+		const char *cells[] = {
+			cell(at(r, "number"), text[0]),
+			cell(at(r, "upstream"), text[1]),
+			cell(at(r, "mid"), text[2]),
+			cell(at(asked_for(answer, r), "target-prefix"), text[3]),
+			stopped(r, text[4]),
+			cell(at(r, "asked"), text[5]),
+			cell(at(r, "began"), text[6]),
+			cell(at(r, "ended"), text[7]),
+			cell(at(r, "action"), text[8]),
+			cell(at(r, "outcome"), text[9]),
+			cell(at(r, "packets"), text[10]),
+		};
+
+		table_row(table, cells);
+	}
+	table_print(table);
+}
+
 void output_config(const json_t *answer)
 {
 	char *text = json_dumps(answer, JSON_INDENT(2));

@@ -12,5 +12,6 @@ void output_counters(const json_t *answer);
 void output_dots(const json_t *answer);
 void output_mitigations(const json_t *answer);
 void output_consent(const json_t *answer);
+void output_audit(const json_t *answer);
 void output_config(const json_t *answer);
 void output_lookup(const json_t *answer);

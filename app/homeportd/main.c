@@ -314,6 +314,12 @@ static int run(struct box *box)
 	box->dots = dots_new(&dots);
 	if (!box->dots)
 		return EXIT_RUN_TIME;
+	if (box->config->state_file &&
+		dots_keep(box->dots, box->config->state_file, box->config->audit_retention,
+			box->config->audit_size, &err) < 0) {
+		log_error("main", "/homeport:homeport/dots/state-file: %s", err.text);
+		return EXIT_CONFIG;
+	}
 	source_fill(box);
 	box->ctl = ctl_open(box->loop, box->config->socket, &box->source, &err);
 	if (!box->ctl || launch(box, &err) < 0)

@@ -142,7 +142,7 @@ unsigned upstreams_apply(struct box *box, const struct config *old, const struct
 		const struct config_upstream *now = find(next, u->name);
 
 		if (!now || !same(u, now))
-			dots_remove(box->dots, u->name);
+			dots_remove(box->dots, u->name, !now);
 	}
 	for (unsigned i = 0; i < next->upstreams; i++) {
 		const struct config_upstream *u = &next->upstream[i];

@@ -5,6 +5,8 @@
 // address (NAT44) or prefix (NAT64, DS-Lite: the B4's) of one NAT instance. It never holds an
 // outside address or port: those move from one subscriber to the next.
 
+#include "base/ipaddr.h"
+
 #include <assert.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -30,4 +32,22 @@ static inline struct subkey subkey_v4(uint32_t be32, uint16_t instance)
 static inline bool subkey_equal(const struct subkey *a, const struct subkey *b)
 {
 	return !memcmp(a, b, sizeof(*a));
+}
+
+// The address or prefix without its instance, and with one.
+static inline struct ipprefix subkey_prefix(const struct subkey *key)
+{
+	struct ipaddr addr = {.family = key->family};
+
+	memcpy(addr.bytes, key->addr, sizeof(addr.bytes));
+	return ipprefix_make(&addr, key->len);
+}
+
+static inline struct subkey subkey_of(const struct ipprefix *prefix, uint16_t instance)
+{
+	struct subkey key = {
+		.family = prefix->addr.family, .len = prefix->len, .instance = instance};
+
+	memcpy(key.addr, prefix->addr.bytes, sizeof(key.addr));
+	return key;
 }

@@ -312,6 +312,12 @@ int conf_can_replace(const struct config *running, const struct config *next, st
 		return err_set(err, "/homeport:homeport/platform: changes take a restart");
 	if (running->max_rules != next->max_rules)
 		return err_set(err, "/homeport:homeport/dots/max-rules: a change takes a restart");
+	if (!same_text(running->state_file, next->state_file) ||
+		running->audit_retention != next->audit_retention ||
+		running->audit_size != next->audit_size)
+		return err_set(err,
+			"/homeport:homeport/dots: changes of state-file, audit-retention and "
+			"audit-size take a restart");
 	if (!same_text(running->history_file, next->history_file) ||
 		running->history_file_size != next->history_file_size ||
 		running->history_size != next->history_size ||

@@ -273,6 +273,9 @@ struct config {
 	char *history_file; // a path, made absolute; NULL: none
 	uint32_t history_file_size;
 	uint32_t max_rules;
+	char *state_file; // a path, made absolute; NULL: none
+	uint32_t audit_retention;
+	uint32_t audit_size;
 	unsigned upstreams;
 	struct config_upstream *upstream;
 	unsigned accepts;

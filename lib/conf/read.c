@@ -485,6 +485,9 @@ static void read_homeport(const struct lyd_node *node, struct config *config)
 	config->history_file = absolute(config, tree_text(resolve, "history-file"));
 	config->history_file_size = tree_number(resolve, "history-file-size", 10000000);
 	config->max_rules = tree_number(dots, "max-rules", 4096);
+	config->state_file = absolute(config, tree_text(dots, "state-file"));
+	config->audit_retention = tree_number(dots, "audit-retention", 7776000);
+	config->audit_size = tree_number(dots, "audit-size", 100000);
 	config->upstream =
 		list_new(config, server, "upstream", sizeof(*config->upstream), &config->upstreams);
 	for (const struct lyd_node *n = tree_child(server, "upstream"); i < config->upstreams;
@@ -583,6 +586,7 @@ void conf_free(struct config *config)
 	free(config->route);
 	free(config->iface);
 	free(config->history_file);
+	free(config->state_file);
 	free(config->folder);
 	lyd_free_all(config->tree);
 	free(config);

@@ -45,6 +45,7 @@ static const struct {
 	{"show", "dots", 2, 2, show_dots},
 	{"show", "mitigations", 2, 2, show_mitigations},
 	{"show", "consent", 2, 2, show_consent},
+	{"show", "audit", 2, 2, show_audit},
 	{"show", "config", 2, 2, show_config},
 	{"dots", "approve", 3, PROTO_WORDS_MAX, dots_approve},
 	{"dots", "reject", 3, PROTO_WORDS_MAX, dots_reject},
@@ -103,14 +104,6 @@ json_t *json_prefix(const struct ipprefix *prefix)
 	char text[IPPREFIX_TEXT];
 
 	return json_string(ipprefix_format(prefix, text));
-}
-
-struct ipprefix subscriber_prefix(const struct subkey *key)
-{
-	struct ipaddr addr = {.family = key->family};
-
-	memcpy(addr.bytes, key->addr, sizeof(addr.bytes));
-	return ipprefix_make(&addr, key->len);
 }
 
 uint32_t subscriber_instance(const struct call *call, const struct subkey *key)

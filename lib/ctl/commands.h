@@ -20,6 +20,13 @@ void show_dots(struct call *call);
 void show_mitigations(struct call *call);
 void show_consent(struct call *call);
 
+// What a mitigation is about, as an entry of the list of ietf-dots-signal-channel.
+struct scope;
+json_t *scope_json(const char *cuid, uint32_t mid, const struct scope *scope);
+
+// show_audit.c: what became of them.
+void show_audit(struct call *call);
+
 // do_dots.c: what is decided about them.
 void dots_approve(struct call *call);
 void dots_reject(struct call *call);
@@ -36,6 +43,5 @@ json_t *json_number64(uint64_t value);
 json_t *json_address(const struct ipaddr *addr);
 json_t *json_prefix(const struct ipprefix *prefix);
 
-// A subscriber's address or prefix, and the id of its NAT instance in the snapshot in force (0: gone).
-struct ipprefix subscriber_prefix(const struct subkey *key);
+// The id of a subscriber's NAT instance in the snapshot in force (0: gone).
 uint32_t subscriber_instance(const struct call *call, const struct subkey *key);

@@ -111,7 +111,7 @@ static bool read_request(struct call *call, struct resolve_req *req)
 
 static json_t *holder(const struct call *call, const struct holder *h)
 {
-	struct ipprefix subscriber = subscriber_prefix(&h->subscriber);
+	struct ipprefix subscriber = subkey_prefix(&h->subscriber);
 	json_t *e = json_object();
 
 	json_object_set_new(e, "service", json_string("nat44"));

@@ -24,7 +24,7 @@ static json_t *acl_ports(const struct acl_rule *rule)
 
 static json_t *matches(const struct acl_rule *rule)
 {
-	struct ipprefix source = subscriber_prefix(&rule->subscriber);
+	struct ipprefix source = subkey_prefix(&rule->subscriber);
 	bool ipv4 = rule->target.addr.family == 4;
 	json_t *m = json_object();
 	json_t *ip = json_object();
@@ -192,19 +192,28 @@ static json_t *lifetime(int64_t seconds)
 	return json_integer(seconds > INT32_MAX ? INT32_MAX : seconds);
 }
 
-static json_t *scope_json(const struct dots_mitigation_row *row)
+json_t *scope_json(const char *cuid, uint32_t mid, const struct scope *s)
 {
-	const struct scope *s = row->scope;
 	json_t *e = json_object();
 
-	set_text(e, "cuid", row->cuid);
-	json_object_set_new(e, "mid", json_integer(row->mid));
+	set_text(e, "cuid", cuid);
+	json_object_set_new(e, "mid", json_integer(mid));
 	set_prefixes(e, "target-prefix", s->target, s->targets);
 	set_ranges(e, "target-port-range", s->target_port, s->target_ports);
 	set_protocols(e, s);
 	set_texts(e, "target-fqdn", s->fqdn, s->fqdns);
 	set_texts(e, "target-uri", s->uri, s->uris);
 	set_texts(e, "alias-name", s->alias, s->aliases);
+	set_prefixes(e, "ietf-dots-call-home:source-prefix", s->source, s->sources);
+	set_ranges(e, "ietf-dots-call-home:source-port-range", s->source_port, s->source_ports);
+	set_types(e, s);
+	return e;
+}
+
+static json_t *mitigation_json(const struct dots_mitigation_row *row)
+{
+	json_t *e = scope_json(row->cuid, row->mid, row->scope);
+
 	json_object_set_new(e, "lifetime", lifetime(row->lifetime));
 	json_object_set_new(e, "mitigation-start", json_number64((uint64_t)row->start));
 	set_text(e, "status", row->status_label);
@@ -213,9 +222,6 @@ static json_t *scope_json(const struct dots_mitigation_row *row)
 	json_object_set_new(e, "pkts-dropped", json_number64(row->packets_dropped));
 	json_object_set_new(e, "pps-dropped", json_number64(row->pps_dropped));
 	set_text(e, "attack-status", row->attack_status_label);
-	set_prefixes(e, "ietf-dots-call-home:source-prefix", s->source, s->sources);
-	set_ranges(e, "ietf-dots-call-home:source-port-range", s->source_port, s->source_ports);
-	set_types(e, s);
 	return e;
 }
 
@@ -264,7 +270,7 @@ static json_t *enforced_json(const struct call *call, const struct dots_mitigati
 
 	for (unsigned i = 0; i < row->suspects; i++) {
 		const struct subkey *key = &row->suspect[i].subscriber;
-		struct ipprefix prefix = subscriber_prefix(key);
+		struct ipprefix prefix = subkey_prefix(key);
 
 		if (is_listed_before(row, i))
 			continue;
@@ -282,7 +288,7 @@ static void add_mitigation(void *ctx, const struct dots_mitigation_row *row)
 {
 	struct lists *lists = ctx;
 
-	json_array_append_new(lists->scopes, scope_json(row));
+	json_array_append_new(lists->scopes, mitigation_json(row));
 	json_array_append_new(lists->enforced, enforced_json(lists->call, row));
 }
 

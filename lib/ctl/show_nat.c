@@ -166,7 +166,7 @@ void show_mappings(struct call *call)
 static json_t *subscriber(
 	const struct call *call, unsigned worker, const struct subscriber_row *row)
 {
-	struct ipprefix prefix = subscriber_prefix(&row->key);
+	struct ipprefix prefix = subkey_prefix(&row->key);
 	struct ipaddr outside = ipaddr_v4(row->outside);
 	json_t *e = json_object();
 

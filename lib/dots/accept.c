@@ -17,11 +17,8 @@ static bool meets_target(const struct accept_entry *e, const struct scope *scope
 
 static bool meets_subscriber(const struct accept_entry *e, const struct subkey *subscriber)
 {
-	struct ipaddr addr = {.family = subscriber->family};
-	struct ipprefix prefix;
+	struct ipprefix prefix = subkey_prefix(subscriber);
 
-	memcpy(addr.bytes, subscriber->addr, sizeof(addr.bytes));
-	prefix = ipprefix_make(&addr, subscriber->len);
 	for (unsigned i = 0; i < e->subscribers; i++) {
 		if (ipprefix_overlaps(&e->subscriber[i], &prefix))
 			return true;

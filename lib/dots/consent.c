@@ -17,13 +17,12 @@ static void decide_by_default(struct timer *timer)
 
 	log_notice(
 		"dots", "%s: nobody has decided on mitigation %u", m->owner->policy.name, m->mid);
-	if (consent_decide(m, m->owner->policy.consent_by_default) < 0)
+	if (consent_decide(m, m->owner->policy.consent_by_default, "default") < 0)
 		mitigation_reject(m, CAUSE_LEGITIMATE_TRAFFIC);
 }
 
-int consent_ask(struct mitigation *m)
+int consent_ask(struct mitigation *m, uint64_t until)
 {
-	uint64_t until = clock_now() + m->owner->policy.consent_time * CLOCK_SECOND;
 	char label[MITIGATION_LABEL];
 	int rc;
 
@@ -35,20 +34,23 @@ int consent_ask(struct mitigation *m)
 }
 
 // MR-35: only now does anything stop
-int consent_decide(struct mitigation *m, bool agreed)
+int consent_decide(struct mitigation *m, bool agreed, const char *decided_by)
 {
 	int rc;
 
 	if (m->phase != PHASE_ASKED)
 		return -EALREADY;
+	m->decided_by = decided_by;
 	if (!agreed) {
 		mitigation_reject(m, CAUSE_LEGITIMATE_TRAFFIC);
 		return 0;
 	}
 	m->evidence = enforce_hits(m->all->enforcer, &m->enforcement);
 	rc = mitigation_put_in_force(m);
-	if (rc < 0)
+	if (rc < 0) {
+		m->decided_by = NULL;
 		return rc;
+	}
 	timer_stop(m->all->loop, &m->verdict);
 	log_notice("dots", "%s: mitigation %u begins: %u subscribers, %u rules",
 		m->owner->policy.name, m->mid, m->enforcement.suspects, m->enforcement.slots);

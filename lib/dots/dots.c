@@ -3,6 +3,8 @@
 #include "dots/dots.h"
 
 #include "base/clock.h"
+#include "base/log.h"
+#include "dots/ledger.h"
 #include "dots/mitigation.h"
 #include "dots/schema.h"
 #include "dots/session.h"
@@ -15,9 +17,18 @@ struct dots {
 	struct evloop *loop;
 	struct enforcer enforcer;
 	struct mitigations *mitigations;
+	struct ledger *ledger;    // NULL: nothing is kept
 	void *accept;             // one block: the entries, then what they point to
 	struct session *sessions; // in the order they were added
 };
+
+static void on_event(void *ctx, const struct mitigation *mitigation, enum mitigation_event event)
+{
+	struct dots *dots = ctx;
+
+	if (dots->ledger)
+		ledger_note(dots->ledger, mitigation, event);
+}
 
 struct dots *dots_new(const struct dots_env *env)
 {
@@ -33,6 +44,7 @@ struct dots *dots_new(const struct dots_env *env)
 		free(dots);
 		return NULL;
 	}
+	mitigations_watch(dots->mitigations, on_event, dots);
 	return dots;
 }
 
@@ -42,13 +54,23 @@ void dots_free(struct dots *dots)
 
 	if (!dots)
 		return;
+	// what is in force now is still so for the next run
+	mitigations_watch(dots->mitigations, NULL, NULL);
 	for (struct session *s = dots->sessions; s; s = next) {
 		next = s->next;
 		session_free(s);
 	}
 	mitigations_free(dots->mitigations);
+	ledger_close(dots->ledger);
 	free(dots->accept);
 	free(dots);
+}
+
+int dots_keep(struct dots *dots, const char *path, uint32_t audit_retention, uint32_t audit_size,
+	struct err *err)
+{
+	dots->ledger = ledger_open(path, audit_retention, audit_size, dots->enforcer.resolver, err);
+	return dots->ledger ? 0 : -EINVAL;
 }
 
 static struct session **find(struct dots *dots, const char *name)
@@ -60,6 +82,21 @@ static struct session **find(struct dots *dots, const char *name)
 	return link;
 }
 
+static int take_up(void *ctx, struct restored *restored)
+{
+	struct session *s = ctx;
+
+	return mitigation_restore(s->signal.all, &s->signal.owner, restored);
+}
+
+static void restore(struct dots *dots, struct session *s)
+{
+	unsigned count = dots->ledger ? ledger_restore(dots->ledger, s->name, take_up, s) : 0;
+
+	if (count)
+		log_notice("dots", "%s: %u mitigations go on", s->name, count);
+}
+
 int dots_add(struct dots *dots, const struct dots_upstream *upstream, struct err *err)
 {
 	struct session **link = find(dots, upstream->name);
@@ -69,18 +106,22 @@ int dots_add(struct dots *dots, const struct dots_upstream *upstream, struct err
 	*link = session_new(dots->loop, upstream, dots->mitigations, err);
 	if (!*link)
 		return -EINVAL;
+	restore(dots, *link);
 	session_start(*link);
 	return 0;
 }
 
-int dots_remove(struct dots *dots, const char *name)
+int dots_remove(struct dots *dots, const char *name, bool for_good)
 {
 	struct session **link = find(dots, name), *s = *link;
 
 	if (!s)
 		return -ENOENT;
 	*link = s->next;
+	if (!for_good)
+		mitigations_watch(dots->mitigations, NULL, NULL);
 	session_free(s);
+	mitigations_watch(dots->mitigations, on_event, dots);
 	return 0;
 }
 
@@ -150,7 +191,7 @@ int dots_decide(struct dots *dots, const char *upstream, uint32_t mid, bool agre
 
 	if (!m)
 		return -EINVAL;
-	switch (consent_decide(m, agreed)) {
+	switch (consent_decide(m, agreed, "operator")) {
 	case 0:
 		return 0;
 	case -EALREADY:
@@ -271,4 +312,11 @@ void dots_list_mitigations(const struct dots *dots,
 {
 	for (const struct mitigation *m = mitigation_first(dots->mitigations); m; m = m->next)
 		show_mitigation(m, fn, ctx);
+}
+
+void dots_list_audit(
+	const struct dots *dots, void (*fn)(void *ctx, const struct dots_audit_row *row), void *ctx)
+{
+	if (dots->ledger)
+		ledger_audit(dots->ledger, fn, ctx);
 }

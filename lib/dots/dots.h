@@ -58,15 +58,23 @@ struct dots;
 // Returns NULL if memory runs out.
 struct dots *dots_new(const struct dots_env *env);
 
+// Where mitigations and the audit trail are kept over a restart, of which `audit_size` ended records
+// stay for `audit_retention` seconds. Before the first dots_add(). Returns -EINVAL with the reason in
+// err.
+int dots_keep(struct dots *dots, const char *path, uint32_t audit_retention, uint32_t audit_size,
+	struct err *err);
+
 // Closes all sessions and takes all rules out of the ACL. NULL is allowed.
 void dots_free(struct dots *dots);
 
-// Reads the credentials and begins to dial. Everything is copied. Returns -EINVAL, -EEXIST or
+// Reads the credentials, takes up the mitigations that are kept, and begins to dial. Everything is
+// copied. Returns -EINVAL, -EEXIST or
 // -ENOMEM with the reason in err.
 int dots_add(struct dots *dots, const struct dots_upstream *upstream, struct err *err);
 
 // What is always legitimate from now on, for all upstreams. Everything is copied. Returns -ENOMEM.
 int dots_accept(struct dots *dots, const struct accept_list *list);
 
-// Closes the session and ends its mitigations. Returns -ENOENT.
-int dots_remove(struct dots *dots, const char *name);
+// Closes the session and ends its mitigations. What is kept of them is given up if it is for good;
+// else the next dots_add() takes them up again. Returns -ENOENT.
+int dots_remove(struct dots *dots, const char *name, bool for_good);

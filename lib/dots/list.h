@@ -6,6 +6,7 @@
 
 #include "base/ipaddr.h"
 #include "base/subkey.h"
+#include "dots/audit.h"
 #include "dots/scope.h"
 
 #include <stdbool.h>
@@ -134,3 +135,7 @@ struct dots_mitigation_row {
 
 void dots_list_mitigations(const struct dots *dots,
 	void (*fn)(void *ctx, const struct dots_mitigation_row *row), void *ctx);
+
+// The audit trail, the newest record first.
+void dots_list_audit(const struct dots *dots,
+	void (*fn)(void *ctx, const struct dots_audit_row *row), void *ctx);

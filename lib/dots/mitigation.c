@@ -45,7 +45,7 @@ static void take_back(struct mitigation *m)
 	m->delegating = false;
 }
 
-static void mitigation_free(struct mitigation *m)
+void mitigation_free(struct mitigation *m)
 {
 	if (!m)
 		return;
@@ -56,6 +56,17 @@ static void mitigation_free(struct mitigation *m)
 	scope_free(&m->scope);
 	free(m->cuid);
 	free(m);
+}
+
+void mitigation_link(struct mitigation *m)
+{
+	struct mitigation **link = &m->all->first;
+
+	while (*link)
+		link = &(*link)->next;
+	*link = m;
+	m->owner->mitigations++;
+	m->owner->rejected += m->phase == PHASE_REJECTED;
 }
 
 static void mitigation_unlink(struct mitigation *m)
@@ -92,7 +103,10 @@ void mitigations_drop(struct mitigations *all, const struct owner *owner)
 		next = m->next;
 		if (m->owner != owner)
 			continue;
+		m->hits = progress_hits(m);
+		m->outcome = "removed";
 		mitigation_unlink(m);
+		mitigation_tell(m, EVENT_ENDED);
 		mitigation_free(m);
 	}
 }
@@ -125,7 +139,18 @@ int64_t mitigation_remaining(const struct mitigation *m)
 
 static void expire(struct timer *timer)
 {
-	mitigation_end(CONTAINER_OF(timer, struct mitigation, expiry), STATUS_TERMINATED);
+	struct mitigation *m = CONTAINER_OF(timer, struct mitigation, expiry);
+
+	m->outcome = m->phase == PHASE_ENDING ? "withdrawn" : "expired";
+	mitigation_end(m, STATUS_TERMINATED);
+}
+
+int mitigation_set_expiry(struct mitigation *m)
+{
+	if (m->ends != UINT64_MAX)
+		return timer_set(m->all->loop, &m->expiry, m->ends, expire);
+	timer_stop(m->all->loop, &m->expiry);
+	return 0;
 }
 
 // Grants what is asked for, up to what the policy allows (RFC 9132 section 4.4.1: an indefinite
@@ -135,13 +160,10 @@ static int grant_lifetime(struct mitigation *m, int64_t asked)
 	uint32_t max = m->owner->policy.max_lifetime;
 
 	m->lifetime = max && (asked == LIFETIME_INDEFINITE || asked > max) ? max : asked;
-	if (m->lifetime == LIFETIME_INDEFINITE) {
-		m->ends = UINT64_MAX;
-		timer_stop(m->all->loop, &m->expiry);
-		return 0;
-	}
-	m->ends = clock_now() + (uint64_t)m->lifetime * CLOCK_SECOND;
-	return timer_set(m->all->loop, &m->expiry, m->ends, expire);
+	m->ends = m->lifetime == LIFETIME_INDEFINITE
+		? UINT64_MAX
+		: clock_now() + (uint64_t)m->lifetime * CLOCK_SECOND;
+	return mitigation_set_expiry(m);
 }
 
 void mitigation_end(struct mitigation *m, enum mitigation_status status)
@@ -169,6 +191,7 @@ void mitigation_withdraw(struct mitigation *m)
 
 	if (m->phase == PHASE_ENDING)
 		return;
+	m->outcome = "withdrawn";
 	if (m->phase != PHASE_IN_FORCE || !m->terminating_time) {
 		mitigation_end(m, STATUS_TERMINATED);
 		return;
@@ -178,7 +201,7 @@ void mitigation_withdraw(struct mitigation *m)
 	if (ends < m->ends) {
 		m->ends = ends;
 		// one that never ended has no timer yet; without memory for it there is no delay
-		if (timer_set(m->all->loop, &m->expiry, ends, expire) < 0) {
+		if (mitigation_set_expiry(m) < 0) {
 			mitigation_end(m, STATUS_TERMINATED);
 			return;
 		}
@@ -312,7 +335,8 @@ int mitigation_step_in(struct mitigation *m, unsigned suspect)
 static struct mitigation *create(struct mitigations *all, const struct put *put,
 	struct enforcement *enforcement, struct err *err)
 {
-	struct mitigation *m = calloc(1, sizeof(*m)), **link = &all->first;
+	struct mitigation *m = calloc(1, sizeof(*m));
+	int rc;
 
 	err_set(err, "out of memory");
 	if (!m)
@@ -332,17 +356,16 @@ static struct mitigation *create(struct mitigations *all, const struct put *put,
 		goto fail;
 	m->scope = put->body->scope;
 	put->body->scope = (struct scope){0};
-	if ((put->owner->policy.consent == CONSENT_ASK ? consent_ask : mitigation_put_in_force)(m) <
-		0) {
+	rc = put->owner->policy.consent == CONSENT_ASK
+		? consent_ask(m, m->began + put->owner->policy.consent_time * CLOCK_SECOND)
+		: mitigation_put_in_force(m);
+	if (rc < 0) {
 		err_set(err, "no room for the rules this takes");
 		goto fail;
 	}
 	if (progress_start(all) < 0)
 		goto fail;
-	while (*link)
-		link = &(*link)->next;
-	*link = m;
-	m->owner->mitigations++;
+	mitigation_link(m);
 	return m;
 fail:
 	mitigation_free(m);
@@ -397,6 +420,7 @@ static void end_overlapped(struct mitigation *winner, const struct put *put)
 		if (m->phase == PHASE_ENDING)
 			winner->terminating_time =
 				min_u32(2 * m->terminating_time, TERMINATING_MAX);
+		m->outcome = "replaced";
 		mitigation_end(m, STATUS_TERMINATED);
 	}
 }

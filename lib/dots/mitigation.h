@@ -72,6 +72,8 @@ struct mitigation {
 	struct timer verdict;      // while consent is asked: when the default comes in
 	uint32_t terminating_time; // seconds it would go on for if it were withdrawn
 	uint8_t conflict_cause;    // of one that is rejected
+	const char *decided_by;    // "operator" or "default"; NULL: nobody was asked or has decided
+	const char *outcome;       // once it ends: "withdrawn", "expired", "replaced", "removed"
 	bool delegating;           // suspects of it may be with the delegate
 	uint64_t began;            // reading of clock_now(),
 	int64_t began_unix;        // and Unix time in seconds
@@ -134,9 +136,9 @@ void mitigation_withdraw(struct mitigation *mitigation);
 // Takes the rules away, for this conflict-cause.
 void mitigation_reject(struct mitigation *mitigation, enum conflict_cause cause);
 
-// consent.c: somebody has agreed to what is asked, or not. Returns 0, -EALREADY if nothing is asked,
+// consent.c: somebody ("operator" or "default") has agreed to what is asked, or not. Returns 0, -EALREADY if nothing is asked,
 // -ENOSPC or -ENOMEM.
-int consent_decide(struct mitigation *mitigation, bool agreed);
+int consent_decide(struct mitigation *mitigation, bool agreed, const char *decided_by);
 
 // Unix time in seconds the default comes in; 0 if nothing is asked.
 int64_t consent_until(const struct mitigation *mitigation);
@@ -144,7 +146,28 @@ int64_t consent_until(const struct mitigation *mitigation);
 // Ends a mitigation with a final status and frees it.
 void mitigation_end(struct mitigation *mitigation, enum mitigation_status status);
 
-// Ends all of an owner's without telling it.
+// One that was written down, as it comes from the ledger.
+struct restored {
+	const char *cuid;
+	uint32_t mid;
+	enum mitigation_phase phase;
+	struct scope scope;
+	struct suspect *suspect; // as they were found then
+	unsigned suspects;
+	int64_t lifetime; // granted
+	uint64_t ends;    // readings of clock_now()
+	uint64_t verdict; // while consent is asked
+	int64_t began_unix;
+	uint32_t terminating_time;
+	uint8_t conflict_cause;
+};
+
+// restore.c: makes it again for an owner, for the rest of its lifetime, and takes over its scope and
+// suspects. Nobody is looked up anew: who was found then is meant. Returns 0, -EEXIST, -ENOSPC or
+// -ENOMEM.
+int mitigation_restore(struct mitigations *all, struct owner *owner, struct restored *restored);
+
+// Ends all of an owner's without telling it, only the watcher.
 void mitigations_drop(struct mitigations *all, const struct owner *owner);
 
 struct mitigation *mitigation_find(

@@ -34,9 +34,18 @@ void mitigation_tell(const struct mitigation *mitigation, enum mitigation_event 
 // by the box. Returns 0, -ENOSPC or -ENOMEM.
 int mitigation_put_in_force(struct mitigation *mitigation);
 
+// Puts a new one at the end of the list.
+void mitigation_link(struct mitigation *mitigation);
+
+// Ends the expiry of one that is not in the list, and frees it.
+void mitigation_free(struct mitigation *mitigation);
+
+// Sets the timer of the lifetime to the time it ends, if it does.
+int mitigation_set_expiry(struct mitigation *mitigation);
+
 // progress.c: looks once a second at what the rules have met.
 int progress_start(struct mitigations *all);
 struct acl_hits progress_hits(const struct mitigation *mitigation);
 
-// consent.c: lets the traffic be counted, and waits. Returns as mitigation_put_in_force().
-int consent_ask(struct mitigation *mitigation);
+// consent.c: lets the traffic be counted, and waits until a reading of clock_now(). Returns as mitigation_put_in_force().
+int consent_ask(struct mitigation *mitigation, uint64_t until);

@@ -56,6 +56,10 @@ struct resolver {
 		struct resolve_answer *answer);
 	// Whether several subscribers share the address, so that it alone names nobody.
 	bool (*is_shared)(struct resolver *self, const struct ipaddr *outside);
+	// The id in the configuration of the NAT instance with this number in subscriber keys (0: gone),
+	// and back: -ENOENT. Numbers may change with the configuration, ids are the operator's.
+	uint32_t (*instance_id)(struct resolver *self, uint16_t number);
+	int (*instance)(struct resolver *self, uint32_t id);
 };
 
 static inline int resolve_outside(
@@ -67,4 +71,14 @@ static inline int resolve_outside(
 static inline bool resolve_is_shared(struct resolver *resolver, const struct ipaddr *outside)
 {
 	return resolver->is_shared(resolver, outside);
+}
+
+static inline uint32_t resolve_instance_id(struct resolver *resolver, uint16_t number)
+{
+	return resolver->instance_id(resolver, number);
+}
+
+static inline int resolve_instance(struct resolver *resolver, uint32_t id)
+{
+	return resolver->instance(resolver, id);
 }

@@ -87,7 +87,7 @@ static sqlite3_stmt *ready(struct store *s, enum query query)
 	return s->query[query];
 }
 
-static void bind(sqlite3_stmt *q, int at, int64_t value)
+static void bind_number(sqlite3_stmt *q, int at, int64_t value)
 {
 	sqlite3_bind_int64(q, at, value);
 }
@@ -103,15 +103,15 @@ static int run(struct store *s, enum query query)
 
 static void bind_grant(sqlite3_stmt *q, const struct block_grant *g)
 {
-	bind(q, 1, g->instance_id);
-	bind(q, 2, g->subscriber.family);
-	bind(q, 3, g->subscriber.len);
+	bind_number(q, 1, g->instance_id);
+	bind_number(q, 2, g->subscriber.family);
+	bind_number(q, 3, g->subscriber.len);
 	sqlite3_bind_blob(
 		q, 4, g->subscriber.addr, g->subscriber.family == 4 ? 4 : 16, SQLITE_TRANSIENT);
-	bind(q, 5, rte_be_to_cpu_32(g->outside));
-	bind(q, 6, g->first_port);
-	bind(q, 7, g->last_port);
-	bind(q, 8, g->from);
+	bind_number(q, 5, rte_be_to_cpu_32(g->outside));
+	bind_number(q, 6, g->first_port);
+	bind_number(q, 7, g->last_port);
+	bind_number(q, 8, g->from);
 }
 
 static int64_t column(sqlite3_stmt *q, int at)
@@ -168,10 +168,10 @@ void store_end(struct store *s, uint64_t number, const struct block_grant *g)
 	int rc = -EIO;
 
 	bind_grant(ready(s, Q_END), g);
-	bind(s->query[Q_END], 9, g->until);
-	bind(s->query[Q_END], 10, (int64_t)number);
-	bind(ready(s, Q_TAKE_BACK), 5, rte_be_to_cpu_32(g->outside));
-	bind(s->query[Q_TAKE_BACK], 6, g->first_port);
+	bind_number(s->query[Q_END], 9, g->until);
+	bind_number(s->query[Q_END], 10, (int64_t)number);
+	bind_number(ready(s, Q_TAKE_BACK), 5, rte_be_to_cpu_32(g->outside));
+	bind_number(s->query[Q_TAKE_BACK], 6, g->first_port);
 	if (begin(s))
 		rc = run(s, Q_END) < 0 ? -EIO : run(s, Q_TAKE_BACK);
 	note(s, rc, g->until);
@@ -184,13 +184,13 @@ uint64_t store_find(
 	sqlite3_stmt *q = ready(s, Q_FIND);
 	uint64_t number = 0;
 
-	bind(q, 1, rte_be_to_cpu_32(query->outside));
-	bind(q, 2, (int64_t)query->lower - (SPAN_MAX - 1));
-	bind(q, 3, query->upper);
-	bind(q, 4, query->lower);
-	bind(q, 5, query->until);
-	bind(q, 6, query->from);
-	bind(q, 7, (int64_t)before);
+	bind_number(q, 1, rte_be_to_cpu_32(query->outside));
+	bind_number(q, 2, (int64_t)query->lower - (SPAN_MAX - 1));
+	bind_number(q, 3, query->upper);
+	bind_number(q, 4, query->lower);
+	bind_number(q, 5, query->until);
+	bind_number(q, 6, query->from);
+	bind_number(q, 7, (int64_t)before);
 	if (sqlite3_step(q) == SQLITE_ROW) {
 		*out = read_grant(q);
 		number = (uint64_t)column(q, 9);
@@ -204,7 +204,7 @@ void store_recent(struct store *s, uint64_t before, int64_t since,
 {
 	sqlite3_stmt *q = ready(s, Q_RECENT);
 
-	bind(q, 1, (int64_t)before);
+	bind_number(q, 1, (int64_t)before);
 	while (sqlite3_step(q) == SQLITE_ROW) {
 		struct block_grant g = read_grant(q);
 
@@ -220,11 +220,11 @@ static int prune(struct store *s, int64_t now)
 	int rc = 0;
 
 	if (s->last > s->most) {
-		bind(ready(s, Q_PRUNE_COUNT), 1, (int64_t)(s->last - s->most));
+		bind_number(ready(s, Q_PRUNE_COUNT), 1, (int64_t)(s->last - s->most));
 		rc = run(s, Q_PRUNE_COUNT);
 	}
-	bind(ready(s, Q_PRUNE_AGE), 1, PRUNE_ROWS + 2 * s->events);
-	bind(s->query[Q_PRUNE_AGE], 2, now - s->retention_ms);
+	bind_number(ready(s, Q_PRUNE_AGE), 1, PRUNE_ROWS + 2 * s->events);
+	bind_number(s->query[Q_PRUNE_AGE], 2, now - s->retention_ms);
 	return run(s, Q_PRUNE_AGE) < 0 ? -EIO : rc;
 }
 

@@ -34,6 +34,8 @@ struct resolve_table {
 static int find_outside(
 	struct resolver *self, const struct resolve_req *req, struct resolve_answer *answer);
 static bool find_shared(struct resolver *self, const struct ipaddr *outside);
+static uint32_t instance_id(struct resolver *self, uint16_t number);
+static int instance_of(struct resolver *self, uint32_t id);
 
 // Makes room for twice as many live grants.
 static int grow(struct resolve_table *t)
@@ -63,7 +65,7 @@ struct resolve_table *resolve_table_new(const struct resolve_env *env, struct er
 	err_set(err, "out of memory");
 	if (!t)
 		return NULL;
-	t->resolver = (struct resolver){.outside = find_outside, .is_shared = find_shared};
+	t->resolver = (struct resolver){find_outside, find_shared, instance_id, instance_of};
 	t->env = *env;
 	if (env->history_file) {
 		t->store = store_open(env->history_file, env->history_file_size, retention_ms,
@@ -535,4 +537,23 @@ static bool find_shared(struct resolver *self, const struct ipaddr *outside)
 			return true;
 	}
 	return false;
+}
+
+static uint32_t instance_id(struct resolver *self, uint16_t number)
+{
+	const struct snapshot *s = CONTAINER_OF(self, struct resolve_table, resolver)->snapshot;
+
+	for (unsigned slot = 0; slot < SNAPSHOT_MAX_POLICIES; slot++) {
+		if (s->policy[slot] && s->policy[slot]->instance == number)
+			return s->policy[slot]->instance_id;
+	}
+	return 0;
+}
+
+static int instance_of(struct resolver *self, uint32_t id)
+{
+	const struct resolve_table *t = CONTAINER_OF(self, struct resolve_table, resolver);
+	uint16_t number = instance_number(t->snapshot, id);
+
+	return number == UINT16_MAX ? -ENOENT : number;
 }

@@ -42,6 +42,13 @@ struct acl {
 	void *watch_ctx;
 };
 
+const char *acl_action_name(enum acl_action action)
+{
+	static const char *const name[] = {[ACL_BLOCK] = "block", [ACL_COUNT] = "count"};
+
+	return name[action];
+}
+
 static uint32_t hash(const struct acl *acl, const struct subkey *key)
 {
 	uint32_t words[5];

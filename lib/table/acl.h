@@ -28,6 +28,9 @@ enum acl_action {
 	ACL_COUNT, // only counted: what a subscriber sends while somebody thinks about it
 };
 
+// "block", "count".
+const char *acl_action_name(enum acl_action action);
+
 struct acl_rule {
 	struct subkey subscriber;
 	struct ipprefix target; // destination of the packets

@@ -87,9 +87,20 @@ static bool is_shared(struct resolver *self, const struct ipaddr *addr)
 	return false;
 }
 
+// All are of one instance, number 0, whose id is 1.
+static uint32_t instance_id(struct resolver *, uint16_t number)
+{
+	return number == 0;
+}
+
+static int instance(struct resolver *, uint32_t id)
+{
+	return id == 1 ? 0 : -ENOENT;
+}
+
 void table_resolver_init(struct table_resolver *table)
 {
-	*table = (struct table_resolver){.resolver = {outside, is_shared}};
+	*table = (struct table_resolver){.resolver = {outside, is_shared, instance_id, instance}};
 }
 
 int table_resolver_add(struct table_resolver *table, const char *line)

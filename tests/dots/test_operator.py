@@ -199,6 +199,55 @@ def test_going_on_for_a_while(client, box, authority):
         told = upstream.wait("notification")
 
 
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL], ids=["ended", "killed"])
+def test_a_restart(client, box, authority, how):
+    """Mitigations go on over a restart, and the audit trail tells of both runs; what was asked once is
+    there once."""
+    upstream = client()
+    box.join(upstream, authority)
+    box.homeport["dots"]["state-file"] = "state.db"
+    box.start()
+    upstream.say(f"mitigate {ATTACK} --mid 1")
+    upstream.wait("reply", command="mitigate", code="2.01")
+    upstream.say(f"mitigate {ATTACK.replace('.10/32', '.11/32')} --mid 2")
+    upstream.wait("reply", command="mitigate", code="2.01")
+    upstream.say("withdraw --mid 2")
+    upstream.wait("reply", command="withdraw")
+    assert box.stop(how) == (0 if how == signal.SIGTERM else -signal.SIGKILL)
+    box.start()
+    ((scoped, what),) = box.mitigations()
+    assert scoped["mid"] == 1 and what["phase"] == "in-force"
+    assert what["subscriber"][0]["address"] == SUBSCRIBER
+    assert box.rules() == ["block"]
+    upstream.wait("up")
+    upstream.say("refresh --mid 1")
+    assert upstream.wait("reply", command="refresh")["code"] == "2.04"
+    assert box.rules() == ["block"]
+    shown = box.ask("show", "audit")
+    trail = shown["homeport:homeport"]["dots"]["audit"]
+    assert [(r["mid"], r["outcome"], r["rules"]) for r in trail] == [
+        (2, "withdrawn", 1), (1, "open", 1)]
+    assert trail[0]["subscriber"] == [
+        {"nat-instance": 1, "address": SUBSCRIBER, "external-address": "203.0.113.1",
+         "lower-port": 8080, "upper-port": 8080}]
+    assert {s["mid"]: s["target-prefix"] for s in
+            shown["ietf-dots-signal-channel:dots-signal"]["scope"]} == {
+        1: ["198.51.100.10/32"], 2: ["198.51.100.11/32"]}
+    assert "198.51.100.11/32" in box.run("show", "audit").stdout
+    assert (box.folder / "state.db").stat().st_mode & 0o77 == 0
+
+
+def test_a_state_file_that_cannot_be(box, authority):
+    class Nobody:
+        port = 4647
+
+    box.join(Nobody, authority)
+    box.homeport["dots"]["state-file"] = "missing/state.db"
+    with pytest.raises(AssertionError, match="state-file: .*No such file"):
+        box.start()
+    assert box.process.wait(PATIENCE) == 1
+
+
 WRONG = [
     ({"consent-timeout": 0}, "consent-timeout"),
     ({"terminating-time": 301}, "terminating-time"),

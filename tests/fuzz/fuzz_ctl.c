@@ -93,6 +93,23 @@ void dots_list_mitigations(const struct dots *,
 	fn(ctx, &row);
 }
 
+void dots_list_audit(
+	const struct dots *, void (*fn)(void *ctx, const struct dots_audit_row *row), void *ctx)
+{
+	struct scope scope = {0};
+	struct dots_audit_subscriber subscriber = {.outside = ipaddr_v4(RTE_BE32(0x01020304))};
+	struct dots_audit_row row = {.upstream = "isp",
+		.cuid = "cuid",
+		.scope = &scope,
+		.subscriber = &subscriber,
+		.subscribers = 1,
+		.asked = 1,
+		.outcome = "open"};
+
+	for (row.number = 2; row.number; row.number--)
+		fn(ctx, &row);
+}
+
 int dots_decide(struct dots *, const char *, uint32_t mid, bool agreed, struct err *err)
 {
 	return mid == 7 && agreed ? 0 : err_set(err, "mid %u: no such mitigation", mid);

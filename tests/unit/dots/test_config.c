@@ -205,7 +205,7 @@ static void it_is_for_a_time(void **)
 {
 	struct dots_upstream config = upstream_config(&one);
 
-	dots_remove(dots, "one");
+	dots_remove(dots, "one", true);
 	settle();
 	config.config_lifetime = 600;
 	upstream_connect(&one, &config);
@@ -230,7 +230,7 @@ static void it_does_not_end_in_an_attack(void **)
 	struct dots_upstream config = upstream_config(&one);
 	struct attack brief = by_a;
 
-	dots_remove(dots, "one");
+	dots_remove(dots, "one", true);
 	settle();
 	config.config_lifetime = 100;
 	upstream_connect(&one, &config);

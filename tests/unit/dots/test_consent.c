@@ -206,7 +206,7 @@ static void nobody_decides(void **)
 
 static void nobody_decides_and_that_is_a_yes(void **)
 {
-	dots_remove(dots, "one");
+	dots_remove(dots, "one", true);
 	settle();
 	config.consent_by_default = true;
 	upstream_connect(&one, &config);

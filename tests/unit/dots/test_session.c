@@ -213,8 +213,8 @@ static void configurations_that_are_refused(void **)
 	add(&one);
 	config = upstream_config(&one);
 	assert_int_equal(dots_add(dots, &config, &err), -EEXIST);
-	assert_int_equal(dots_remove(dots, "three"), -ENOENT);
-	assert_int_equal(dots_remove(dots, "one"), 0);
+	assert_int_equal(dots_remove(dots, "three", true), -ENOENT);
+	assert_int_equal(dots_remove(dots, "one", true), 0);
 	settle();
 	assert_null(one.exchange);
 }
@@ -276,7 +276,7 @@ static void a_look_up_is_abandoned(void **)
 	config.host = NO_HOST;
 	config.peer_name = NULL;
 	assert_int_equal(dots_add(dots, &config, &err), 0);
-	assert_int_equal(dots_remove(dots, "one"), 0);
+	assert_int_equal(dots_remove(dots, "one", true), 0);
 	settle();
 }
 

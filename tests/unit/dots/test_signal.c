@@ -357,7 +357,7 @@ static void upstreams_are_isolated(void **)
 	assert_int_equal(mitigate(&two, OTHER, 9, by_a), 201);
 	assert_int_equal(get(&one, CUID, 1), 205);
 	assert_int_equal(rules(), 2);
-	assert_int_equal(dots_remove(dots, "two"), 0);
+	assert_int_equal(dots_remove(dots, "two", true), 0);
 	assert_int_equal(rules(), 1);
 }
 
