@@ -56,7 +56,12 @@ struct box {
 
 // eal.c: DPDK and its memory.
 
-// Starts DPDK for a configuration. What does not fit is said in err.
+// Checks that the tables of a configuration fit the memory it gives them, and hands the fault to `report`.
+// Returns how many there were.
+unsigned eal_check(
+	const struct config *config, void (*report)(void *ctx, const char *text), void *ctx);
+
+// Starts DPDK for a configuration that eal_check() has passed.
 int eal_start(const struct config *config, struct err *err);
 
 // What a worker's tables are made for.

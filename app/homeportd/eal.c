@@ -159,6 +159,23 @@ static void add_devices(struct words *w, const struct config *config)
 		add(w, "--no-pci");
 }
 
+unsigned eal_check(
+	const struct config *config, void (*report)(void *ctx, const char *text), void *ctx)
+{
+	uint64_t need = div_round_up(bytes_needed(config), MIB);
+	uint32_t memory = config->platform.memory;
+	char text[256];
+
+	if (!memory || memory >= need)
+		return 0;
+	snprintf(text, sizeof(text),
+		"/homeport:homeport/platform/memory: %u MiB. Allowed: %lu or more for these tables "
+		"and packet buffers",
+		memory, (unsigned long)need);
+	report(ctx, text);
+	return 1;
+}
+
 int eal_start(const struct config *config, struct err *err)
 {
 	const struct config_platform *p = &config->platform;
@@ -167,11 +184,6 @@ int eal_start(const struct config *config, struct err *err)
 	char text[32];
 	int rc;
 
-	if (p->memory && p->memory < need)
-		return err_set(err,
-			"/homeport:homeport/platform/memory: %u MiB. Allowed: %lu or more for "
-			"these tables and packet buffers",
-			p->memory, (unsigned long)need);
 	if (p->memory)
 		need = p->memory;
 	add(&w, "homeportd");

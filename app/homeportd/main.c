@@ -352,7 +352,12 @@ int main(int argc, char **argv)
 	if (!box.schema)
 		return fail(&err, EXIT_CONFIG);
 	box.config = conf_load(box.schema, args.config, report, NULL);
-	rc = box.config && !upstreams_check(box.config, report, NULL) ? EXIT_CLEAN : EXIT_CONFIG;
+	// all that is wrong is told at one time
+	rc = box.config &&
+			!(eal_check(box.config, report, NULL) +
+				upstreams_check(box.config, report, NULL))
+		? EXIT_CLEAN
+		: EXIT_CONFIG;
 	if (rc == EXIT_CLEAN && !args.check) {
 		if (eal_start(box.config, &err) < 0) {
 			rc = fail(&err, EXIT_CONFIG);

@@ -8,6 +8,7 @@
 #include "conf/conf.h"
 #include "table/neighbour.h"
 
+#include <libyang/libyang.h>
 #include <rte_errno.h>
 #include <rte_fib.h>
 
@@ -302,13 +303,9 @@ static bool same_text(const char *a, const char *b)
 
 int conf_can_replace(const struct config *running, const struct config *next, struct err *err)
 {
-	const struct config_platform *a = &running->platform, *b = &next->platform;
-
-	if (a->workers != b->workers || a->huge_pages != b->huge_pages ||
-		a->packet_buffers != b->packet_buffers || a->max_mappings != b->max_mappings ||
-		a->max_sessions != b->max_sessions || a->max_subscribers != b->max_subscribers ||
-		a->max_port_sets != b->max_port_sets || a->max_neighbours != b->max_neighbours ||
-		a->max_held_syns != b->max_held_syns)
+	// every leaf, so that none is ever taken over without effect
+	if (lyd_compare_single(running->platform.node, next->platform.node,
+		    LYD_COMPARE_FULL_RECURSION) != LY_SUCCESS)
 		return err_set(err, "/homeport:homeport/platform: changes take a restart");
 	if (running->max_rules != next->max_rules)
 		return err_set(err, "/homeport:homeport/dots/max-rules: a change takes a restart");

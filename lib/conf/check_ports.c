@@ -50,10 +50,7 @@ static void check_port_set(struct judge *j, const struct config_policy *p)
 			"%u. Allowed: nothing, with port-allocation-type port-range-allocation "
 			"port-set/port-set-size says it",
 			p->port_set_size);
-	if (ranges && !p->has_port_set)
-		judge_fault(j, p->node, leaf, "missing. Allowed: a power of two from %u to %u",
-			least, most);
-	else if (!is_power_of_two(p->port_set_size) || p->port_set_size < least ||
+	if (!is_power_of_two(p->port_set_size) || p->port_set_size < least ||
 		p->port_set_size > most)
 		judge_fault(j, p->node, leaf, "%u. Allowed: a power of two from %u to %u",
 			p->port_set_size, least, most);

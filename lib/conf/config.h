@@ -118,7 +118,6 @@ struct config_policy {
 	uint32_t max_subscriber_sessions;
 	const char *fragment_behavior;
 	const char *external_iface;
-	bool has_port_set;
 	uint32_t port_set_size;
 	uint32_t port_set_timeout; // seconds, as all that follow
 	uint32_t udp_timeout;

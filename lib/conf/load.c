@@ -79,26 +79,59 @@ static bool location(const char *where, const char *word, char *out, size_t size
 	return true;
 }
 
+// The path of a schema node from that of data: without the keys of lists.
+static void without_keys(const char *data, char *out)
+{
+	while (*data) {
+		if (*data != '[') {
+			*out++ = *data++;
+			continue;
+		}
+		// [name='value'], whose value may hold any other character
+		data += strcspn(data, "'\"]");
+		if (*data == '\'' || *data == '"') {
+			const char *end = strchr(data + 1, *data);
+
+			data = end ? end + 1 : data + 1;
+		}
+		data += *data == ']';
+	}
+	*out = '\0';
+}
+
+// Some messages of the modules go over several lines; a fault is one line.
+static void print_message(const char *text, char *out, size_t size)
+{
+	size_t length = 0;
+
+	for (; *text && length + 1 < size; text++)
+		out[length++] = *text == '\n' ? ' ' : *text;
+	out[length] = '\0';
+}
+
 static void report_schema_error(
 	const struct schema *schema, void (*report)(void *ctx, const char *text), void *ctx)
 {
 	const struct ly_err_item *item = ly_err_first(schema->ctx);
-	char node[1024] = "", data[1024] = "", allowed[512] = "", text[3200];
-	const char *line = item && item->path ? strstr(item->path, "line number ") : NULL;
+	char node[1024] = "", data[1024] = "", allowed[512] = "", message[1024], text[3200];
+	const char *line = item && item->path ? strstr(item->path, "ine number ") : NULL;
 
 	if (!item) {
 		report(ctx, "the configuration is not valid");
 		return;
 	}
-	if (location(item->path, "Schema location \"", node, sizeof(node)))
-		schema_describe(schema, node, allowed, sizeof(allowed));
 	location(item->path, "ata location \"", data, sizeof(data));
+	if (!location(item->path, "Schema location \"", node, sizeof(node)))
+		without_keys(data, node);
+	if (node[0])
+		schema_describe(schema, node, allowed, sizeof(allowed));
+	print_message(item->msg, message, sizeof(message));
 	snprintf(text, sizeof(text), "%s%s%.*s%s: %s%s%s",
 		data[0]           ? data
 			: node[0] ? node
 				  : "/",
-		line ? " (line " : "", line ? (int)strspn(line + 12, "0123456789") : 0,
-		line ? line + 12 : "", line ? ")" : "", item->msg, allowed[0] ? " Allowed: " : "",
+		line ? " (line " : "", line ? (int)strspn(line + 11, "0123456789") : 0,
+		line ? line + 11 : "", line ? ")" : "", message, allowed[0] ? " Allowed: " : "",
 		allowed);
 	report(ctx, text);
 }
@@ -147,13 +180,15 @@ static unsigned find_host_bits(const json_t *value, char *path, size_t length, s
 static unsigned check_prefixes(
 	const char *text, void (*report)(void *ctx, const char *text), void *ctx)
 {
-	json_t *root = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+	json_error_t error;
+	json_t *root = json_loads(text, JSON_REJECT_DUPLICATES, &error);
 	char path[2048] = "";
 	unsigned found;
 
-	// what jansson cannot read libyang has refused already, but for a member that stands twice
+	// nearly all that is no JSON libyang has refused already, but not a member that stands twice
 	if (!root) {
-		report(ctx, "/: a member stands twice in one object");
+		snprintf(path, sizeof(path), "/ (line %d): %s", error.line, error.text);
+		report(ctx, path);
 		return 1;
 	}
 	found = find_host_bits(root, path, 0, sizeof(path), report, ctx);

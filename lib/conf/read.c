@@ -218,7 +218,6 @@ static void read_port_choice(
 	const struct lyd_node *port_set = tree_child(node, "port-set");
 	unsigned i = 0;
 
-	policy->has_port_set = port_set && tree_child(port_set, "port-set-size");
 	policy->has_own_port_set_size = tree_child(node, "port-set-size") != NULL;
 	policy->port_set_size =
 		tree_number(port_set, "port-set-size", tree_number(node, "port-set-size", 512));
