@@ -262,6 +262,47 @@ void output_counters(const json_t *answer)
 	print_list(statistics, "worker", worker_heads, worker_paths);
 }
 
+// Each member of an object in a line of its own.
+static void print_members(json_t *object, const char *const *heads)
+{
+	struct table *table = table_new(heads);
+	const char *name;
+	json_t *value;
+
+	json_object_foreach(object, name, value)
+	{
+		char text[CELL];
+		const char *cells[] = {name, cell(value, text)};
+
+		if (!json_is_object(value))
+			table_row(table, cells);
+	}
+	table_print(table);
+}
+
+static void output_homes(const json_t *client)
+{
+	static const char *const all[] = {"HOMES", "", NULL};
+	static const char *const one[] = {"HOME", "", NULL};
+	static const char *const session[] = {"SESSION", "", NULL};
+	static const char *const heads[] = {"NOT-LISTENED-TO", "SECONDS", NULL};
+	static const char *const paths[] = {"prefix", "seconds"};
+	json_t *home = json_array_get(at(client, "home"), 0);
+
+	if (home) {
+		print_members(home, one);
+		putchar('\n');
+		print_members(json_object_get(home, "state"), session);
+		return;
+	}
+	putchar('\n');
+	print_members(json_object_get(client, "state"), all);
+	if (json_array_size(at(client, "drop-list source"))) {
+		putchar('\n');
+		print_list(client, "drop-list source", heads, paths);
+	}
+}
+
 void output_dots(const json_t *answer)
 {
 	static const char *const heads[] = {"UPSTREAM", "STATUS", "TRANSPORT", "PEER", "NAME",
@@ -270,7 +311,10 @@ void output_dots(const json_t *answer)
 		"state peer-address", "state peer-name", "state cipher", "state since",
 		"state mitigations", "state last-error"};
 
-	print_list(answer, "homeport:homeport dots server upstream", heads, paths);
+	if (at(answer, "homeport:homeport dots server"))
+		print_list(answer, "homeport:homeport dots server upstream", heads, paths);
+	if (at(answer, "homeport:homeport dots client"))
+		output_homes(at(answer, "homeport:homeport dots client"));
 }
 
 // What is enforced for the mitigation of a scope: both lists are in one order.

@@ -18,6 +18,8 @@
 #include "host/host.h"
 
 struct dots;
+struct homes;
+struct relay;
 
 // What is asked of a worker goes through a buffer of the box, so that an answer that comes too late is
 // written to memory that is still there.
@@ -44,6 +46,8 @@ struct box {
 	struct neigh *neigh;
 	struct host *host;
 	struct resolve_table *resolve;
+	struct homes *homes;
+	struct relay *relay;
 	struct dots *dots;
 	struct ctl *ctl;
 	struct ctl_source source;
@@ -105,6 +109,16 @@ unsigned upstreams_apply(struct box *box, const struct config *old, const struct
 
 // Checks the credentials that a configuration names, and hands each fault to `report`. Returns how many.
 unsigned upstreams_check(
+	const struct config *config, void (*report)(void *ctx, const char *text), void *ctx);
+
+// homes.c: subscribers' homes.
+
+// Makes the homes and their listeners those of a configuration whose snapshot is in force. Returns
+// -errno with the reason in err.
+int homes_apply(struct box *box, const struct config *config, struct err *err);
+
+// Checks the credentials for homes, as upstreams_check().
+unsigned homes_check(
 	const struct config *config, void (*report)(void *ctx, const char *text), void *ctx);
 
 // source.c: what the control socket shows.

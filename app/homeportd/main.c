@@ -6,6 +6,8 @@
 
 #include "base/clock.h"
 #include "dots/dots.h"
+#include "dots/homes.h"
+#include "dots/relay.h"
 
 #include "box.h"
 
@@ -268,6 +270,8 @@ static void close_box(struct box *box)
 
 	ctl_close(box->ctl);
 	dots_free(box->dots);
+	relay_free(box->relay);
+	homes_free(box->homes);
 	atomic_store(&d->stop, true);
 	rte_eal_mp_wait_lcore();
 	// what the workers said last
@@ -311,6 +315,11 @@ static int run(struct box *box)
 		.resolver = resolve_table_resolver(box->resolve),
 		.acl = box->acl,
 	};
+	box->homes = homes_new(box->loop);
+	box->relay = relay_new(box->loop, box->homes, dots.resolver, CLOCK_SECOND);
+	if (!box->homes || !box->relay)
+		return EXIT_RUN_TIME;
+	dots.delegate = relay_delegate(box->relay);
 	box->dots = dots_new(&dots);
 	if (!box->dots)
 		return EXIT_RUN_TIME;
@@ -324,6 +333,8 @@ static int run(struct box *box)
 	box->ctl = ctl_open(box->loop, box->config->socket, &box->source, &err);
 	if (!box->ctl || launch(box, &err) < 0)
 		return fail(&err, EXIT_RUN_TIME);
+	if (homes_apply(box, box->config, &err) < 0)
+		return fail(&err, EXIT_CONFIG);
 	if (upstreams_apply(box, NULL, box->config))
 		return EXIT_CONFIG;
 	sd_notifyf(0, "READY=1\nSTATUS=%u worker%s, control socket %s", box->dataplane.workers,
@@ -355,7 +366,8 @@ int main(int argc, char **argv)
 	// all that is wrong is told at one time
 	rc = box.config &&
 			!(eal_check(box.config, report, NULL) +
-				upstreams_check(box.config, report, NULL))
+				upstreams_check(box.config, report, NULL) +
+				homes_check(box.config, report, NULL))
 		? EXIT_CLEAN
 		: EXIT_CONFIG;
 	if (rc == EXIT_CLEAN && !args.check) {

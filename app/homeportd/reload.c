@@ -84,7 +84,7 @@ static void try_reload(struct box *box)
 		return;
 	if (conf_can_replace(old, next, &err) < 0)
 		goto fail;
-	if (upstreams_check(next, report, NULL)) {
+	if (upstreams_check(next, report, NULL) || homes_check(next, report, NULL)) {
 		err_set(&err, "nothing was changed");
 		goto fail;
 	}
@@ -99,6 +99,8 @@ static void try_reload(struct box *box)
 	if (publish(box, snapshot, &err) < 0)
 		log_error("conf", "%s", err.text);
 	if (host_adopt(box->host, snapshot, &err) < 0)
+		log_error("conf", "%s", err.text);
+	if (homes_apply(box, next, &err) < 0)
 		log_error("conf", "%s", err.text);
 	upstreams_apply(box, old, next);
 	conf_free(old);

@@ -3,6 +3,7 @@
 // What the control socket shows of the packet tower: sums over the workers' counters.
 
 #include "base/clock.h"
+#include "dots/relay.h"
 
 #include "box.h"
 
@@ -126,6 +127,13 @@ static int advance(void *ctx, uint64_t seconds)
 	return rc;
 }
 
+static uint64_t stepped_in(void *ctx)
+{
+	const struct box *box = ctx;
+
+	return relay_counters(box->relay)->stepped_in;
+}
+
 void source_fill(struct box *box)
 {
 	box->source = (struct ctl_source){
@@ -134,6 +142,7 @@ void source_fill(struct box *box)
 		.started = clock_unix_ms(),
 		.acl = box->acl,
 		.dots = box->dots,
+		.homes = box->homes,
 		.resolver = resolve_table_resolver(box->resolve),
 		.neighbours = box->neighbours,
 		.snapshot = get_snapshot,
@@ -141,6 +150,7 @@ void source_fill(struct box *box)
 		.worker = get_worker,
 		.iface = get_iface,
 		.neighbour = get_neighbour,
+		.stepped_in = stepped_in,
 		.walk = walk,
 		.config = get_config,
 		.advance = advance,

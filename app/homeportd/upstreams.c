@@ -20,6 +20,13 @@ static struct credentials_files files_of(const struct config_upstream *u)
 	};
 }
 
+static enum relay_policy relay_of(const char *text)
+{
+	if (!strcmp(text, "home"))
+		return RELAY_HOME;
+	return strcmp(text, "box") ? RELAY_HOME_THEN_BOX : RELAY_BOX;
+}
+
 static int add(struct box *box, const struct config_upstream *u, struct err *err)
 {
 	struct dots_upstream upstream = {
@@ -34,6 +41,7 @@ static int add(struct box *box, const struct config_upstream *u, struct err *err
 		.max_subscribers = u->max_subscribers,
 		.max_mitigations = u->max_mitigations,
 		.overlap = u->overlap_by_target ? OVERLAP_TARGET : OVERLAP_TARGET_SOURCE,
+		.relay = relay_of(u->relay),
 		.max_lifetime = u->max_lifetime,
 		.retry_interval = u->retry_interval,
 		.probe_interval = u->probe_interval,
@@ -87,7 +95,7 @@ static bool same(const struct config_upstream *a, const struct config_upstream *
 		same_text(a->crl, b->crl) && same_text(a->peer_name, b->peer_name) &&
 		same_prefixes(a, b) && a->max_subscribers == b->max_subscribers &&
 		a->max_mitigations == b->max_mitigations &&
-		a->overlap_by_target == b->overlap_by_target &&
+		a->overlap_by_target == b->overlap_by_target && same_text(a->relay, b->relay) &&
 		a->max_lifetime == b->max_lifetime &&
 		a->heartbeat_interval == b->heartbeat_interval &&
 		a->retry_interval == b->retry_interval && a->probe_interval == b->probe_interval &&

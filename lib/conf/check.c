@@ -5,6 +5,7 @@
 #include "conf/check.h"
 
 #include "conf/check_nat.h"
+#include "conf/homes.h"
 #include "conf/judge.h"
 #include "conf/tree.h"
 
@@ -341,6 +342,7 @@ unsigned check_config(
 	check_platform(&judge, config);
 	check_fragments(&judge, &config->platform);
 	check_upstreams(&judge, config);
+	check_homes(&judge, config);
 	check_accepts(&judge, config);
 	return judge.faults;
 }

@@ -207,6 +207,7 @@ struct config_upstream {
 	uint16_t max_subscribers;
 	uint16_t max_mitigations;
 	bool overlap_by_target;
+	const char *relay;
 	uint32_t max_lifetime; // 0: none
 	uint16_t heartbeat_interval;
 	uint32_t retry_interval;
@@ -230,6 +231,45 @@ struct config_accept {
 	uint8_t protocol;
 	uint16_t lower_port;
 	uint16_t upper_port;
+};
+
+#define CONFIG_LISTENERS_MAX 16
+
+struct config_listener {
+	const struct lyd_node *node;
+	struct ipaddr addr;
+	uint16_t port;
+	bool dtls;
+	bool tls;
+};
+
+struct config_home {
+	const struct lyd_node *node;
+	const char *name;
+	const char *identity; // DNS name, or hash of a key
+	bool is_key;
+	struct ipprefix subscriber;
+	bool any_source;
+};
+
+// The box as client of homes.
+struct config_client {
+	const struct lyd_node *node; // NULL: it is none
+	char *certificate;           // paths, made absolute; they belong to the config
+	char *private_key;
+	char *ca;
+	char *crl;
+	unsigned listeners;
+	struct config_listener *listener;
+	unsigned homes;
+	struct config_home *home;
+	uint32_t request_rate;
+	uint16_t confirm_time; // seconds, as those of the drop-list
+	uint16_t drop_failures;
+	uint32_t drop_window;
+	uint32_t drop_duration;
+	uint8_t drop_len4;
+	uint8_t drop_len6;
 };
 
 struct config_platform {
@@ -277,6 +317,7 @@ struct config {
 	uint32_t audit_size;
 	unsigned upstreams;
 	struct config_upstream *upstream;
+	struct config_client client;
 	unsigned accepts;
 	struct config_accept *accept;
 };

@@ -5,6 +5,7 @@
 #include "conf/read.h"
 
 #include "conf/conf.h"
+#include "conf/homes.h"
 #include "conf/tree.h"
 
 #include <libyang/libyang.h>
@@ -362,8 +363,7 @@ static void read_instance(
 		read_static(n, &instance->static_mapping[i++]);
 }
 
-// A path as it is used: relative ones start at the folder of the configuration file.
-static char *absolute(struct config *config, const char *path)
+char *read_path(struct config *config, const char *path)
 {
 	char *out;
 
@@ -402,16 +402,17 @@ static void read_upstream(
 	for (const struct lyd_node *n = tree_child(node, "transport"); n && u->transports < 2;
 		n = tree_next(n))
 		u->transport[u->transports++] = tree_value(n);
-	u->certificate = absolute(config, tree_text(node, "certificate"));
-	u->private_key = absolute(config, tree_text(node, "private-key"));
-	u->ca = absolute(config, tree_text(node, "ca"));
-	u->crl = absolute(config, tree_text(node, "crl"));
+	u->certificate = read_path(config, tree_text(node, "certificate"));
+	u->private_key = read_path(config, tree_text(node, "private-key"));
+	u->ca = read_path(config, tree_text(node, "ca"));
+	u->crl = read_path(config, tree_text(node, "crl"));
 	u->peer_name = tree_text(node, "peer-name");
 	if (!u->peer_name && ipaddr_parse(u->address, &ignored) < 0)
 		u->peer_name = u->address;
 	u->prefix = read_plain_prefixes(config, node, "domain-prefix", &u->prefixes);
 	u->max_subscribers = (uint16_t)tree_number(node, "max-subscribers", 16);
 	u->max_mitigations = (uint16_t)tree_number(node, "max-mitigations", 1024);
+	u->relay = tree_text(node, "relay");
 	u->overlap_by_target = !strcmp(tree_text(node, "overlap-key"), "target");
 	u->max_lifetime = tree_number(node, "max-lifetime", 0);
 	u->heartbeat_interval = (uint16_t)tree_number(node, "heartbeat-interval", 30);
@@ -481,10 +482,10 @@ static void read_homeport(const struct lyd_node *node, struct config *config)
 	config->socket = socket ? socket : "/run/homeport/homeport.sock";
 	config->history_size = tree_number(resolve, "history-size", 65536);
 	config->history_retention = tree_number(resolve, "retention", 604800);
-	config->history_file = absolute(config, tree_text(resolve, "history-file"));
+	config->history_file = read_path(config, tree_text(resolve, "history-file"));
 	config->history_file_size = tree_number(resolve, "history-file-size", 10000000);
 	config->max_rules = tree_number(dots, "max-rules", 4096);
-	config->state_file = absolute(config, tree_text(dots, "state-file"));
+	config->state_file = read_path(config, tree_text(dots, "state-file"));
 	config->audit_retention = tree_number(dots, "audit-retention", 7776000);
 	config->audit_size = tree_number(dots, "audit-size", 100000);
 	config->upstream =
@@ -492,6 +493,7 @@ static void read_homeport(const struct lyd_node *node, struct config *config)
 	for (const struct lyd_node *n = tree_child(server, "upstream"); i < config->upstreams;
 		n = tree_next(n))
 		read_upstream(config, n, &config->upstream[i++]);
+	read_homes(config, tree_child(dots, "client"));
 	config->accept =
 		list_new(config, server, "accept", sizeof(*config->accept), &config->accepts);
 	i = 0;
@@ -575,6 +577,7 @@ void conf_free(struct config *config)
 		free(u->prefix);
 	}
 	free(config->upstream);
+	free_homes(config);
 	for (unsigned i = 0; i < config->accepts; i++) {
 		free(config->accept[i].target);
 		free(config->accept[i].subscriber);

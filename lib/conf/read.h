@@ -6,3 +6,7 @@
 // Makes the structures of config.h of a validated data tree, which then belongs to the config. `folder`
 // is copied. Returns NULL if memory runs out; the tree is then still the caller's.
 struct config *read_config(struct lyd_node *tree, const char *folder);
+
+// A path as it is used, to be freed: relative ones start at the folder of the configuration file. NULL
+// for NULL, and if memory runs out, which config->whole then tells.
+char *read_path(struct config *config, const char *path);

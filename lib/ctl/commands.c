@@ -42,7 +42,7 @@ static const struct {
 	{"show", "subscribers", 2, 2, show_subscribers},
 	{"show", "acls", 2, 2, show_acls},
 	{"show", "counters", 2, 2, show_counters},
-	{"show", "dots", 2, 2, show_dots},
+	{"show", "dots", 2, 3, show_dots},
 	{"show", "mitigations", 2, 2, show_mitigations},
 	{"show", "consent", 2, 2, show_consent},
 	{"show", "audit", 2, 2, show_audit},

@@ -27,6 +27,11 @@ json_t *scope_json(const char *cuid, uint32_t mid, const struct scope *scope);
 // show_audit.c: what became of them.
 void show_audit(struct call *call);
 
+// show_homes.c: the homes for show_dots(), as its "client"; NULL if there are none, or none of that
+// name. The caller takes the reference.
+json_t *all_homes(const struct call *call);
+json_t *one_home(const struct call *call, const char *name);
+
 // do_dots.c: what is decided about them.
 void dots_approve(struct call *call);
 void dots_reject(struct call *call);

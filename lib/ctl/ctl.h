@@ -17,6 +17,7 @@
 
 struct acl;
 struct dots;
+struct homes;
 struct neighbour_table;
 struct resolver;
 
@@ -61,6 +62,7 @@ struct ctl_source {
 	int64_t started; // Unix time in milliseconds
 	struct acl *acl;
 	struct dots *dots;
+	struct homes *homes;
 	struct resolver *resolver;
 	const struct neighbour_table *neighbours;
 	const struct snapshot *(*snapshot)(void *ctx);
@@ -68,6 +70,8 @@ struct ctl_source {
 	void (*worker)(void *ctx, unsigned number, struct ctl_worker *out);
 	void (*iface)(void *ctx, unsigned number, struct ctl_iface *out);
 	enum ctl_neighbour (*neighbour)(void *ctx, uint32_t entry);
+	// How often the box has acted for a home
+	uint64_t (*stepped_in)(void *ctx);
 	// Rows of a worker's table from a cursor on. Returns 0 or -ETIMEDOUT; *count and *cursor as nat_walk
 	int (*walk)(void *ctx, unsigned worker, enum walk_table table, uint32_t room, void *rows,
 		uint32_t *cursor, uint32_t *count);

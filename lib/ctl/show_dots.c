@@ -111,14 +111,30 @@ static void add_session(void *ctx, const struct dots_session_row *row)
 			"port", (int)row->port, "state", state));
 }
 
-void show_dots(struct call *call)
+static json_t *sessions(const struct call *call)
 {
 	json_t *list = json_array();
 
 	dots_list_sessions(call->source->dots, add_session, list);
-	call_json(call,
-		json_pack("{s:{s:{s:{s:o}}}}", "homeport:homeport", "dots", "server", "upstream",
-			list));
+	return json_pack("{s:o}", "upstream", list);
+}
+
+void show_dots(struct call *call)
+{
+	const char *name = call->request.words > 2 ? call->request.word[2] : NULL;
+	json_t *dots = json_object();
+	json_t *client = name ? one_home(call, name) : all_homes(call);
+
+	if (name && !client) {
+		json_decref(dots);
+		call_fail(call, PROTO_FAILED, "no home has the name %s", name);
+		return;
+	}
+	if (!name)
+		json_object_set_new(dots, "server", sessions(call));
+	if (client)
+		json_object_set_new(dots, "client", client);
+	call_json(call, json_pack("{s:{s:o}}", "homeport:homeport", "dots", dots));
 	call_end(call);
 }
 

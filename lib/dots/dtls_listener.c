@@ -391,6 +391,20 @@ static void prepare_socket(struct listener *l)
 		setsockopt(l->fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
 }
 
+static void use_cookies(const struct credentials *credentials)
+{
+	SSL_CTX *context = credentials_context(credentials, SIDE_LISTEN, TRANSPORT_DTLS);
+
+	SSL_CTX_set_cookie_generate_cb(context, on_make_cookie);
+	SSL_CTX_set_cookie_verify_cb(context, on_check_cookie);
+}
+
+static void renew_dtls_listener(struct listener *base)
+{
+	use_cookies(base->credentials);
+	drop_lobby(home_of(base));
+}
+
 static void close_dtls_listener(struct listener *base)
 {
 	drop_lobby(home_of(base));
@@ -405,6 +419,7 @@ static void free_dtls_listener(struct listener *base)
 static const struct listener_ops ops = {
 	.kind = TRANSPORT_DTLS,
 	.prepare = prepare_socket,
+	.renew = renew_dtls_listener,
 	.close = close_dtls_listener,
 	.free = free_dtls_listener,
 };
@@ -414,7 +429,6 @@ struct listener *dtls_listen(struct evloop *loop, struct credentials *credential
 	void *(*accept)(void *ctx, struct transport *transport), void *ctx, struct err *err)
 {
 	const struct listen listen = {loop, credentials, addr, port, events, accept, ctx};
-	SSL_CTX *context = credentials_context(credentials, SIDE_LISTEN, TRANSPORT_DTLS);
 	struct dtls_listener *l = calloc(1, sizeof(*l));
 
 	if (!l) {
@@ -427,8 +441,7 @@ struct listener *dtls_listen(struct evloop *loop, struct credentials *credential
 		err_set(err, "out of memory or random numbers");
 		goto fail;
 	}
-	SSL_CTX_set_cookie_generate_cb(context, on_make_cookie);
-	SSL_CTX_set_cookie_verify_cb(context, on_check_cookie);
+	use_cookies(credentials);
 	if (listener_init(&l->base, &ops, &listen, on_datagrams, err) < 0)
 		goto fail;
 	return &l->base;

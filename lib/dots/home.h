@@ -40,6 +40,7 @@ struct home {
 	struct home_club *club;
 	char *name;
 	char *identity; // DNS name or key hash in its certificate
+	bool by_key;
 	struct subkey subscriber;
 	bool any_source; // its session may come from elsewhere
 

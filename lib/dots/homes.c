@@ -279,6 +279,7 @@ static int change_homes(struct homes *homes, const struct homes_setup *setup)
 			break;
 		}
 		h->any_source = wanted->any_source;
+		h->by_key = wanted->is_key;
 		enter(&next, h);
 	}
 	free_all(homes);
@@ -289,23 +290,35 @@ static int change_homes(struct homes *homes, const struct homes_setup *setup)
 	return rc;
 }
 
-int homes_configure(
-	struct homes *homes, const struct homes_setup *setup, bool renew, struct err *err)
+static int renew_listeners(struct homes *homes, struct err *err)
 {
+	int rc = 0;
+
+	for (unsigned i = 0; i < homes->listeners && rc == 0; i++)
+		rc = listener_renew(homes->listener[i], homes->credentials, err);
+	return rc;
+}
+
+int homes_configure(struct homes *homes, const struct homes_setup *setup, struct err *err)
+{
+	int rc;
+
 	homes->club.rate = setup->request_rate;
 	if (!homes->drop)
 		homes->drop = droplist_new(&setup->drop);
 	if (!homes->drop)
 		return err_code(err, -ENOMEM, "out of memory");
 	droplist_configure(homes->drop, &setup->drop);
-	renew |= !listens_so(homes, setup);
-	if (renew)
-		stop_listening(homes);
-	if (renew && setup->listeners && load_credentials(homes, setup, err) < 0)
-		return -EINVAL;
+	// new homes take their cuid from them
+	rc = setup->listeners ? load_credentials(homes, setup, err) : 0;
 	if (change_homes(homes, setup) < 0)
 		return err_code(err, -ENOMEM, "out of memory");
-	return renew ? start_listening(homes, setup, err) : 0;
+	if (rc < 0)
+		return rc;
+	if (listens_so(homes, setup))
+		return renew_listeners(homes, err);
+	stop_listening(homes);
+	return start_listening(homes, setup, err);
 }
 
 uint16_t homes_port(const struct homes *homes, unsigned listener)
@@ -328,6 +341,7 @@ static void show(
 	struct dots_home_row row = {
 		.name = h->name,
 		.identity = h->identity,
+		.by_key = h->by_key,
 		.subscriber = h->subscriber,
 		.state = state[h->state],
 		.since = unix_seconds(h->since),

@@ -36,7 +36,7 @@ struct homes_home {
 struct homes_setup {
 	struct credentials_files credentials;
 	const struct homes_listener *listener;
-	unsigned listeners;
+	unsigned listeners; // 0: nothing is listened for
 	const struct homes_home *home;
 	unsigned homes;
 	struct droplist_setup drop;
@@ -50,11 +50,10 @@ struct homes *homes_new(struct evloop *loop);
 // Closes everything. NULL is allowed.
 void homes_free(struct homes *homes);
 
-// Makes the homes and listeners those of the setup, which is copied. With `renew` the credentials are
-// read again, and all sessions end; so they do when a listener changes. On failure, -EINVAL with
-// the reason in err, nothing listens.
-int homes_configure(
-	struct homes *homes, const struct homes_setup *setup, bool renew, struct err *err);
+// Makes the homes and listeners those of the setup, which is copied, and reads the credentials anew.
+// Sessions of homes that stay as they are go on, unless the listeners are others. Returns -EINVAL
+// or -ENOMEM with the reason in err; what could be done has been done.
+int homes_configure(struct homes *homes, const struct homes_setup *setup, struct err *err);
 
 // The home of a subscriber, with or without a session; NULL if none is configured.
 struct home *homes_of(const struct homes *homes, const struct subkey *subscriber);

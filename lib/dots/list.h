@@ -49,7 +49,8 @@ void dots_list_sessions(const struct dots *dots,
 // A subscriber's home, of which the box is the client.
 struct dots_home_row {
 	const char *name;
-	const char *identity;
+	const char *identity; // DNS name in its certificate,
+	bool by_key;          // or hash of its key
 	struct subkey subscriber;
 	const char *state;     // "absent", "greeting" or "ready"
 	const char *transport; // "dtls" or "tls"; NULL without a session, as what follows

@@ -121,6 +121,20 @@ const struct listener_counters *listener_counters(const struct listener *l)
 	return &l->counters;
 }
 
+int listener_renew(struct listener *l, struct credentials *credentials, struct err *err)
+{
+	struct credentials *old = l->credentials;
+	int rc = credentials_check_side(credentials, SIDE_LISTEN, err);
+
+	if (rc < 0)
+		return rc;
+	l->credentials = credentials_hold(credentials);
+	if (l->ops->renew)
+		l->ops->renew(l);
+	credentials_free(old);
+	return 0;
+}
+
 void listener_set_gate(struct listener *l, const struct listener_gate *gate, void *ctx)
 {
 	l->gate = gate;

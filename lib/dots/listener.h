@@ -38,6 +38,7 @@ struct listener {
 struct listener_ops {
 	enum transport_kind kind;
 	void (*prepare)(struct listener *listener); // the socket, before it is bound
+	void (*renew)(struct listener *listener);   // it has other credentials; may be NULL
 	void (*close)(struct listener *listener);   // what is its own and may send or fire
 	void (*free)(struct listener *listener);
 };

@@ -126,6 +126,10 @@ struct listener_gate {
 	void (*failed)(void *ctx, const struct ipaddr *addr, bool unproven, const struct err *why);
 };
 
+// Handshakes from now on use these credentials; associations go on with those they have. Returns
+// -EINVAL with the reason in err, and nothing has changed.
+int listener_renew(struct listener *listener, struct credentials *credentials, struct err *err);
+
 // `gate` must outlive the listener; NULL takes it away.
 void listener_set_gate(struct listener *listener, const struct listener_gate *gate, void *ctx);
 

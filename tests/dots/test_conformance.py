@@ -7,10 +7,10 @@ UNIT = HERE.parent / "unit/dots"
 
 
 def source(name):
-    if name.endswith(".py"):
-        return HERE / name
     if name.startswith("tests/"):
         return HERE.parent.parent / name
+    if name.endswith(".py"):
+        return HERE / name
     return UNIT / (name if name.endswith(".c") else f"test_{name}.c")
 
 

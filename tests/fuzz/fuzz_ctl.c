@@ -110,6 +110,40 @@ void dots_list_audit(
 		fn(ctx, &row);
 }
 
+void homes_list(const struct homes *, const char *name,
+	void (*fn)(void *ctx, const struct dots_home_row *row), void *ctx)
+{
+	struct dots_home_row row = {.name = "one",
+		.identity = "one.example",
+		.subscriber = subkey_v4(RTE_BE32(0x64400001), 0),
+		.state = "ready",
+		.transport = "dtls",
+		.peer = ipaddr_v4(RTE_BE32(0x64400001)),
+		.last_error = "\"\xff"};
+
+	if (!name || !strcmp(name, row.name))
+		fn(ctx, &row);
+}
+
+void homes_count(const struct homes *, struct dots_homes_counters *out)
+{
+	memset(out, 0x7f, sizeof(*out));
+	out->certificate_end = 1;
+}
+
+void homes_list_dropped(const struct homes *,
+	void (*fn)(void *ctx, const struct ipprefix *source, uint64_t left_ns), void *ctx)
+{
+	struct ipprefix source = {.addr = ipaddr_v4(RTE_BE32(0x01020304)), .len = 32};
+
+	fn(ctx, &source, UINT64_MAX / 2);
+}
+
+static uint64_t stepped_in(void *)
+{
+	return UINT64_MAX;
+}
+
 int dots_decide(struct dots *, const char *, uint32_t mid, bool agreed, struct err *err)
 {
 	return mid == 7 && agreed ? 0 : err_set(err, "mid %u: no such mitigation", mid);
@@ -226,6 +260,7 @@ static void make(void)
 		.worker = worker,
 		.iface = iface,
 		.neighbour = neighbour,
+		.stepped_in = stepped_in,
 		.walk = walk,
 		.config = config,
 		.advance = advance,

@@ -321,6 +321,12 @@ void listener_set_gate(struct listener *l, const struct listener_gate *gate, voi
 	l->gate_ctx = ctx;
 }
 
+int listener_renew(struct listener *l, struct credentials *credentials, struct err *)
+{
+	l->credentials = credentials;
+	return 0;
+}
+
 void listener_limit(struct listener *, const struct listener_limits *)
 {
 }

@@ -71,7 +71,7 @@ static int set_up(void **)
 	fake_reset(loop);
 	homes = homes_new(loop);
 	assert_non_null(homes);
-	if (homes_configure(homes, &setup, true, &err) < 0)
+	if (homes_configure(homes, &setup, &err) < 0)
 		fail_msg("%s", err.text);
 	memset(&one, 0, sizeof(one));
 	memset(&two, 0, sizeof(two));
@@ -189,7 +189,7 @@ static void test_any_source(void **)
 	struct err err;
 
 	configured[0].any_source = true;
-	assert_int_equal(homes_configure(homes, &setup, false, &err), 0);
+	assert_int_equal(homes_configure(homes, &setup, &err), 0);
 	one.addr = "192.0.2.99";
 	dial(&one);
 	assert_int_equal(count().ready, 1);
@@ -229,7 +229,7 @@ static void test_reload_keeps_sessions(void **)
 	dial(&one);
 	dial(&two);
 	setup.homes = 1;
-	assert_int_equal(homes_configure(homes, &setup, false, &err), 0);
+	assert_int_equal(homes_configure(homes, &setup, &err), 0);
 	settle();
 	assert_int_equal(count().ready, 1);
 	assert_non_null(one.exchange);
@@ -649,7 +649,7 @@ static void test_rate(void **)
 	struct err err;
 
 	setup.request_rate = 2;
-	assert_int_equal(homes_configure(homes, &setup, false, &err), 0);
+	assert_int_equal(homes_configure(homes, &setup, &err), 0);
 	dial(&one);
 	for (unsigned i = 0; i < 5; i++)
 		order_for("100.64.0.10", 1, 600);

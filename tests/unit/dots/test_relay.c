@@ -53,7 +53,7 @@ static const struct delegate *make_relay(void)
 	struct err err;
 
 	homes = homes_new(loop);
-	assert_int_equal(homes_configure(homes, &setup, true, &err), 0);
+	assert_int_equal(homes_configure(homes, &setup, &err), 0);
 	relay = relay_new(loop, homes, &resolver.resolver, CONFIRM * CLOCK_SECOND);
 	return relay_delegate(relay);
 }
@@ -366,7 +366,8 @@ static void test_hop_limit(void **)
 // the configuration loses the home: the box steps in
 static void test_home_removed(void **)
 {
-	struct homes_setup setup = {.listener = &listener,
+	struct homes_setup setup = {.credentials = {.certificate = "box.example"},
+		.listener = &listener,
 		.listeners = 1,
 		.drop = {.failures = 3, .window_ns = 1, .duration_ns = 1, .len4 = 32, .len6 = 64},
 		.request_rate = 1000};
@@ -376,7 +377,7 @@ static void test_home_removed(void **)
 	dial(&first);
 	assert_int_equal(mitigate(&one, CUID, 1, attack), 201);
 	settle();
-	assert_int_equal(homes_configure(homes, &setup, false, &err), 0);
+	assert_int_equal(homes_configure(homes, &setup, &err), 0);
 	settle();
 	assert_int_equal(rules(), 1);
 }

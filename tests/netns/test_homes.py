@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Subscribers' homes as Call Home DOTS servers of the box, over its packet ports: upstream, box, home.
+
+The homes are tests/dots/testserver, which is lib/dots with a table for a resolver: what it would close is
+printed as it comes and goes.
+"""
+import itertools
+import json
+import os
+import re
+import signal
+import subprocess
+
+import lab
+import pytest
+from story import Lines
+
+TESTSERVER = lab.BUILD / "tests/dots/testserver"
+BOX_NAME = "cgn.example.net"
+HOMES = {"attacker": lab.ATTACKER, "neighbour": lab.NEIGHBOUR}
+FLOOD_PORT = 5555
+
+
+class Homes:
+    """The box with an upstream and two homes."""
+
+    def __init__(self, world, relay="home-then-box", transport="dtls", **client):
+        self.lab = world
+        self.mids = itertools.count(1)
+        self.homes = {}
+        names = [f"{name}.example.net" for name in HOMES]
+        subprocess.run([lab.ROOT / "scripts/make-pki", world.folder / "pki", lab.UPSTREAM_NAME,
+                        BOX_NAME, *names], check=True)
+        self.pki = world.folder / "pki"
+        self.config = world.config()
+        inside = self.config["ietf-interfaces:interfaces"]["interface"][0]
+        inside["homeport:host-device"] = "hp-inside"
+        dots = self.config["homeport:homeport"]["dots"]
+        dots["server"]["upstream"][0]["relay"] = relay
+        dots["client"] = {
+            "certificate": "pki/homes.pem", "private-key": "pki/homes.key", "ca": "pki/ca.pem",
+            "listener": [{"address": lab.BOX_INSIDE, "port": 4647}], "confirm-time": 2,
+            "home": [{"name": name, "certificate-name": f"{name}.example.net",
+                      "subscriber": f"{address}/32"} for name, address in HOMES.items()],
+            **client}
+        self.client = world.start(
+            "upstream", lab.DOTSC, "--listen", lab.UPSTREAM, "--cert", self.pki / "upstream.pem",
+            "--key", self.pki / "upstream.key", "--ca", self.pki / "ca.pem", "--script", "-",
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.events = Lines(self.client)
+        self.events.wait("the upstream listens", lambda e: e["event"] == "listening")
+        self.transport = transport
+        world.start_box(self.config)
+        self.events.wait("the session comes up", lambda e: e["event"] == "up")
+
+    def dial(self, name, transport=None, certificate=None, where=None):
+        """Starts a home; returns the lines that it prints."""
+        number = list(HOMES).index(certificate or name) + 1
+        process = self.lab.start(
+            where or name, TESTSERVER, "--upstream",
+            f"name=box,host={lab.BOX_INSIDE},port=4647,peer={BOX_NAME},"
+            f"transport={transport or self.transport},retry-interval=60",
+            "--cert", self.pki / f"home-{number}.pem", "--key", self.pki / f"home-{number}.key",
+            "--ca", self.pki / "ca.pem", f"{HOMES[name]}=192.168.1.10",
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        self.homes[name] = process
+        return Lines(process)
+
+    def state(self, name):
+        home, = self.lab.homeport("show", "dots", name)["homeport:homeport"]["dots"]["client"]["home"]
+        return home["state"]
+
+    def wait_ready(self, name):
+        lab.wait_for(f"{name} has a session", lambda: self.state(name)["status"] == "ready")
+
+    def counters(self):
+        return self.lab.homeport("show", "dots")["homeport:homeport"]["dots"]["client"]["state"]
+
+    def open_port(self, name):
+        """One packet towards the victim: the outside port behind it."""
+        self.lab.exec(name, "/usr/bin/python3", "-c", f"""
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("", {FLOOD_PORT}))
+s.sendto(b"x", ("{lab.VICTIM}", 7777))
+""")
+
+        def mapping():
+            table = self.lab.homeport("show", "mappings")["ietf-nat:nat"]["instances"]["instance"]
+            for entry in table[0]["mapping-table"].get("mapping-entry", []):
+                if entry["internal-src-address"] == f"{HOMES[name]}/32":
+                    return entry["external-src-port"]["start-port-number"]
+            return None
+        return lab.wait_for("the mapping", mapping)
+
+    def ask(self, command):
+        self.client.stdin.write(command + "\n")
+        self.client.stdin.flush()
+        return self.events.wait(command, lambda e: e["event"] in ("reply", "error", "timeout")
+                                and not e.get("automatic"))
+
+    def mitigate(self, port, *more):
+        reply = self.ask(" ".join([
+            f"mitigate --source {lab.POOL} --source-port {port} --target {lab.VICTIM}/32",
+            "--protocol 17 --lifetime 600", *more]))
+        assert reply["code"] == "2.01", reply
+        return reply["mid"]
+
+    def kill(self, name):
+        self.homes[name].send_signal(signal.SIGKILL)
+        self.homes[name].wait()
+
+    def end(self):
+        assert self.lab.stop_box() == 0
+        assert "error" not in self.lab.log_text()
+
+
+@pytest.mark.parametrize("transport", ["dtls", "tls"])
+def test_home_confirms(world, transport):
+    """NA-01, OB-08: the home closes the target to its own address and port; the box has no rule, and the
+    upstream sees what it asked for. The withdrawal reaches the home."""
+    box = Homes(world, transport=transport)
+    home = box.dial("attacker")
+    box.wait_ready("attacker")
+    port = box.open_port("attacker")
+    mid = box.mitigate(port)
+    rule = home.wait("the home's rule", lambda line: line.get("event") == "acl-add")
+    assert rule["subscriber"] == "192.168.1.10" and rule["target"] == f"{lab.VICTIM}/32"
+    lab.wait_for("it is confirmed", lambda: box.state("attacker")["confirmed"] == 1)
+    assert world.acls() == []
+    scope, = world.homeport("show", "mitigations")["ietf-dots-signal-channel:dots-signal"]["scope"]
+    assert scope["ietf-dots-call-home:source-prefix"] == [f"{lab.POOL}/32"]
+    assert box.ask(f"withdraw --mid {mid}")["code"] == "2.02"
+    home.wait("the rule is gone", lambda line: line.get("event") == "acl-remove")
+    assert box.state("attacker")["transport"] == transport
+    box.end()
+
+
+def test_box_steps_in(world):
+    """A home that is killed in the middle, and one that was never there."""
+    box = Homes(world)
+    home = box.dial("attacker", transport="tls")
+    box.wait_ready("attacker")
+    box.mitigate(box.open_port("attacker"))
+    home.wait("the home's rule", lambda line: line.get("event") == "acl-add")
+    assert world.acls() == []
+    box.kill("attacker")
+    lab.wait_for("the box's rule", lambda: len(world.acls()) == 1)
+    assert box.counters()["stepped-in"] == "1"
+    box.mitigate(box.open_port("neighbour"))
+    assert len(world.acls()) == 2
+    box.end()
+
+
+def test_strangers(world):
+    """CH-05, CH-11: somebody else's certificate at a subscriber's address, none at all, and the
+    drop-list."""
+    box = Homes(world, **{"drop-list": {"failures": 3, "window": 3600, "duration": 3600}})
+    box.dial("attacker", certificate="neighbour")
+    lab.wait_for("it is refused", lambda: int(box.counters()["misplaced"]) > 0)
+    assert box.counters()["ready"] == 0
+    for _ in range(3):
+        world.exec("neighbour", "openssl", "s_client", "-connect", f"{lab.BOX_INSIDE}:4647",
+                   "-tls1_2", check=False, input="", timeout=60)
+    lab.wait_for("the failures", lambda: int(box.counters()["failed"]) >= 3)
+    listed = world.homeport("show", "dots")["homeport:homeport"]["dots"]["client"]["drop-list"]
+    assert [s["prefix"] for s in listed["source"]] == [f"{lab.NEIGHBOUR}/32"]
+    box.dial("neighbour")
+    lab.wait_for("it is turned away", lambda: int(box.counters()["not-admitted"]) > 0)
+    assert box.counters()["ready"] == 0
+    assert re.search(r"NOT-LISTENED-TO.*\n" + re.escape(lab.NEIGHBOUR),
+                     lab.run(lab.HOMEPORT, "-s", world.folder / "homeport.sock", "show",
+                             "dots").stdout)
+    assert world.stop_box() == 0
+
+
+def test_reload(world):
+    """Homes come and go with a reload; the others keep their sessions, and so does everybody when the
+    certificate is another."""
+    box = Homes(world)
+    box.dial("attacker")
+    box.dial("neighbour")
+    box.wait_ready("attacker")
+    box.wait_ready("neighbour")
+    subprocess.run([lab.ROOT / "scripts/make-pki", world.folder / "other", lab.UPSTREAM_NAME,
+                    BOX_NAME], check=True)
+    client = box.config["homeport:homeport"]["dots"]["client"]
+    del client["home"][1]
+    client.update({"certificate": "other/homes.pem", "private-key": "other/homes.key"})
+    (world.folder / "homeport.json").write_text(json.dumps(box.config))
+    world.box.send_signal(signal.SIGHUP)
+    lab.wait_for("one home", lambda: box.counters()["configured"] == 1)
+    assert box.state("attacker")["sessions"] == "1"
+    assert box.counters()["ready"] == 1
+    assert world.homeport("show", "dots", "neighbour", check=False).returncode == 1
+    box.end()
+
+
+def test_shown_is_valid(world):
+    """What is shown of homes is instance data of homeport.yang."""
+    box = Homes(world)
+    box.dial("attacker")
+    box.wait_ready("attacker")
+    for words in ((), ("attacker",)):
+        file = world.folder / "shown.json"
+        file.write_text(json.dumps(world.homeport("show", "dots", *words)))
+        done = subprocess.run(
+            ["yanglint", "-t", "get", "-p", lab.ROOT / "yang",
+             *sorted((lab.ROOT / "yang").glob("homeport@*.yang")), file],
+            capture_output=True, text=True, env={**os.environ})
+        assert done.returncode == 0, done.stderr
+    box.end()
