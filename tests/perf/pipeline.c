@@ -7,6 +7,10 @@
 // that writes the same packets and runs no pipeline is measured beside each pass and subtracted. Before
 // anything is measured, each packet goes through once and what comes out is checked in full.
 //
+// `fragment-flood` is the same with a burst of fragments from outside before each burst of whole packets, all
+// of datagrams whose first fragment never comes: what they cost whole packets, by what they leave of the
+// caches. The fragments' own time is the row `fragments`.
+//
 // The time stamp counter is what is counted. Its rate is fixed; the core's own clock may be another.
 
 #include "base/rand.h"
@@ -49,9 +53,14 @@ struct bench {
 	struct tuple *in;  // and for its answer
 	struct rte_mbuf *mbuf[MBUFS];
 	unsigned next_mbuf;
+	uint32_t fragments;       // sent so far
+	uint64_t fragment_clocks; // of those of this pass
 };
 
+enum pass { PASS_NULL, PASS_WHOLE, PASS_FLOOD };
+
 struct row {
+	const char *work;
 	const char *direction;
 	unsigned sessions;
 	unsigned runs;
@@ -140,27 +149,59 @@ static void load_burst(struct bench *b, const struct tuple *t, unsigned n, const
 	burst->n = n;
 }
 
-// Runs all packets of a direction once. Returns the clocks it took.
-static uint64_t run_pass(struct bench *b, unsigned iface, bool null)
+// A burst of fragments from as many sources, none of them the first of its datagram.
+static void run_fragments(struct bench *b)
+{
+	struct burst *burst = &b->worker->burst;
+	uint8_t blank[64];
+	uint64_t start;
+
+	blank_frame(b, WORLD_OUTSIDE, blank);
+	if (rte_pktmbuf_alloc_bulk(b->world->mbufs, burst->mbuf, BURST_MAX))
+		fail("no buffers for fragments", b->fragments);
+	for (unsigned i = 0; i < BURST_MAX; i++) {
+		struct tuple t = {.src = rte_cpu_to_be_32(0x01000000 + b->fragments * 0x10001),
+			.dst = rte_cpu_to_be_32(b->world->pool->range[0].first)};
+		struct rte_ipv4_hdr *ip;
+
+		write_frame(burst->mbuf[i], &t, blank);
+		ip = rte_pktmbuf_mtod_offset(burst->mbuf[i], struct rte_ipv4_hdr *, 14);
+		ip->packet_id = (rte_be16_t)b->fragments++;
+		ip->fragment_offset = RTE_BE16(64);
+		ip->hdr_checksum = 0;
+		ip->hdr_checksum = rte_ipv4_cksum(ip);
+	}
+	burst->n = BURST_MAX;
+	start = rte_rdtsc();
+	pipeline_run(b->worker, burst, WORLD_OUTSIDE);
+	b->fragment_clocks += rte_rdtsc() - start;
+}
+
+// Runs all packets of a direction once. Returns the clocks it took, without those of fragments.
+static uint64_t run_pass(struct bench *b, unsigned iface, enum pass pass)
 {
 	const struct tuple *t = iface == WORLD_INSIDE ? b->out : b->in;
 	struct worker *w = b->worker;
 	struct transmit *sent = &w->transmit[iface ^ 1];
 	uint8_t blank[64];
-	uint64_t start;
+	uint64_t clocks = 0, start;
 
 	blank_frame(b, iface, blank);
-	start = rte_rdtsc();
+	b->fragment_clocks = 0;
 	for (unsigned at = 0; at < b->packets; at += BURST_MAX) {
 		unsigned n = RTE_MIN(b->packets - at, (unsigned)BURST_MAX);
 
+		if (pass == PASS_FLOOD)
+			run_fragments(b);
+		start = rte_rdtsc();
 		load_burst(b, t + at, n, blank, &w->burst);
-		if (null)
-			continue;
-		pipeline_run(w, &w->burst, iface);
-		sent->n = 0;
+		if (pass != PASS_NULL) {
+			pipeline_run(w, &w->burst, iface);
+			sent->n = 0;
+		}
+		clocks += rte_rdtsc() - start;
 	}
-	return rte_rdtsc() - start;
+	return clocks;
 }
 
 // The whole packet against its expectation; returns its tuple.
@@ -318,30 +359,44 @@ static int compare_double(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static struct row measure(struct bench *b, unsigned iface, unsigned runs, unsigned rounds)
+static void set_clocks(struct row *row, double *clocks)
 {
-	double clocks[PASSES_MAX], nulls[PASSES_MAX];
-	struct row row = {.direction = iface == WORLD_INSIDE ? "out" : "in",
+	qsort(clocks, row->runs, sizeof(*clocks), compare_double);
+	row->clocks = clocks[row->runs / 2];
+	row->low = clocks[0];
+	row->high = clocks[row->runs - 1];
+}
+
+// Measures whole packets of a direction, and where they go with a flood the fragments of that: two rows.
+static void measure(struct bench *b, unsigned iface, enum pass pass, unsigned runs, unsigned rounds,
+	struct row *row)
+{
+	double clocks[PASSES_MAX], nulls[PASSES_MAX], fragments[PASSES_MAX];
+	const char *direction = iface == WORLD_INSIDE ? "out" : "in";
+	unsigned bursts = (b->packets + BURST_MAX - 1) / BURST_MAX;
+
+	row[0] = (struct row){.work = pass == PASS_FLOOD ? "fragment-flood" : "nat44-eim-pba",
+		.direction = direction,
 		.sessions = b->sessions,
 		.runs = runs};
-
+	row[1] = (struct row){
+		.work = "fragments", .direction = "in", .sessions = b->sessions, .runs = runs};
 	for (unsigned run = 0; run < runs; run++) {
-		uint64_t whole = 0, null = 0;
+		uint64_t whole = 0, null = 0, flood = 0;
 
 		for (unsigned round = 0; round < rounds; round++) {
-			null += run_pass(b, iface, true);
-			whole += run_pass(b, iface, false);
+			null += run_pass(b, iface, PASS_NULL);
+			whole += run_pass(b, iface, pass);
+			flood += b->fragment_clocks;
 		}
 		nulls[run] = (double)null / rounds / b->packets;
 		clocks[run] = (double)whole / rounds / b->packets - nulls[run];
+		fragments[run] = (double)flood / rounds / bursts / BURST_MAX;
 	}
-	qsort(clocks, runs, sizeof(*clocks), compare_double);
 	qsort(nulls, runs, sizeof(*nulls), compare_double);
-	row.clocks = clocks[runs / 2];
-	row.low = clocks[0];
-	row.high = clocks[runs - 1];
-	row.null = nulls[runs / 2];
-	return row;
+	row[0].null = nulls[runs / 2];
+	set_clocks(&row[0], clocks);
+	set_clocks(&row[1], fragments);
 }
 
 static void print_row(FILE *json, const struct row *r, bool first)
@@ -350,15 +405,15 @@ static void print_row(FILE *json, const struct row *r, bool first)
 
 	printf("%-14s %-4s %9u sessions %7.1f clocks a packet (%.1f to %.1f, %u runs, null %.1f) "
 	       "%6.2f Mpps\n",
-		"nat44-eim-pba", r->direction, r->sessions, r->clocks, r->low, r->high, r->runs,
-		r->null, mpps);
+		r->work, r->direction, r->sessions, r->clocks, r->low, r->high, r->runs, r->null,
+		mpps);
 	if (json)
 		fprintf(json,
-			"%s\n  {\"work\": \"nat44-eim-pba\", \"direction\": \"%s\", \"scale\": %u, "
+			"%s\n  {\"work\": \"%s\", \"direction\": \"%s\", \"scale\": %u, "
 			"\"clocks_per_packet\": %.2f, \"low\": %.2f, \"high\": %.2f, \"mpps\": %.3f, "
 			"\"runs\": %u, \"null\": %.2f}",
-			first ? "" : ",", r->direction, r->sessions, r->clocks, r->low, r->high,
-			mpps, r->runs, r->null);
+			first ? "" : ",", r->work, r->direction, r->sessions, r->clocks, r->low,
+			r->high, mpps, r->runs, r->null);
 }
 
 static const char usage[] =
@@ -429,9 +484,14 @@ int main(int argc, char **argv)
 		for (unsigned iface = 0; iface < 2; iface++) {
 			// about a million packets a run
 			unsigned rounds = RTE_MAX(1u, 1000000 / b.packets);
-			struct row row = measure(&b, iface, runs, rounds);
+			struct row row[2];
 
-			print_row(json, &row, first);
+			measure(&b, iface, PASS_WHOLE, runs, rounds, row);
+			print_row(json, &row[0], first);
+			measure(&b, iface, PASS_FLOOD, runs, rounds, row);
+			print_row(json, &row[0], false);
+			if (iface == WORLD_OUTSIDE)
+				print_row(json, &row[1], false);
 			first = false;
 		}
 		bench_close(&b);

@@ -372,7 +372,7 @@ void world_pass(struct world *world, uint32_t now)
 		struct msg msgs[16];
 
 		w->now = now;
-		while (nat_expire(&w->nat, now, 64))
+		while (nat_expire(&w->nat, now, 64) || defrag_expire(w, now, 64))
 			;
 		// nobody listens to what becomes of port blocks
 		while (channel_hear(&w->channel, msgs, 16))
