@@ -34,6 +34,15 @@ static const struct command commands[] = {
 		"lets mitigations that wait for consent begin", NULL},
 	{{"dots", "reject"}, 1, 30, "MID... [--upstream NAME]",
 		"rejects them: the traffic is legitimate", NULL},
+	{{"dots", "mitigate"}, 4, 30,
+		"--source PREFIX... --target PREFIX... [--source-port LOW[-HIGH]]... "
+		"[--target-port LOW[-HIGH]]...\n      [--protocol PROTOCOL]... [--lifetime "
+		"SECONDS|-1] [--at TIME] [--tolerance SECONDS]",
+		"stops what an abuse report is about, as if an upstream had asked; who it was is\n"
+		"      looked up as of TIME",
+		output_mitigations},
+	{{"dots", "withdraw"}, 1, 30, "MID... [--upstream NAME]",
+		"ends mitigations, whoever asked for them", NULL},
 	{{"test", "advance"}, 1, 1, "SECONDS",
 		"moves the clock of a homeportd that was started with --test-clock", NULL},
 };

@@ -145,6 +145,10 @@ unsigned upstreams_apply(struct box *box, const struct config *old, const struct
 	struct err err;
 
 	apply_accepts(box, next);
+	if (dots_hook(box->dots, next->hook) < 0)
+		log_error("dots", "no memory for the hook");
+	if (!old)
+		dots_resume(box->dots);
 	for (unsigned i = 0; old && i < old->upstreams; i++) {
 		const struct config_upstream *u = &old->upstream[i];
 		const struct config_upstream *now = find(next, u->name);

@@ -9,7 +9,9 @@
 #include "conf/judge.h"
 #include "conf/tree.h"
 
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #define MTU_MIN 576  // RFC 791: every host takes that
 #define MTU_MAX 9600 // what fits a buffer with the largest headers we add
@@ -298,6 +300,10 @@ static void check_upstreams(struct judge *j, const struct config *config)
 	for (unsigned i = 0; i < config->upstreams; i++) {
 		const struct config_upstream *u = &config->upstream[i];
 
+		if (!strcmp(u->name, "operator"))
+			judge_fault(j, u->node, "name",
+				"operator is the name of the operator's own mitigations. Allowed: any "
+				"other");
 		if (!u->peer_name)
 			judge_fault(j, u->node, "peer-name",
 				"missing, and %s is no name. Allowed: the DNS name that its "
@@ -311,6 +317,14 @@ static void check_upstreams(struct judge *j, const struct config *config)
 					ipprefix_format(&u->prefix[k], text));
 		}
 	}
+}
+
+static void check_hook(struct judge *j, const struct config *config)
+{
+	if (config->hook && access(config->hook, X_OK) < 0)
+		judge_text(j,
+			"/homeport:homeport/dots/hook: %s: %s. Allowed: a program that can be run",
+			config->hook, strerror(errno));
 }
 
 static void check_accepts(struct judge *j, const struct config *config)
@@ -344,5 +358,6 @@ unsigned check_config(
 	check_upstreams(&judge, config);
 	check_homes(&judge, config);
 	check_accepts(&judge, config);
+	check_hook(&judge, config);
 	return judge.faults;
 }

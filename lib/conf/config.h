@@ -313,6 +313,7 @@ struct config {
 	uint32_t history_file_size;
 	uint32_t max_rules;
 	char *state_file; // a path, made absolute; NULL: none
+	char *hook;       // likewise
 	uint32_t audit_retention;
 	uint32_t audit_size;
 	unsigned upstreams;

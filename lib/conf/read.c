@@ -485,6 +485,7 @@ static void read_homeport(const struct lyd_node *node, struct config *config)
 	config->history_file = read_path(config, tree_text(resolve, "history-file"));
 	config->history_file_size = tree_number(resolve, "history-file-size", 10000000);
 	config->max_rules = tree_number(dots, "max-rules", 4096);
+	config->hook = read_path(config, tree_text(dots, "hook"));
 	config->state_file = read_path(config, tree_text(dots, "state-file"));
 	config->audit_retention = tree_number(dots, "audit-retention", 7776000);
 	config->audit_size = tree_number(dots, "audit-size", 100000);
@@ -589,6 +590,7 @@ void conf_free(struct config *config)
 	free(config->iface);
 	free(config->history_file);
 	free(config->state_file);
+	free(config->hook);
 	free(config->folder);
 	lyd_free_all(config->tree);
 	free(config);

@@ -47,8 +47,10 @@ static const struct {
 	{"show", "consent", 2, 2, show_consent},
 	{"show", "audit", 2, 2, show_audit},
 	{"show", "config", 2, 2, show_config},
-	{"dots", "approve", 3, PROTO_WORDS_MAX, dots_approve},
-	{"dots", "reject", 3, PROTO_WORDS_MAX, dots_reject},
+	{"dots", "approve", 3, PROTO_WORDS_MAX, do_approve},
+	{"dots", "reject", 3, PROTO_WORDS_MAX, do_reject},
+	{"dots", "mitigate", 6, PROTO_WORDS_MAX, do_mitigate},
+	{"dots", "withdraw", 3, PROTO_WORDS_MAX, do_withdraw},
 	{"lookup", NULL, 4, 8, do_lookup},
 	{"test", "advance", 3, 3, advance},
 };

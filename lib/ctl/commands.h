@@ -20,6 +20,9 @@ void show_dots(struct call *call);
 void show_mitigations(struct call *call);
 void show_consent(struct call *call);
 
+// One mitigation.
+void show_mitigation(struct call *call, const char *upstream, uint32_t mid);
+
 // What a mitigation is about, as an entry of the list of ietf-dots-signal-channel.
 struct scope;
 json_t *scope_json(const char *cuid, uint32_t mid, const struct scope *scope);
@@ -33,8 +36,10 @@ json_t *all_homes(const struct call *call);
 json_t *one_home(const struct call *call, const char *name);
 
 // do_dots.c: what is decided about them.
-void dots_approve(struct call *call);
-void dots_reject(struct call *call);
+void do_approve(struct call *call);
+void do_reject(struct call *call);
+void do_mitigate(struct call *call);
+void do_withdraw(struct call *call);
 
 // lookup.c: who is behind an outside address and port.
 void do_lookup(struct call *call);

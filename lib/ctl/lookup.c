@@ -4,67 +4,12 @@
 // and port.
 
 #include "ctl/commands.h"
+#include "ctl/words.h"
 #include "resolve/resolve.h"
 
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define HOLDERS_MAX 64
-
-static bool read_number(const char *text, unsigned long most, unsigned long *out)
-{
-	char *end;
-
-	if (!strspn(text, "0123456789"))
-		return false;
-	errno = 0;
-	*out = strtoul(text, &end, 10);
-	return !*end && !errno && *out <= most;
-}
-
-static bool read_protocol(const char *text, uint8_t *out)
-{
-	static const struct {
-		const char *name;
-		uint8_t number;
-	} names[] = {{"icmp", 1}, {"tcp", 6}, {"udp", 17}};
-	unsigned long number;
-
-	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (!strcmp(text, names[i].name)) {
-			*out = names[i].number;
-			return true;
-		}
-	}
-	if (!read_number(text, 255, &number) || !number)
-		return false;
-	*out = (uint8_t)number;
-	return true;
-}
-
-// A time as Unix seconds, or as yang:date-and-time in UTC, to the second.
-static bool read_time(const char *text, int64_t *unix_ms)
-{
-	unsigned long seconds;
-	struct tm tm = {0};
-	const char *rest;
-
-	if (read_number(text, 1ul << 40, &seconds)) {
-		*unix_ms = (int64_t)seconds * 1000;
-		return seconds != 0;
-	}
-	rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
-	if (!rest)
-		return false;
-	if (*rest == '.')
-		rest += 1 + strspn(rest + 1, "0123456789");
-	if (strcmp(rest, "Z") && strcmp(rest, "+00:00"))
-		return false;
-	*unix_ms = (int64_t)timegm(&tm) * 1000;
-	return *unix_ms > 0;
-}
 
 static bool read_request(struct call *call, struct resolve_req *req)
 {
@@ -76,7 +21,7 @@ static bool read_request(struct call *call, struct resolve_req *req)
 		call_fail(call, PROTO_USAGE, "address: %s. Allowed: an IPv4 address", r->word[1]);
 		return false;
 	}
-	if (!read_number(r->word[2], UINT16_MAX, &number)) {
+	if (!words_number(r->word[2], UINT16_MAX, &number)) {
 		call_fail(call, PROTO_USAGE, "port: %s. Allowed: 0 to 65535", r->word[2]);
 		return false;
 	}
@@ -86,7 +31,7 @@ static bool read_request(struct call *call, struct resolve_req *req)
 		.upper = (uint16_t)number,
 		.with_mapping = true,
 	};
-	if (!read_protocol(r->word[3], &req->protocol)) {
+	if (!words_protocol(r->word[3], &req->protocol)) {
 		call_fail(call, PROTO_USAGE, "protocol: %s. Allowed: icmp, tcp, udp, 1 to 255",
 			r->word[3]);
 		return false;
@@ -94,9 +39,9 @@ static bool read_request(struct call *call, struct resolve_req *req)
 	for (unsigned i = 4; i < r->words; i += 2) {
 		const char *value = i + 1 < r->words ? r->word[i + 1] : "";
 
-		if (!strcmp(r->word[i], "--at") && read_time(value, &req->at))
+		if (!strcmp(r->word[i], "--at") && words_time(value, &req->at))
 			continue;
-		if (!strcmp(r->word[i], "--tolerance") && read_number(value, 86400, &number)) {
+		if (!strcmp(r->word[i], "--tolerance") && words_number(value, 86400, &number)) {
 			req->tolerance_s = (uint32_t)number;
 			continue;
 		}

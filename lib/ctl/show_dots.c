@@ -200,6 +200,8 @@ struct lists {
 	const struct call *call;
 	json_t *scopes;
 	json_t *enforced;
+	const char *upstream; // only this one's,
+	uint32_t mid;         // of this mid; NULL: all
 };
 
 // The lifetime of the 2020 module is a signed 32-bit number; a longer one is shown as the longest.
@@ -314,10 +316,19 @@ static void add_waiting(void *ctx, const struct dots_mitigation_row *row)
 		add_mitigation(ctx, row);
 }
 
-static void show_them(
-	struct call *call, void (*add)(void *ctx, const struct dots_mitigation_row *row))
+static void add_one(void *ctx, const struct dots_mitigation_row *row)
 {
-	struct lists lists = {call, json_array(), json_array()};
+	const struct lists *lists = ctx;
+
+	if (row->mid == lists->mid && !strcmp(row->upstream, lists->upstream))
+		add_mitigation(ctx, row);
+}
+
+static void show_them(struct call *call,
+	void (*add)(void *ctx, const struct dots_mitigation_row *row), const char *upstream,
+	uint32_t mid)
+{
+	struct lists lists = {call, json_array(), json_array(), upstream, mid};
 
 	dots_list_mitigations(call->source->dots, add, &lists);
 	call_json(call,
@@ -328,10 +339,15 @@ static void show_them(
 
 void show_mitigations(struct call *call)
 {
-	show_them(call, add_mitigation);
+	show_them(call, add_mitigation, NULL, 0);
 }
 
 void show_consent(struct call *call)
 {
-	show_them(call, add_waiting);
+	show_them(call, add_waiting, NULL, 0);
+}
+
+void show_mitigation(struct call *call, const char *upstream, uint32_t mid)
+{
+	show_them(call, add_one, upstream, mid);
 }

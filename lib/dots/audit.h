@@ -33,7 +33,8 @@ struct dots_audit_row {
 		decided_by; // "operator" or "default"; NULL: nobody was asked, or nobody has decided
 	const char *action; // NULL: none yet
 	unsigned rules;
-	const char *outcome; // "open", "withdrawn", "expired", "replaced", "rejected", "removed"
+	const char *outcome; // "open", "withdrawn", "expired", "replaced", "rejected",
+			     // "cancelled", "removed"
 	uint64_t packets;    // that met the rules
 	uint64_t bytes;
 };

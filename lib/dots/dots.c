@@ -2,25 +2,55 @@
 
 #include "dots/dots.h"
 
+#include "base/bits.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "dots/ledger.h"
 #include "dots/mitigation.h"
 #include "dots/schema.h"
-#include "dots/session.h"
+#include "dots/tower.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct dots {
-	struct evloop *loop;
-	struct enforcer enforcer;
-	struct mitigations *mitigations;
-	struct ledger *ledger;    // NULL: nothing is kept
-	void *accept;             // one block: the entries, then what they point to
-	struct session *sessions; // in the order they were added
-};
+// Prefixes, joined by commas; the list is cut where the room ends.
+static void join(char *out, size_t room, const struct ipprefix *prefix, unsigned count)
+{
+	char text[IPPREFIX_TEXT];
+	size_t length = 0;
+
+	out[0] = '\0';
+	for (unsigned i = 0; i < count && length + sizeof(text) < room; i++)
+		length += (size_t)snprintf(out + length, room - length, "%s%s", i ? "," : "",
+			ipprefix_format(&prefix[i], text));
+}
+
+static void tell_hook(struct hook *hook, const struct mitigation *m, enum mitigation_event event)
+{
+	static const char *const name[] = {
+		[EVENT_ASKED] = "asked",
+		[EVENT_BEGAN] = "began",
+		[EVENT_WITHDRAWN] = "withdrawn",
+		[EVENT_REJECTED] = "rejected",
+		[EVENT_ENDED] = "ended",
+	};
+	char mid[16], sources[1024], targets[1024], subscribers[1024];
+	struct ipprefix inside[16];
+	unsigned count = 0;
+	const char *const arguments[] = {name[event], m->owner->policy.name, m->cuid, mid, sources,
+		targets, subscribers, event == EVENT_ENDED && m->outcome ? m->outcome : "", NULL};
+
+	if (event == EVENT_REFRESHED)
+		return;
+	for (; count < m->enforcement.suspects && count < ARRAY_LEN(inside); count++)
+		inside[count] = subkey_prefix(&m->enforcement.suspect[count].holder.subscriber);
+	snprintf(mid, sizeof(mid), "%u", m->mid);
+	join(sources, sizeof(sources), m->scope.source, m->scope.sources);
+	join(targets, sizeof(targets), m->scope.target, m->scope.targets);
+	join(subscribers, sizeof(subscribers), inside, count);
+	hook_run(hook, arguments);
+}
 
 static void on_event(void *ctx, const struct mitigation *mitigation, enum mitigation_event event)
 {
@@ -28,6 +58,19 @@ static void on_event(void *ctx, const struct mitigation *mitigation, enum mitiga
 
 	if (dots->ledger)
 		ledger_note(dots->ledger, mitigation, event);
+	if (dots->hook)
+		tell_hook(dots->hook, mitigation, event);
+}
+
+int dots_hook(struct dots *dots, const char *path)
+{
+	struct hook *hook = path ? hook_new(dots->loop, path) : NULL;
+
+	if (path && !hook)
+		return -ENOMEM;
+	hook_free(dots->hook);
+	dots->hook = hook;
+	return 0;
 }
 
 struct dots *dots_new(const struct dots_env *env)
@@ -45,6 +88,11 @@ struct dots *dots_new(const struct dots_env *env)
 		return NULL;
 	}
 	mitigations_watch(dots->mitigations, on_event, dots);
+	dots->operator.policy =(struct policy){
+		.name = DOTS_OPERATOR,
+		.max_subscribers = 16,
+		.max_mitigations = 65536,
+	};
 	return dots;
 }
 
@@ -62,6 +110,7 @@ void dots_free(struct dots *dots)
 	}
 	mitigations_free(dots->mitigations);
 	ledger_close(dots->ledger);
+	hook_free(dots->hook);
 	free(dots->accept);
 	free(dots);
 }
@@ -82,31 +131,44 @@ static struct session **find(struct dots *dots, const char *name)
 	return link;
 }
 
+// Whose mitigations are taken up again.
+struct heir {
+	struct mitigations *all;
+	struct owner *owner;
+};
+
 static int take_up(void *ctx, struct restored *restored)
 {
-	struct session *s = ctx;
+	struct heir *heir = ctx;
 
-	return mitigation_restore(s->signal.all, &s->signal.owner, restored);
+	return mitigation_restore(heir->all, heir->owner, restored);
 }
 
-static void restore(struct dots *dots, struct session *s)
+static void restore(struct dots *dots, struct owner *owner)
 {
-	unsigned count = dots->ledger ? ledger_restore(dots->ledger, s->name, take_up, s) : 0;
+	struct heir heir = {dots->mitigations, owner};
+	unsigned count =
+		dots->ledger ? ledger_restore(dots->ledger, owner->policy.name, take_up, &heir) : 0;
 
 	if (count)
-		log_notice("dots", "%s: %u mitigations go on", s->name, count);
+		log_notice("dots", "%s: %u mitigations go on", owner->policy.name, count);
+}
+
+void dots_resume(struct dots *dots)
+{
+	restore(dots, &dots->operator);
 }
 
 int dots_add(struct dots *dots, const struct dots_upstream *upstream, struct err *err)
 {
 	struct session **link = find(dots, upstream->name);
 
-	if (*link)
+	if (*link || !strcmp(upstream->name, DOTS_OPERATOR))
 		return err_code(err, -EEXIST, "upstream %s stands there twice", upstream->name);
 	*link = session_new(dots->loop, upstream, dots->mitigations, err);
 	if (!*link)
 		return -EINVAL;
-	restore(dots, *link);
+	restore(dots, &(*link)->signal.owner);
 	session_start(*link);
 	return 0;
 }
@@ -160,45 +222,6 @@ int dots_accept(struct dots *dots, const struct accept_list *list)
 	free(dots->accept);
 	dots->accept = entry;
 	return 0;
-}
-
-// ------------------------------------------------------------------ what people decide
-
-// The mitigation that an operator means by a mid, and maybe an upstream.
-static struct mitigation *find_mitigation(
-	struct dots *dots, const char *upstream, uint32_t mid, struct err *err)
-{
-	struct mitigation *found = NULL;
-
-	for (struct mitigation *m = mitigation_first(dots->mitigations); m; m = m->next) {
-		if (m->mid != mid || (upstream && strcmp(m->owner->policy.name, upstream) != 0))
-			continue;
-		if (found) {
-			err_set(err, "mid %u: upstreams %s and %s both have one: say which", mid,
-				found->owner->policy.name, m->owner->policy.name);
-			return NULL;
-		}
-		found = m;
-	}
-	if (!found)
-		err_set(err, "mid %u: no such mitigation", mid);
-	return found;
-}
-
-int dots_decide(struct dots *dots, const char *upstream, uint32_t mid, bool agreed, struct err *err)
-{
-	struct mitigation *m = find_mitigation(dots, upstream, mid, err);
-
-	if (!m)
-		return -EINVAL;
-	switch (consent_decide(m, agreed, "operator")) {
-	case 0:
-		return 0;
-	case -EALREADY:
-		return err_set(err, "mid %u: does not wait for consent", mid);
-	default:
-		return err_set(err, "mid %u: no room for the rules this takes", mid);
-	}
 }
 
 // ------------------------------------------------------------------ what is shown

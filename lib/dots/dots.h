@@ -64,6 +64,13 @@ struct dots *dots_new(const struct dots_env *env);
 int dots_keep(struct dots *dots, const char *path, uint32_t audit_retention, uint32_t audit_size,
 	struct err *err);
 
+// The program that hears of mitigations from now on (base/hook.h), with the arguments EVENT UPSTREAM CUID MID
+// SOURCES TARGETS SUBSCRIBERS OUTCOME; NULL: none. Returns -ENOMEM.
+int dots_hook(struct dots *dots, const char *path);
+
+// Takes up the operator's own mitigations that are kept.
+void dots_resume(struct dots *dots);
+
 // Closes all sessions and takes all rules out of the ACL. NULL is allowed.
 void dots_free(struct dots *dots);
 

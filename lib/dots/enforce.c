@@ -15,6 +15,7 @@ struct search {
 	const struct enforcer *enforcer;
 	const struct policy *policy;
 	const struct scope *scope;
+	const struct enforce_time *when;
 	struct enforcement *found;
 	struct err *err;
 	unsigned lookups;
@@ -84,10 +85,12 @@ static bool is_internal(const struct ipprefix *prefix)
 }
 
 // Asks the resolver. 1 and the answer; or -EINVAL, -ENOMEM.
-static int ask(struct search *s, const struct resolve_req *req, struct resolve_answer *answer)
+static int ask(struct search *s, struct resolve_req *req, struct resolve_answer *answer)
 {
 	int rc;
 
+	req->at = s->when->at;
+	req->tolerance_s = s->when->tolerance_s;
 	if (++s->lookups > ENFORCE_LOOKUPS_MAX)
 		return err_set(s->err,
 			"more than %d combinations of sources, ports and protocols: split the request",
@@ -322,12 +325,14 @@ static void make_rules(struct rules *rules, const struct scope *scope,
 }
 
 int enforce_find(const struct enforcer *enforcer, const struct policy *policy,
-	const struct scope *scope, struct enforcement *found, struct err *err)
+	const struct scope *scope, const struct enforce_time *when, struct enforcement *found,
+	struct err *err)
 {
 	struct search s = {
 		.enforcer = enforcer,
 		.policy = policy,
 		.scope = scope,
+		.when = when,
 		.found = found,
 		.err = err,
 		// a subscriber may hold several blocks

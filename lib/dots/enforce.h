@@ -39,11 +39,18 @@ struct enforcement {
 	unsigned slots;
 };
 
+// When the sources are meant: 0 is now.
+struct enforce_time {
+	int64_t at;           // Unix time in milliseconds
+	uint32_t tolerance_s; // how far the reporter's clock may be off
+};
+
 // Finds the subscribers behind the sources and checks that they, and the rules they would need, are
 // not too many. Returns 0; -EINVAL with the source and the reason in err; or -ENOMEM. Nothing said
 // there shows an inside address (RFC 9066 section 9).
 int enforce_find(const struct enforcer *enforcer, const struct policy *policy,
-	const struct scope *scope, struct enforcement *found, struct err *err);
+	const struct scope *scope, const struct enforce_time *when, struct enforcement *found,
+	struct err *err);
 
 // Puts the rules in force of those suspects who have none yet and are not delegated, all or none:
 // -ENOSPC if the ACL has no room for them, or -ENOMEM. `label` is shown with each.

@@ -454,7 +454,8 @@ enum put_outcome mitigation_put(struct mitigations *all, const struct put *put,
 			owner->mitigations);
 		return PUT_FULL;
 	}
-	rc = enforce_find(all->enforcer, &owner->policy, &put->body->scope, &found, err);
+	rc = enforce_find(
+		all->enforcer, &owner->policy, &put->body->scope, &put->when, &found, err);
 	if (rc < 0)
 		return rc == -EINVAL ? PUT_REFUSED : PUT_FULL;
 	entry = accepted(all, &put->body->scope, &found);

@@ -108,6 +108,7 @@ struct put {
 	uint8_t hop_limit;            // left of the request's
 	struct mitigation_body *body; // its scope is taken over by a new mitigation
 	bool efficacy;                // came with If-Match (RFC 9132 section 4.4.3)
+	struct enforce_time when;
 };
 
 enum put_outcome {

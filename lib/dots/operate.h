@@ -4,6 +4,7 @@
 // What an operator does about mitigations.
 
 #include "base/err.h"
+#include "dots/scope.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -14,3 +15,22 @@ struct dots;
 // it is. Returns -EINVAL with the reason in err.
 int dots_decide(
 	struct dots *dots, const char *upstream, uint32_t mid, bool agreed, struct err *err);
+
+#define DOTS_OPERATOR "operator" // the upstream that an operator's own mitigations have
+
+// An abuse report, in the words of a mitigation request.
+struct dots_report {
+	const struct scope *scope;
+	int64_t lifetime; // seconds, or LIFETIME_INDEFINITE
+	int64_t at;       // when the attack was seen: Unix time in milliseconds, 0: now
+	uint32_t tolerance_s;
+};
+
+// Judges it as the request of an upstream would be, and carries it out. Returns 0 and its mid, or -EINVAL
+// with the reason in err.
+int dots_mitigate(
+	struct dots *dots, const struct dots_report *report, uint32_t *mid, struct err *err);
+
+// Ends a mitigation, whoever asked for it: an upstream is told that it was withdrawn (status 7). As
+// dots_decide() about `upstream`.
+int dots_withdraw(struct dots *dots, const char *upstream, uint32_t mid, struct err *err);

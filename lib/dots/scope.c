@@ -2,6 +2,7 @@
 
 #include "dots/scope.h"
 
+#include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,40 @@ void scope_free(struct scope *scope)
 	free(scope->source_port);
 	free(scope->source_type);
 	*scope = (struct scope){0};
+}
+
+static bool copy_list(void *out, const void *list, unsigned count, size_t size)
+{
+	void *copy = count ? malloc(count * size) : NULL;
+
+	if (copy)
+		memcpy(copy, list, count * size);
+	memcpy(out, &copy, sizeof(copy));
+	return !count || copy;
+}
+
+int scope_copy(struct scope *copy, const struct scope *s)
+{
+	*copy = (struct scope){
+		.targets = s->targets,
+		.target_ports = s->target_ports,
+		.protocols = s->protocols,
+		.sources = s->sources,
+		.source_ports = s->source_ports,
+		.source_types = s->source_types,
+	};
+	if (copy_list(&copy->target, s->target, s->targets, sizeof(*s->target)) &&
+		copy_list(&copy->target_port, s->target_port, s->target_ports,
+			sizeof(*s->target_port)) &&
+		copy_list(&copy->protocol, s->protocol, s->protocols, 1) &&
+		copy_list(&copy->source, s->source, s->sources, sizeof(*s->source)) &&
+		copy_list(&copy->source_port, s->source_port, s->source_ports,
+			sizeof(*s->source_port)) &&
+		copy_list(&copy->source_type, s->source_type, s->source_types,
+			sizeof(*s->source_type)))
+		return 0;
+	scope_free(copy);
+	return -ENOMEM;
 }
 
 // Whether each of a's elements, `size` bytes without padding, is among b's.

@@ -52,6 +52,9 @@ enum overlap_key {
 
 void scope_free(struct scope *scope);
 
+// A copy, to be freed; names are left out. Returns -ENOMEM, and then there is nothing to free.
+int scope_copy(struct scope *copy, const struct scope *scope);
+
 // Whether both name the same things; the order within a list does not matter.
 bool scope_equal(const struct scope *a, const struct scope *b);
 

@@ -5,6 +5,7 @@ import os
 import pathlib
 import signal
 import subprocess
+import time
 
 import pytest
 from conftest import BUILD, HOME, PATIENCE, UPSTREAM
@@ -235,6 +236,74 @@ def test_a_restart(client, box, authority, how):
         1: ["198.51.100.10/32"], 2: ["198.51.100.11/32"]}
     assert "198.51.100.11/32" in box.run("show", "audit").stdout
     assert (box.folder / "state.db").stat().st_mode & 0o77 == 0
+
+
+def test_an_abuse_report(client, box, authority):
+    """The operator's own mitigation goes the way of a request, and survives a restart; he may also end
+    one of an upstream's, who is told."""
+    upstream = client()
+    box.join(upstream, authority)
+    box.homeport["dots"]["state-file"] = "state.db"
+    hook = box.folder / "hook"
+    hook.write_text(f"#!/bin/sh\nprintf '%s ' \"$@\" >> {box.folder}/heard; echo >> {box.folder}/heard\n")
+    hook.chmod(0o755)
+    box.homeport["dots"]["hook"] = "hook"
+    box.start()
+    done = box.ask("dots", "mitigate", "--source", "203.0.113.1", "--source-port", "8080",
+                   "--protocol", "udp", "--target", "198.51.100.9/32", "--lifetime", "600")
+    (scoped,) = done["ietf-dots-signal-channel:dots-signal"]["scope"]
+    assert scoped["cuid"] == "operator" and scoped["lifetime"] == 600
+    (what,) = done["homeport:homeport"]["dots"]["mitigation"]
+    assert what["upstream"] == "operator" and what["subscriber"][0]["address"] == SUBSCRIBER
+    assert box.rules() == ["block"]
+    for words, text in (
+            (("--source", "203.0.113.1", "--source-port", "9000", "--target", "198.51.100.9"), "nobody holds it"),
+            (("--source", "192.0.2.1", "--target", "198.51.100.9/32"), "not an address of this"),
+            (("--source", "203.0.113.1", "--source-port", "8080", "--target", "127.0.0.1"), "127.0.0.1"),
+            (("--source", "203.0.113.1", "--source-port", "9-8", "--target", "198.51.100.9"), "9-8"),
+            (("--source", "203.0.113.1", "--target", "198.51.100.9", "--at", "yesterday"), "yesterday")):
+        refused = box.run("dots", "mitigate", *words)
+        assert refused.returncode in (1, 2) and text in refused.stderr, (words, refused.stderr)
+    upstream.say(f"mitigate {ATTACK} --mid 5")
+    upstream.wait("reply", command="mitigate", code="2.01")
+    upstream.say("observe")
+    upstream.wait("reply", command="observe")
+    assert box.run("dots", "withdraw", "5", "--upstream", "isp").returncode == 0
+    told = upstream.wait("notification")
+    while scope(told)["status"] != "attack-mitigation-withdrawn":
+        told = upstream.wait("notification")
+    box.stop()
+    box.start()
+    ((scoped, _),) = box.mitigations()
+    assert box.run("dots", "withdraw", str(scoped["mid"])).returncode == 0
+    assert box.rules() == []
+    trail = box.ask("show", "audit")["homeport:homeport"]["dots"]["audit"]
+    assert [(r["upstream"], r["outcome"]) for r in trail] == [
+        ("isp", "cancelled"), ("operator", "cancelled")]
+    wait_for(lambda: len((box.folder / "heard").read_text().splitlines()) == 4)
+    lines = sorted((box.folder / "heard").read_text().splitlines())
+    assert f"began isp {upstream_cuid(trail)} 5 203.0.113.1/32 198.51.100.10/32 {SUBSCRIBER}  " in lines
+    assert f"ended operator operator {scoped['mid']} 203.0.113.1/32 198.51.100.9/32 {SUBSCRIBER} cancelled " in lines
+
+
+def upstream_cuid(trail):
+    return next(r["cuid"] for r in trail if r["upstream"] == "isp")
+
+
+def wait_for(condition):
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_a_hook_that_cannot_be(box, authority):
+    class Nobody:
+        port = 4647
+
+    box.join(Nobody, authority)
+    box.homeport["dots"]["hook"] = "missing"
+    assert "dots/hook: " in box.check() and "Allowed: a program" in box.check()
 
 
 def test_a_state_file_that_cannot_be(box, authority):

@@ -144,6 +144,19 @@ static uint64_t stepped_in(void *)
 	return UINT64_MAX;
 }
 
+int dots_withdraw(struct dots *, const char *, uint32_t mid, struct err *err)
+{
+	return mid == 7 ? 0 : err_set(err, "mid %u: no such mitigation", mid);
+}
+
+int dots_mitigate(struct dots *, const struct dots_report *report, uint32_t *mid, struct err *err)
+{
+	*mid = 7;
+	return report->scope->sources && report->scope->targets
+		? 0
+		: err_set(err, "no source or target");
+}
+
 int dots_decide(struct dots *, const char *, uint32_t mid, bool agreed, struct err *err)
 {
 	return mid == 7 && agreed ? 0 : err_set(err, "mid %u: no such mitigation", mid);

@@ -22,6 +22,7 @@ static struct policy policy;
 static struct scope scope;
 static struct enforcement found;
 static struct err err;
+static const struct enforce_time now;
 
 static struct ipprefix prefix(const char *text)
 {
@@ -112,7 +113,7 @@ static int teardown(void **)
 
 static int find(void)
 {
-	return enforce_find(&enforcer, &policy, &scope, &found, &err);
+	return enforce_find(&enforcer, &policy, &scope, &now, &found, &err);
 }
 
 static void find_and_install(unsigned subscribers, unsigned rules)
