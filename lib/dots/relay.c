@@ -24,6 +24,7 @@ struct relayed {
 	struct timer timer;  // for the confirmation
 	bool confirmed;      // at some time
 	bool stepped_in;     // the box stops him
+	bool legitimate;     // the home has refused, and calls the traffic legitimate
 };
 
 #define BUCKETS 4096u
@@ -195,15 +196,35 @@ static bool is_in_force(const struct relayed *r)
 		order_state(r->order) == ORDER_CONFIRMED;
 }
 
+// Where homes alone decide, and all of them have decided so.
+static bool all_call_it_legitimate(const struct relayed *r)
+{
+	const struct mitigation *m = r->mitigation;
+	unsigned legitimate = 0;
+
+	for (const struct relayed *other = *bucket_of(r->relay, m); other; other = other->next)
+		legitimate += other->mitigation == m && other->legitimate;
+	return m->owner->policy.relay == RELAY_HOME && legitimate == m->enforcement.suspects;
+}
+
+static void refused(struct relayed *r, struct order *order)
+{
+	r->order = NULL;
+	r->legitimate = order->legitimate;
+	r->relay->counters.refused++;
+	home_withdraw(order);
+	step_in(r, r->legitimate ? "calls the traffic legitimate" : "refuses");
+	// the upstream is told (MR-33), and r is gone
+	if (r->legitimate && all_call_it_legitimate(r))
+		mitigation_reject(r->mitigation, CAUSE_LEGITIMATE_TRAFFIC);
+}
+
 static void on_changed(void *ctx, struct order *order)
 {
 	struct relayed *r = ctx;
 
 	if (order_state(order) == ORDER_REFUSED) {
-		r->order = NULL;
-		r->relay->counters.refused++;
-		home_withdraw(order);
-		step_in(r, order->legitimate ? "calls the traffic legitimate" : "refuses");
+		refused(r, order);
 	} else if (is_in_force(r)) {
 		timer_stop(r->relay->loop, &r->timer);
 		r->relay->counters.confirmed += !r->confirmed;

@@ -124,33 +124,67 @@ static void forget(struct neigh *neigh, uint32_t entry)
 	neighbour_remove(neigh->env.table, entry);
 }
 
-// Sends an ARP request: to everybody, or to the address a neighbour had.
+// Our address in the network of a neighbour's; NULL if there is none any more.
+static const uint8_t *own_address6(const struct iface *iface, const struct ipaddr *addr)
+{
+	for (unsigned i = 0; i < iface->addrs; i++) {
+		struct ipprefix net = ipprefix_make(&iface->addr[i].addr, iface->addr[i].len);
+
+		if (ipprefix_has(&net, addr))
+			return iface->addr[i].addr.bytes;
+	}
+	return NULL;
+}
+
+// Writes an ARP request or a neighbour solicitation, and says where to: to everybody who may be meant,
+// or to the address a neighbour had.
+static bool write_question(struct neigh *neigh, uint8_t number, const struct ipaddr *addr,
+	uint64_t known, struct msg *msg)
+{
+	const struct rte_ether_addr *mac = neigh->env.mac_of(neigh->env.ctx, number);
+	const struct iface *iface = &neigh->snapshot->iface[number];
+	struct rte_ether_addr group = nd_group_mac(addr->bytes);
+	static const struct rte_ether_addr nobody;
+	struct rte_mbuf *m = msg->transmit.mbuf;
+	const uint8_t *own;
+
+	msg->transmit.mac = known;
+	if (addr->family == 4) {
+		arp_write((uint8_t *)rte_pktmbuf_append(m, 28), ARP_REQUEST, mac, iface->addr4,
+			&nobody, ipaddr_be32(addr));
+		msg->transmit.ethertype = RTE_ETHER_TYPE_ARP;
+		if (!known)
+			msg->transmit.mac = UINT64_C(0xffffffffffff);
+		return true;
+	}
+	own = own_address6(iface, addr);
+	if (!own)
+		return false;
+	nd_ask((uint8_t *)rte_pktmbuf_append(m, ND_SOLICITATION_BYTES), own, mac, addr->bytes,
+		!known);
+	msg->transmit.ethertype = RTE_ETHER_TYPE_IPV6;
+	if (!known)
+		memcpy(&msg->transmit.mac, &group, sizeof(group));
+	return true;
+}
+
 static void ask(struct neigh *neigh, uint32_t entry)
 {
 	uint64_t known = neighbour_mac(neigh->env.table, entry);
-	static const struct rte_ether_addr nobody;
 	struct msg msg = {.type = MSG_TRANSMIT};
-	const struct iface *iface;
 	struct ipaddr addr;
-	struct rte_mbuf *m;
 	uint8_t number;
 
-	if (!neighbour_get(neigh->env.table, entry, &number, &addr) || addr.family != 4)
+	if (!neighbour_get(neigh->env.table, entry, &number, &addr))
 		return;
-	iface = &neigh->snapshot->iface[number];
-	m = rte_pktmbuf_alloc(neigh->env.mbufs);
-	if (!m)
+	msg.transmit.mbuf = rte_pktmbuf_alloc(neigh->env.mbufs);
+	if (!msg.transmit.mbuf)
 		return;
-	arp_write((uint8_t *)rte_pktmbuf_append(m, 28), ARP_REQUEST,
-		neigh->env.mac_of(neigh->env.ctx, number), iface->addr4, &nobody,
-		ipaddr_be32(&addr));
-	msg.transmit.mbuf = m;
-	msg.transmit.mac = known ? known : UINT64_C(0xffffffffffff);
-	msg.transmit.ethertype = RTE_ETHER_TYPE_ARP;
 	msg.transmit.iface = number;
 	msg.transmit.verdict = V_COUNT;
-	if (neigh->env.tell(neigh->env.ctx, 0, &msg) < 0)
-		rte_pktmbuf_free(m);
+	if (!write_question(neigh, number, &addr, known, &msg) ||
+		neigh->env.tell(neigh->env.ctx, 0, &msg) < 0)
+		rte_pktmbuf_free(msg.transmit.mbuf);
 }
 
 static void on_timer(struct timer *timer);

@@ -190,6 +190,35 @@ bool nd_answer(
 	return true;
 }
 
+void nd_ask(uint8_t *ip, const uint8_t source[16], const struct rte_ether_addr *mac,
+	const uint8_t target[16], bool to_group)
+{
+	// solicited-node multicast address (RFC 4291 section 2.7.1)
+	static const uint8_t group[16] = {0xff, 2, [11] = 1, 0xff};
+	uint8_t *icmp = ip + IPV6_LENGTH;
+
+	memset(ip, 0, ND_SOLICITATION_BYTES);
+	ip[0] = 0x60;
+	put16(ip + 4, ND_WITH_OPTION);
+	ip[6] = PROTOCOL_ICMPV6;
+	ip[IPV6_HOP_LIMIT] = 255;
+	memcpy(ip + IPV6_SOURCE, source, 16);
+	memcpy(ip + IPV6_DESTINATION, target, 16);
+	if (to_group)
+		memcpy(ip + IPV6_DESTINATION, group, 13);
+	icmp[0] = ND_SOLICITATION;
+	memcpy(icmp + 8, target, 16);
+	icmp[ND_LENGTH] = ND_SOURCE_MAC_OPTION;
+	icmp[ND_LENGTH + 1] = 1;
+	memcpy(icmp + ND_LENGTH + 2, mac, 6);
+	icmp6_finish(ip, ND_WITH_OPTION);
+}
+
+struct rte_ether_addr nd_group_mac(const uint8_t target[16])
+{
+	return (struct rte_ether_addr){{0x33, 0x33, 0xff, target[13], target[14], target[15]}};
+}
+
 void echo_answer4(
 	struct rte_mbuf *mbuf, uint8_t *ip, uint8_t *icmp, const struct rte_ether_addr *mac)
 {

@@ -52,6 +52,16 @@ bool nd_read(const uint8_t *ip, uint32_t length, struct nd *nd);
 bool nd_answer(
 	struct rte_mbuf *mbuf, uint8_t *ip, const struct nd *nd, const struct rte_ether_addr *mac);
 
+#define ND_SOLICITATION_BYTES 72
+
+// Writes the IPv6 packet of a solicitation for `target`, sent from an address of the station `mac`, to the
+// group that the target listens to, or to it alone (RFC 4861 section 4.3).
+void nd_ask(uint8_t *ip, const uint8_t source[16], const struct rte_ether_addr *mac,
+	const uint8_t target[16], bool to_group);
+
+// The link-layer address of the group that a target listens to (RFC 2464 section 7).
+struct rte_ether_addr nd_group_mac(const uint8_t target[16]);
+
 // Turns the frame of an ICMP echo request into its reply, sent from `mac`. The IPv4 header has been
 // checked and `icmp` is within the first segment with 8 bytes; length: of the ICMP message.
 void echo_answer4(

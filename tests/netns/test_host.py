@@ -82,6 +82,15 @@ def test_both_families(world, workers):
     assert world.stop_box() == 0
 
 
+def test_the_box_asks_for_neighbours(world):
+    """A process on the box reaches hosts that have never spoken, by ARP and neighbour discovery."""
+    world.ip("attacker", "addr", "add", f"{ATTACKER6}/64", "dev", "eth0", "nodad")
+    world.start_box(with_host(world))
+    for source, target in ((lab.BOX_INSIDE, lab.ATTACKER), (BOX_INSIDE6, ATTACKER6)):
+        world.exec("box", "ping", "-c", "1", "-W", "30", "-I", source, target)
+    assert world.stop_box() == 0
+
+
 def test_only_by_its_own_interface(world):
     """The inside address is not to be had from outside, nor one of an interface without a device."""
     world.start_box(with_host(world))

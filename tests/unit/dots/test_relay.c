@@ -235,6 +235,20 @@ static void test_refused(void **)
 	assert_int_equal(asked_count(&first, COAP_REQUEST_DELETE, "mitigate"), 0);
 }
 
+// MR-33: where the home alone decides, the upstream is told what it says
+static void test_legitimate_at_home(void **)
+{
+	relay_to(RELAY_HOME);
+	dial(&first);
+	first.put_code = 409;
+	first.put_body.conflict.cause = CAUSE_LEGITIMATE_TRAFFIC;
+	assert_int_equal(mitigate(&one, CUID, 1, attack), 201);
+	settle();
+	assert_int_equal(rules(), 0);
+	assert_int_equal(status()->status, STATUS_WITHDRAWN);
+	assert_int_equal(status()->conflict.cause, CAUSE_LEGITIMATE_TRAFFIC);
+}
+
 // a session that is lost in the middle: a home that is back in time goes on, else the box steps in
 static void test_lost(void **)
 {
@@ -395,6 +409,7 @@ int main(void)
 		TEST(test_absent_alone),
 		TEST(test_late),
 		TEST(test_refused),
+		TEST(test_legitimate_at_home),
 		TEST(test_lost),
 		TEST(test_fan_out),
 		TEST(test_refresh),
