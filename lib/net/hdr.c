@@ -14,14 +14,13 @@
 #define DONT_FRAGMENT            RTE_BE32(0x4000)
 
 #define TCP_MIN     20
+#define DCCP_MIN    12 // with short sequence numbers
 #define TCP_SYN_BIT 0x02
 
 #define OPTION_END          0
 #define OPTION_NOP          1
 #define OPTION_LOOSE_ROUTE  131
 #define OPTION_STRICT_ROUTE 137
-
-#define DCCP_MIN 12 // with short sequence numbers
 
 static uint16_t load16(const uint8_t *p)
 {
@@ -145,8 +144,10 @@ static void read_fragment(struct burst *b, unsigned i, uint32_t word)
 	b->loose |= bit(i);
 	if (word & OFFSET)
 		b->tails |= bit(i);
-	if (kind == L4_TCP || kind == L4_ICMP)
+	if (kind == L4_TCP || kind == L4_ICMP || kind == L4_DCCP)
 		b->stateful |= bit(i);
+	if (kind == L4_DCCP)
+		b->slotless |= bit(i);
 }
 
 bool hdr_read_first(struct burst *b, unsigned i)
@@ -249,13 +250,13 @@ void hdr_read(struct burst *b, uint64_t mask)
 
 	b->icmp_error = 0;
 	b->stateful = 0;
+	b->slotless = 0;
 	b->fragments = 0;
 	b->tails = 0;
 	b->raw = 0;
 	b->loose = 0;
 	b->syn = 0;
 	b->options = 0;
-	b->slotless = 0;
 	for (uint64_t todo = mask; bit_take(&todo, &i);)
 		read_ipv4(b, i);
 }

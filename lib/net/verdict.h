@@ -12,105 +12,105 @@
 //   FORWARD  sent on              LOCAL  taken by the box itself
 //   DROP     discarded            (an ICMP error may have been sent back: see `icmp-errors-sent`)
 
-#define VERDICTS(VERDICT)                                                                             \
-	/* forwarded */                                                                               \
-	VERDICT(V_NAT44_OUT, "nat44-out", FORWARD, "translated from inside to outside")               \
-	VERDICT(V_NAT44_IN, "nat44-in", FORWARD, "translated from outside to inside")                 \
-	VERDICT(V_NAT44_HAIRPIN, "nat44-hairpin", FORWARD,                                            \
-		"translated from one inside host to another by its outside address")                  \
-	VERDICT(V_PASS_THROUGH, "pass-through", FORWARD,                                              \
-		"between an inside host and a destination that is not translated, either way")        \
-	VERDICT(V_ROUTED, "routed", FORWARD, "routed between inside networks without translation")    \
-	/* for the box itself */                                                                      \
-	VERDICT(V_ARP, "arp", LOCAL, "ARP message answered or learned from")                          \
-	VERDICT(V_NEIGHBOUR_DISCOVERY, "neighbour-discovery", LOCAL,                                  \
-		"IPv6 neighbour solicitation answered, or another ND message taken note of")          \
-	VERDICT(V_ECHO, "echo", LOCAL, "ICMP echo request to an address of the box answered")         \
-	VERDICT(V_PUNTED, "punted", LOCAL,                                                            \
-		"for an address of the box, given to the kernel's stack")                             \
-	/* frames */                                                                                  \
-	VERDICT(V_FRAME_SHORT, "drop-frame-short", DROP, "frame ends inside its headers")             \
-	VERDICT(V_VLAN, "drop-vlan", DROP, "no interface has this VLAN, or the interface is off")     \
-	VERDICT(V_MAC, "drop-mac", DROP, "unicast frame for another station")                         \
-	VERDICT(V_ETHERTYPE, "drop-ethertype", DROP, "neither IPv4, IPv6 nor ARP")                    \
-	/* IP headers */                                                                              \
-	VERDICT(V_IP_HEADER, "drop-ip-header", DROP, "bad version, header length or total length")    \
-	VERDICT(V_IP_CHECKSUM, "drop-ip-checksum", DROP, "bad IPv4 header checksum")                  \
-	VERDICT(V_IP_SOURCE, "drop-ip-source", DROP, "source address that no packet may have")        \
-	VERDICT(V_IP_DESTINATION, "drop-ip-destination", DROP,                                        \
-		"destination that no packet may have: unspecified or loopback")                       \
-	VERDICT(V_MULTICAST, "drop-multicast", DROP,                                                  \
-		"multicast or broadcast destination, that of a connected network included")           \
-	VERDICT(V_L4_SHORT, "drop-l4-short", DROP, "datagram ends inside its transport header")       \
-	VERDICT(V_PORT_ZERO, "drop-port-zero", DROP, "port 0")                                        \
-	VERDICT(V_ICMP_CHECKSUM, "drop-icmp-checksum", DROP, "bad ICMP checksum")                     \
-	VERDICT(V_ICMP_TYPE, "drop-icmp-type", DROP, "ICMP type that is not translated")              \
-	VERDICT(V_ICMP_QUOTE, "drop-icmp-quote", DROP,                                                \
-		"ICMP error whose quoted packet is cut short or not translatable")                    \
-	/* where to */                                                                                \
-	VERDICT(V_SOURCE_ROUTE, "drop-source-route", DROP,                                            \
-		"IPv4 option asks for a route that is not yet at its end")                            \
-	VERDICT(V_LAND, "drop-land", DROP, "source and destination are the same address")             \
-	VERDICT(V_NO_ROUTE, "drop-no-route", DROP, "no route to the destination")                     \
-	VERDICT(V_BLACKHOLE, "drop-blackhole", DROP, "route says to discard")                         \
-	VERDICT(V_LOCAL, "drop-local", DROP, "for an address of the box that nothing answers")        \
-	VERDICT(V_PUNT_LIMIT, "drop-punt-limit", DROP,                                                \
-		"for the kernel's stack, beyond what an interface may send it")                       \
-	VERDICT(V_IPV6_SERVICE, "drop-ipv6", DROP, "IPv6 packet that no service handles")             \
-	VERDICT(V_REALM, "drop-realm", DROP,                                                          \
-		"from outside to an address that is neither in a pool nor the box's")                 \
-	VERDICT(V_TTL, "drop-ttl", DROP, "time to live reached zero")                                 \
-	/* fragments */                                                                               \
-	VERDICT(V_FRAGMENT, "drop-fragment", DROP, "fragment, where the policy drops them")           \
-	VERDICT(V_FRAGMENT_HEADER, "drop-fragment-header", DROP,                                      \
-		"fragment of a size or at a place that none can have, or a first one without its "    \
-		"whole transport header, or of an ICMP error")                                        \
-	VERDICT(V_FRAGMENT_ORDER, "drop-fragment-order", DROP,                                        \
-		"came before the first of its datagram, where the policy wants them in order")        \
-	VERDICT(V_FRAGMENT_DUPLICATE, "drop-fragment-duplicate", DROP,                                \
-		"tells nothing that another fragment of the datagram did not")                        \
-	VERDICT(V_FRAGMENT_BROKEN, "drop-fragment-broken", DROP,                                      \
-		"overlaps another fragment, or its datagram was given up before")                     \
-	VERDICT(V_FRAGMENT_LIMIT, "drop-fragment-limit", DROP,                                        \
-		"too many fragments: of the datagram, of its source, or waiting under its policy")    \
-	VERDICT(V_FRAGMENT_MEMORY, "drop-fragment-memory", DROP,                                      \
-		"made room for fragments of newer datagrams")                                         \
-	VERDICT(V_FRAGMENT_TIMEOUT, "drop-fragment-timeout", DROP,                                    \
-		"the first fragment of its datagram did not come in time")                            \
-	/* translation */                                                                             \
-	VERDICT(V_PROTOCOL, "drop-protocol", DROP, "transport protocol that is not translated")       \
-	VERDICT(V_POLICY, "drop-policy", DROP, "inside source matches no NAT policy")                 \
-	VERDICT(V_SPOOFED, "drop-spoofed", DROP,                                                      \
-		"source is an outside address of the box, or an inside one arriving from outside")    \
-	VERDICT(V_NO_MAPPING, "drop-no-mapping", DROP, "from outside, no mapping")                    \
-	VERDICT(V_FILTERED, "drop-filtered", DROP,                                                    \
-		"from outside, and the mapping's host has not written to there")                      \
-	VERDICT(V_NOT_SYN, "drop-not-syn", DROP,                                                      \
-		"TCP segment that is no first SYN, or DCCP packet that is no Request: opens nothing") \
-	VERDICT(V_HAIRPINNING, "drop-hairpinning", DROP, "hairpinning is switched off")               \
-	VERDICT(V_ACL, "drop-acl", DROP, "matched a mitigation")                                      \
-	VERDICT(V_MAPPING_RATE, "drop-mapping-rate", DROP,                                            \
-		"subscriber opens mappings faster than its policy allows")                            \
-	VERDICT(V_QUOTA, "drop-quota", DROP, "subscriber has all the ports its quota allows")         \
-	VERDICT(V_BLOCK_LIMIT, "drop-block-limit", DROP,                                              \
-		"subscriber's port blocks are full and it may have no more")                          \
-	VERDICT(V_HOLD_DOWN, "drop-hold-down", DROP,                                                  \
-		"port blocks are not given out yet, since those in use before the start rest")        \
-	VERDICT(V_POOL, "drop-pool", DROP, "no free port block, or none on the paired address")       \
-	VERDICT(V_SUBSCRIBER_MEMORY, "drop-subscriber-memory", DROP, "subscriber table is full")      \
-	VERDICT(V_MAPPING_MEMORY, "drop-mapping-memory", DROP, "mapping table is full")               \
-	VERDICT(V_SESSION_MEMORY, "drop-session-memory", DROP, "session table is full")               \
-	VERDICT(V_SESSION_LIMIT, "drop-session-limit", DROP,                                          \
-		"mapping or subscriber has all the sessions it may have")                             \
-	VERDICT(V_BLOCK_MEMORY, "drop-block-memory", DROP, "port block table is full")                \
-	VERDICT(V_LOG_FULL, "drop-log-full", DROP,                                                    \
-		"no room to record a port block, so none was given")                                  \
-	/* out */                                                                                     \
-	VERDICT(V_TOO_BIG, "drop-too-big", DROP,                                                      \
-		"larger than the MTU of the way out, and not to be fragmented")                       \
-	VERDICT(V_BUFFER, "drop-buffer", DROP, "no free packet buffer to fragment it")                \
-	VERDICT(V_NEIGHBOUR, "drop-neighbour", DROP, "next hop did not answer, or too many wait")     \
-	VERDICT(V_RING, "drop-ring", DROP, "queue to another worker or to the control is full")       \
+#define VERDICTS(VERDICT)                                                                          \
+	/* forwarded */                                                                            \
+	VERDICT(V_NAT44_OUT, "nat44-out", FORWARD, "translated from inside to outside")            \
+	VERDICT(V_NAT44_IN, "nat44-in", FORWARD, "translated from outside to inside")              \
+	VERDICT(V_NAT44_HAIRPIN, "nat44-hairpin", FORWARD,                                         \
+		"translated from one inside host to another by its outside address")               \
+	VERDICT(V_PASS_THROUGH, "pass-through", FORWARD,                                           \
+		"between an inside host and a destination that is not translated, either way")     \
+	VERDICT(V_ROUTED, "routed", FORWARD, "routed between inside networks without translation") \
+	/* for the box itself */                                                                   \
+	VERDICT(V_ARP, "arp", LOCAL, "ARP message answered or learned from")                       \
+	VERDICT(V_NEIGHBOUR_DISCOVERY, "neighbour-discovery", LOCAL,                               \
+		"IPv6 neighbour solicitation answered, or another ND message taken note of")       \
+	VERDICT(V_ECHO, "echo", LOCAL, "ICMP echo request to an address of the box answered")      \
+	VERDICT(V_PUNTED, "punted", LOCAL,                                                         \
+		"for an address of the box, given to the kernel's stack")                          \
+	/* frames */                                                                               \
+	VERDICT(V_FRAME_SHORT, "drop-frame-short", DROP, "frame ends inside its headers")          \
+	VERDICT(V_VLAN, "drop-vlan", DROP, "no interface has this VLAN, or the interface is off")  \
+	VERDICT(V_MAC, "drop-mac", DROP, "unicast frame for another station")                      \
+	VERDICT(V_ETHERTYPE, "drop-ethertype", DROP, "neither IPv4, IPv6 nor ARP")                 \
+	/* IP headers */                                                                           \
+	VERDICT(V_IP_HEADER, "drop-ip-header", DROP, "bad version, header length or total length") \
+	VERDICT(V_IP_CHECKSUM, "drop-ip-checksum", DROP, "bad IPv4 header checksum")               \
+	VERDICT(V_IP_SOURCE, "drop-ip-source", DROP, "source address that no packet may have")     \
+	VERDICT(V_IP_DESTINATION, "drop-ip-destination", DROP,                                     \
+		"destination that no packet may have: unspecified or loopback")                    \
+	VERDICT(V_MULTICAST, "drop-multicast", DROP,                                               \
+		"multicast or broadcast destination, that of a connected network included")        \
+	VERDICT(V_L4_SHORT, "drop-l4-short", DROP, "datagram ends inside its transport header")    \
+	VERDICT(V_PORT_ZERO, "drop-port-zero", DROP, "port 0")                                     \
+	VERDICT(V_ICMP_CHECKSUM, "drop-icmp-checksum", DROP, "bad ICMP checksum")                  \
+	VERDICT(V_ICMP_TYPE, "drop-icmp-type", DROP, "ICMP type that is not translated")           \
+	VERDICT(V_ICMP_QUOTE, "drop-icmp-quote", DROP,                                             \
+		"ICMP error whose quoted packet is cut short or not translatable")                 \
+	/* where to */                                                                             \
+	VERDICT(V_SOURCE_ROUTE, "drop-source-route", DROP,                                         \
+		"IPv4 option asks for a route that is not yet at its end")                         \
+	VERDICT(V_LAND, "drop-land", DROP, "source and destination are the same address")          \
+	VERDICT(V_NO_ROUTE, "drop-no-route", DROP, "no route to the destination")                  \
+	VERDICT(V_BLACKHOLE, "drop-blackhole", DROP, "route says to discard")                      \
+	VERDICT(V_LOCAL, "drop-local", DROP, "for an address of the box that nothing answers")     \
+	VERDICT(V_PUNT_LIMIT, "drop-punt-limit", DROP,                                             \
+		"for the kernel's stack, beyond what an interface may send it")                    \
+	VERDICT(V_IPV6_SERVICE, "drop-ipv6", DROP, "IPv6 packet that no service handles")          \
+	VERDICT(V_REALM, "drop-realm", DROP,                                                       \
+		"from outside to an address that is neither in a pool nor the box's")              \
+	VERDICT(V_TTL, "drop-ttl", DROP, "time to live reached zero")                              \
+	/* fragments */                                                                            \
+	VERDICT(V_FRAGMENT, "drop-fragment", DROP, "fragment, where the policy drops them")        \
+	VERDICT(V_FRAGMENT_HEADER, "drop-fragment-header", DROP,                                   \
+		"fragment of a size or at a place that none can have, or a first one without its " \
+		"whole transport header, or of an ICMP error")                                     \
+	VERDICT(V_FRAGMENT_ORDER, "drop-fragment-order", DROP,                                     \
+		"came before the first of its datagram, where the policy wants them in order")     \
+	VERDICT(V_FRAGMENT_DUPLICATE, "drop-fragment-duplicate", DROP,                             \
+		"tells nothing that another fragment of the datagram did not")                     \
+	VERDICT(V_FRAGMENT_BROKEN, "drop-fragment-broken", DROP,                                   \
+		"overlaps another fragment, or its datagram was given up before")                  \
+	VERDICT(V_FRAGMENT_LIMIT, "drop-fragment-limit", DROP,                                     \
+		"too many fragments: of the datagram, of its source, or waiting under its policy") \
+	VERDICT(V_FRAGMENT_MEMORY, "drop-fragment-memory", DROP,                                   \
+		"made room for fragments of newer datagrams")                                      \
+	VERDICT(V_FRAGMENT_TIMEOUT, "drop-fragment-timeout", DROP,                                 \
+		"the first fragment of its datagram did not come in time")                         \
+	/* translation */                                                                          \
+	VERDICT(V_PROTOCOL, "drop-protocol", DROP, "transport protocol that is not translated")    \
+	VERDICT(V_POLICY, "drop-policy", DROP, "inside source matches no NAT policy")              \
+	VERDICT(V_SPOOFED, "drop-spoofed", DROP,                                                   \
+		"source is an outside address of the box, or an inside one arriving from outside") \
+	VERDICT(V_NO_MAPPING, "drop-no-mapping", DROP, "from outside, no mapping")                 \
+	VERDICT(V_FILTERED, "drop-filtered", DROP,                                                 \
+		"from outside, and the mapping's host has not written to there")                   \
+	VERDICT(V_NOT_SYN, "drop-not-syn", DROP,                                                   \
+		"TCP segment that is no first SYN, or DCCP packet that is no Request")             \
+	VERDICT(V_HAIRPINNING, "drop-hairpinning", DROP, "hairpinning is switched off")            \
+	VERDICT(V_ACL, "drop-acl", DROP, "matched a mitigation")                                   \
+	VERDICT(V_MAPPING_RATE, "drop-mapping-rate", DROP,                                         \
+		"subscriber opens mappings faster than its policy allows")                         \
+	VERDICT(V_QUOTA, "drop-quota", DROP, "subscriber has all the ports its quota allows")      \
+	VERDICT(V_BLOCK_LIMIT, "drop-block-limit", DROP,                                           \
+		"subscriber's port blocks are full and it may have no more")                       \
+	VERDICT(V_HOLD_DOWN, "drop-hold-down", DROP,                                               \
+		"port blocks are not given out yet, since those in use before the start rest")     \
+	VERDICT(V_POOL, "drop-pool", DROP, "no free port block, or none on the paired address")    \
+	VERDICT(V_SUBSCRIBER_MEMORY, "drop-subscriber-memory", DROP, "subscriber table is full")   \
+	VERDICT(V_MAPPING_MEMORY, "drop-mapping-memory", DROP, "mapping table is full")            \
+	VERDICT(V_SESSION_MEMORY, "drop-session-memory", DROP, "session table is full")            \
+	VERDICT(V_SESSION_LIMIT, "drop-session-limit", DROP,                                       \
+		"mapping or subscriber has all the sessions it may have")                          \
+	VERDICT(V_BLOCK_MEMORY, "drop-block-memory", DROP, "port block table is full")             \
+	VERDICT(V_LOG_FULL, "drop-log-full", DROP,                                                 \
+		"no room to record a port block, so none was given")                               \
+	/* out */                                                                                  \
+	VERDICT(V_TOO_BIG, "drop-too-big", DROP,                                                   \
+		"larger than the MTU of the way out, and not to be fragmented")                    \
+	VERDICT(V_BUFFER, "drop-buffer", DROP, "no free packet buffer to fragment it")             \
+	VERDICT(V_NEIGHBOUR, "drop-neighbour", DROP, "next hop did not answer, or too many wait")  \
+	VERDICT(V_RING, "drop-ring", DROP, "queue to another worker or to the control is full")    \
 	VERDICT(V_TRANSMIT, "drop-transmit", DROP, "transmit queue is full")
 
 #define VERDICT_ENUM(id, name, kind, help) id,
