@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""scripts/bench runs, and its file says what others read from it. Nothing is asserted about speed."""
+import json
+import pathlib
+import subprocess
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+WORKS = {"nat44-eim-pba", "nat44-deterministic", "nat64", "ds-lite", "lw4o6", "map-e", "map-t", "new-mappings",
+         "expiry", "mitigations"}
+
+
+def test_quick(tmp_path):
+    file = tmp_path / "bench.json"
+    done = subprocess.run([ROOT / "scripts/bench", "--quick", "--small-pages", "--json", file],
+                          capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(file.read_text())
+    assert {"rows", "floor", "machine"} <= result.keys()
+    for row in result["rows"]:
+        assert row["work"] in WORKS and row["direction"] in ("out", "in")
+        assert row["runs"] >= 1 and row["mpps"] > 0 and isinstance(row["clocks_per_packet"], float)
+        # the table has it, too
+        assert f"{row['clocks_per_packet']:.1f}" in done.stdout
+    nat44 = {(r["direction"], r["scale"]) for r in result["rows"] if r["work"] == "nat44-eim-pba"}
+    assert {(d, n) for d in ("out", "in") for n in (1008, 64512, 1032192)} <= nat44
+    assert result["floor"]["macswap"]["mpps"] > 0 and result["daemon"]["mpps"] > 0
+    assert {"cpu", "cpus", "tsc_hz", "huge_pages", "kernel"} <= result["machine"].keys()
+
+
+def test_usage():
+    assert "usage: scripts/bench" in subprocess.run(
+        [ROOT / "scripts/bench", "--help"], check=True, capture_output=True, text=True).stdout
+    assert subprocess.run([ROOT / "scripts/bench", "--nonsense"], capture_output=True).returncode == 2
