@@ -275,13 +275,16 @@ static void check_fragments(struct judge *j, const struct config_platform *p)
 static void check_platform(struct judge *j, const struct config *config)
 {
 	// what the configuration says elsewhere, or what must stay as it is
-	static const char *const taken[] = {"-m", "-l", "-c", "-n", "--lcores", "--main-lcore",
-		"--no-huge", "--in-memory", "--proc-type", "--vdev", "-a", "--no-pci", "-h",
-		"--help"};
+	static const char *const taken[] = {"-m", "-l", "-c", "-n", "-s", "-S", "-a", "-b", "-h",
+		"--lcores", "--main-lcore", "--no-huge", "--in-memory", "--legacy-mem",
+		"--socket-mem", "--socket-limit", "--proc-type", "--vdev", "--allow", "--block",
+		"--no-pci", "--help"};
 
 	for (unsigned i = 0; i < config->platform.eal_options; i++) {
 		const char *word = config->platform.eal_option[i];
-		size_t length = strcspn(word, "=");
+		// a short option may have its value behind it
+		size_t length =
+			word[0] == '-' && word[1] != '-' ? strnlen(word, 2) : strcspn(word, "=");
 
 		for (unsigned k = 0; k < sizeof(taken) / sizeof(taken[0]); k++) {
 			if (strlen(taken[k]) == length && !strncmp(taken[k], word, length))
