@@ -235,6 +235,10 @@ SEMANTIC = [
     # the box and its upstreams
     ({f"{PLATFORM}/eal-option": ["--lcores=0@0"]},
      f"{BOX}/platform/eal-option: --lcores=0@0 is set by other leaves. Allowed: options of DPDK that neither"),
+    ({f"{PLATFORM}/eal-option": ["-m64"]}, f"{BOX}/platform/eal-option: -m64 is set by other leaves. Allowed: "),
+    ({f"{PLATFORM}/eal-option": ["--allow=0000:00:01.0"]}, "--allow=0000:00:01.0 is set by other leaves. Allowed: "),
+    ({f"{PLATFORM}/fragments/max-waiting": 2048},
+     f"{BOX}/platform/fragments/max-waiting: 2048. Allowed: up to 2047, half of packet-buffers"),
     ({f"{PLATFORM}/memory": 64}, f"{BOX}/platform/memory: 64 MiB. Allowed: "),
     ({f"{UPSTREAM}/peer-name": GONE}, f"{ISP}/peer-name: missing, and 127.0.0.1 is no name. Allowed: the DNS"),
     ({f"{UPSTREAM}/domain-prefix/+": "198.51.100.0/24"},
