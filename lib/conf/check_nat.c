@@ -33,7 +33,10 @@ static void check_timers(struct judge *j, const struct config_policy *p)
 	check_seconds(j, p, "homeport:dccp-trans-timeout", p->dccp_trans_timeout, 240);
 	check_seconds(j, p, "timers/icmp-timeout", p->icmp_timeout, 60);
 	check_seconds(j, p, "timers/hold-down-timeout", p->hold_down_timeout, 0);
-	check_seconds(j, p, "timers/fragment-min-timeout", p->fragment_timeout, 2);
+	// RFC 6146 section 4; and no datagram lives longer than its time to live can say (RFC 791)
+	if (p->fragment_timeout < 2 || p->fragment_timeout > 255)
+		judge_fault(j, p->node, "timers/fragment-min-timeout",
+			"%u. Allowed: 2 to 255 seconds", p->fragment_timeout);
 	for (unsigned i = 0; i < p->port_timeouts; i++) {
 		const struct config_port_timeout *t = &p->port_timeout[i];
 		bool udp = t->protocol == PROTOCOL_UDP;
