@@ -52,7 +52,9 @@ static bool may_report(const struct worker *w, const struct burst *b, unsigned i
 	}
 }
 
-void classify_refuse(struct worker *w, struct burst *b, unsigned i, enum verdict verdict,
+// Ends packet i with a verdict and makes it an ICMP error about itself. Returns whether it is one now, which
+// the caller has to send.
+static bool report(struct worker *w, struct burst *b, unsigned i, enum verdict verdict,
 	uint8_t type, uint8_t code, uint16_t mtu)
 {
 	unsigned iface = b->iface[i];
@@ -65,17 +67,40 @@ void classify_refuse(struct worker *w, struct burst *b, unsigned i, enum verdict
 
 	burst_end(b, i, verdict);
 	if (!may_report(w, b, i))
-		return;
+		return false;
 	if (!w->icmp_tokens) {
 		stat_add(&w->stats.icmp_errors_withheld, 1);
-		return;
+		return false;
 	}
 	if (!icmp_error_make(b->mbuf[i], b->ip[i], &error))
-		return;
+		return false;
 	w->icmp_tokens--;
 	stat_add(&w->stats.icmp_errors_sent, 1);
 	stat_add(&w->stats.iface[iface].rx_drops, 1);
-	transmit_frame(w, iface, b->mbuf[i], verdict);
+	return true;
+}
+
+void classify_refuse(struct worker *w, struct burst *b, unsigned i, enum verdict verdict,
+	uint8_t type, uint8_t code, uint16_t mtu)
+{
+	if (!report(w, b, i, verdict, type, code, mtu))
+		return;
+	transmit_frame(w, b->iface[i], b->mbuf[i], verdict);
+	b->mbuf[i] = NULL;
+}
+
+// A packet on its way from inside to inside is from its sender's outside address by now: the error about it
+// goes there, and is translated on the way like one that comes from outside.
+static void turn_back(struct worker *w, struct burst *b, unsigned i, uint16_t mtu)
+{
+	struct rte_mbuf *m = b->mbuf[i];
+	uint16_t header = (uint16_t)(b->ip[i] - rte_pktmbuf_mtod(m, uint8_t *));
+
+	if (!report(w, b, i, V_TOO_BIG, ICMP_UNREACHABLE, ICMP_FRAGMENTATION_NEEDED, mtu))
+		return;
+	*handover_of(m) = (struct handover){
+		.kind = HANDOVER_TURNED, .iface = b->iface[i], .ip_offset = header};
+	fragment_push(&w->again, m);
 	b->mbuf[i] = NULL;
 }
 
@@ -349,7 +374,7 @@ uint64_t classify_first(struct worker *w, struct burst *b, uint64_t mask)
 	return fine;
 }
 
-uint64_t classify_size(struct worker *w, struct burst *b, uint64_t mask, uint64_t quiet)
+uint64_t classify_size(struct worker *w, struct burst *b, uint64_t mask, uint64_t hairpin)
 {
 	unsigned i;
 
@@ -358,11 +383,11 @@ uint64_t classify_size(struct worker *w, struct burst *b, uint64_t mask, uint64_
 
 		if (!(b->ip[i][6] & DONT_FRAGMENT))
 			continue;
-		if (!(quiet & bit(i)))
+		if (!(hairpin & bit(i)))
 			classify_refuse(w, b, i, V_TOO_BIG, ICMP_UNREACHABLE,
 				ICMP_FRAGMENTATION_NEEDED, mtu);
 		else
-			burst_end(b, i, V_TOO_BIG);
+			turn_back(w, b, i, mtu);
 	}
 	return mask & b->live;
 }

@@ -114,7 +114,7 @@ static void send_on(struct worker *w, const struct datagram *d, struct rte_mbuf 
 	h->dst_port = d->dst_port;
 	h->flags = d->flags;
 	h->id = d->id;
-	fragment_push(&w->gathered, m);
+	fragment_push(&w->again, m);
 }
 
 // The first fragment tells what its datagram is. Returns false, having ended it, if it does not.
@@ -262,5 +262,5 @@ void defrag_forget(struct worker *w)
 {
 	while (w->datagrams.oldest)
 		give_up(w, w->datagrams.oldest, V_FRAGMENT_TIMEOUT);
-	drop_all(w, w->gathered, V_FRAGMENT_TIMEOUT);
+	drop_all(w, w->again, V_FRAGMENT_TIMEOUT);
 }

@@ -13,6 +13,7 @@ enum handover_kind {
 	HANDOVER_RECEIVED, // as received on `iface`; its IP header is at `ip_offset`
 	HANDOVER_GATHERED, // a fragment as received, and what its datagram's first one has told
 	HANDOVER_HAIRPIN,  // translated from inside; for an outside address of the receiving worker
+	HANDOVER_TURNED, // an ICMP error of the box about a hairpinned packet that was too big, likewise
 	HANDOVER_TRANSMIT, // a finished frame, to leave by `iface` and count as `verdict`
 };
 

@@ -58,8 +58,9 @@ static uint64_t go_out(struct worker *w, struct burst *b, struct ways ways)
 }
 
 // To an outside address: whose is it, then change the destination. Packets of `hairpin` come from
-// inside and have had their hop counted.
-static void go_in(struct worker *w, struct burst *b, uint64_t in, uint64_t hairpin)
+// inside, or from the box about some that do, have had their hop counted, and count as `verdict`.
+static void go_in(
+	struct worker *w, struct burst *b, uint64_t in, uint64_t hairpin, enum verdict verdict)
 {
 	uint64_t errors = in & b->icmp_error;
 	uint64_t pass = nat44_find_in(&w->nat, b, in & ~errors, w->now);
@@ -77,7 +78,7 @@ static void go_in(struct worker *w, struct burst *b, uint64_t in, uint64_t hairp
 	for (uint64_t todo = pass & errors; bit_take(&todo, &i);)
 		nat44_error_translate_in(&w->nat, b, i, hairpin & bit(i));
 	transmit(w, b, pass & ~hairpin, V_NAT44_IN);
-	transmit(w, b, pass & hairpin, V_NAT44_HAIRPIN);
+	transmit(w, b, pass & hairpin, verdict);
 	ended = in & ~(b->live | b->fragments | errors | hairpin);
 	if (unlikely(ended))
 		answer_dropped(w, b, ended, false);
@@ -99,9 +100,9 @@ static void forward(struct worker *w, struct burst *b, struct ways ways)
 	if (ways.out)
 		hairpin = go_out(w, b, ways);
 	if (unlikely(hairpin))
-		hairpin = steer_hairpin(w, b, hairpin);
+		hairpin = steer_hairpin(w, b, hairpin, HANDOVER_HAIRPIN);
 	if (ways.in | hairpin)
-		go_in(w, b, ways.in | hairpin, hairpin);
+		go_in(w, b, ways.in | hairpin, hairpin, V_NAT44_HAIRPIN);
 	if (unlikely(ways.routed)) {
 		ways.routed = classify_size(w, b, ways.routed, 0);
 		hdr_hop(b, ways.routed);
@@ -146,6 +147,7 @@ struct resumed {
 	uint64_t received;
 	uint64_t gathered;
 	uint64_t hairpin;
+	uint64_t turned;
 };
 
 // Takes what has been found out about packet i.
@@ -166,6 +168,9 @@ static void take_over(struct worker *w, struct burst *b, unsigned i, struct resu
 	case HANDOVER_HAIRPIN:
 		r->hairpin |= bit(i);
 		break;
+	case HANDOVER_TURNED:
+		r->turned |= bit(i);
+		break;
 	case HANDOVER_TRANSMIT:
 		transmit_frame(w, h->iface, b->mbuf[i], h->verdict);
 		b->mbuf[i] = NULL;
@@ -177,26 +182,32 @@ static void take_over(struct worker *w, struct burst *b, unsigned i, struct resu
 static void resume(struct worker *w, struct burst *b, bool may_steer)
 {
 	struct resumed r = {0};
-	uint64_t hairpin;
+	uint64_t hairpin, turned;
 
 	b->live = bits_below(b->n);
 	for (unsigned i = 0; i < b->n; i++)
 		take_over(w, b, i, &r);
-	hdr_read(b, r.received | r.gathered | r.hairpin);
+	hdr_read(b, r.received | r.gathered | r.hairpin | r.turned);
 	defrag_recall(b, r.gathered | r.hairpin);
 	carry(w, b, (r.received | r.gathered) & b->live, may_steer);
 	hairpin = classify_outside(w, b, r.hairpin & b->live);
 	if (hairpin)
-		go_in(w, b, hairpin, hairpin);
+		go_in(w, b, hairpin, hairpin, V_NAT44_HAIRPIN);
+	turned = classify_outside(w, b, r.turned & b->live);
+	if (turned && may_steer)
+		turned = steer_hairpin(w, b, turned, HANDOVER_TURNED);
+	if (turned)
+		go_in(w, b, turned, turned, V_TOO_BIG);
 	finish(w, b);
 }
 
-// Fragments that know their datagram's ports now begin again, each as a packet of its owner.
-static void resume_gathered(struct worker *w, struct burst *b)
+// Fragments that know their datagram's ports now begin again, each as a packet of its owner, and so do
+// errors about packets that could not be hairpinned.
+static void resume_again(struct worker *w, struct burst *b)
 {
-	while (w->gathered.first) {
-		for (b->n = 0; b->n < BURST_MAX && w->gathered.first; b->n++)
-			b->mbuf[b->n] = fragment_pop(&w->gathered);
+	while (w->again.first) {
+		for (b->n = 0; b->n < BURST_MAX && w->again.first; b->n++)
+			b->mbuf[b->n] = fragment_pop(&w->again);
 		resume(w, b, true);
 	}
 }
@@ -211,13 +222,13 @@ void pipeline_run(struct worker *w, struct burst *b, unsigned port)
 	hdr_read(b, ipv4);
 	carry(w, b, ipv4 & b->live, true);
 	finish(w, b);
-	if (unlikely(w->gathered.first != NULL))
-		resume_gathered(w, b);
+	if (unlikely(w->again.first != NULL))
+		resume_again(w, b);
 }
 
 void pipeline_resume(struct worker *w, struct burst *b)
 {
 	resume(w, b, false);
-	if (unlikely(w->gathered.first != NULL))
-		resume_gathered(w, b);
+	if (unlikely(w->again.first != NULL))
+		resume_again(w, b);
 }

@@ -36,9 +36,9 @@ uint64_t classify_outside(struct worker *w, struct burst *b, uint64_t mask);
 uint64_t classify_first(struct worker *w, struct burst *b, uint64_t mask);
 
 // Ends those of the mask that do not fit the interface they leave by and may not be fragmented, with an
-// ICMP error; without one those of `quiet`, whose source is translated already, so that an error would
-// not reach it. Returns the others; those that have to be fragmented are `big`.
-uint64_t classify_size(struct worker *w, struct burst *b, uint64_t mask, uint64_t quiet);
+// ICMP error; the source of those of `hairpin` is translated already. Returns the others; those that have
+// to be fragmented are `big`.
+uint64_t classify_size(struct worker *w, struct burst *b, uint64_t mask, uint64_t hairpin);
 
 // Ends packet i with a verdict and sends its sender an ICMP error, as far as rules and rate allow.
 void classify_refuse(struct worker *w, struct burst *b, unsigned i, enum verdict verdict,
@@ -53,14 +53,15 @@ void punt_refill(struct worker *w, uint32_t ticks);
 // steer.c: owners. Hands packets that belong to other workers over to them; returns the ways of the rest.
 struct ways steer(struct worker *w, struct burst *b, struct ways ways);
 
-// The same for packets translated from inside that go to an outside address. Returns this worker's.
-uint64_t steer_hairpin(struct worker *w, struct burst *b, uint64_t mask);
+// The same for packets from inside, or from the box itself, that go to an outside address: handed over as
+// what `kind` says. Returns this worker's.
+uint64_t steer_hairpin(struct worker *w, struct burst *b, uint64_t mask, enum handover_kind kind);
 
 // Hands one frame over to another worker, which counts it. Returns false if its ring is full.
 bool steer_frame(struct worker *w, unsigned to, struct rte_mbuf *mbuf);
 
 // defrag.c: fragments. Takes the raw ones out of the burst until their datagram's ports are known; returns
-// the ways of the rest. Those that go on are put in w->gathered.
+// the ways of the rest. Those that go on are put in w->again.
 struct ways defrag(struct worker *w, struct burst *b, struct ways ways);
 
 // Fills in what is known of the fragments of the mask, which have been gathered, from their handover.

@@ -142,7 +142,7 @@ static void note_identifiers(struct burst *b, uint64_t mask)
 	}
 }
 
-uint64_t steer_hairpin(struct worker *w, struct burst *b, uint64_t mask)
+uint64_t steer_hairpin(struct worker *w, struct burst *b, uint64_t mask, enum handover_kind kind)
 {
 	unsigned i;
 
@@ -153,7 +153,7 @@ uint64_t steer_hairpin(struct worker *w, struct burst *b, uint64_t mask)
 		unsigned owner = owner_outside(w, b, i);
 
 		if (owner != w->number)
-			hand_over(w, b, i, owner, HANDOVER_HAIRPIN);
+			hand_over(w, b, i, owner, kind);
 	}
 	return mask & b->live;
 }

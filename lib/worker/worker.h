@@ -89,7 +89,7 @@ struct worker {
 	struct nat nat;
 	struct held_table held;
 	struct datagram_table datagrams;
-	struct fragment_list gathered; // to begin their way again
+	struct fragment_list again; // packets to begin their way again
 	struct ipid ids;
 	struct channel channel;                  // to and from the control thread
 	struct rte_ring *from[POOL_MAX_WORKERS]; // packets other workers hand over; NULL for itself

@@ -388,3 +388,22 @@ def test_never_fragmented(fresh):
     sent = cut(IP(src=host, dst=remote, id=3, flags="DF") / UDP(sport=6, dport=1) / (DATA + DATA[:300]), 64)
     box.tx_inside(sent, {"nat44-out": 1, "drop-too-big": 1})
     box.rx_outside()
+
+
+def test_hairpinned_too_big(fresh):
+    """One inside host is told that another takes no datagrams of that size, by his own address; what may be
+    fragmented is (RFC 4787 REQ-9, REQ-13)."""
+    box = fresh(workers=3, inside={"ietf-ip:ipv4": {"mtu": 600}})
+    remote = box.remote()
+    for _ in range(4):
+        first, second = box.host(), box.host()
+        p = box.out(IP(src=second, dst=remote) / UDP(sport=7, dport=7))
+        sent = IP(src=first, dst=p.src, flags="DF", ttl=9) / UDP(sport=6, dport=p[UDP].sport) / DATA
+        box.tx_inside(sent, "drop-too-big")
+        error = box.rx_inside(quoted=False)
+        assert (error.dst, error[ICMP].type, error[ICMP].code, error[ICMP].nexthopmtu) == (first, 3, 4, 600)
+        quoted = IP(bytes(error[ICMP].payload))
+        assert (quoted.src, quoted[UDP].sport, quoted.dst, quoted[UDP].dport) == (first, 6, p.src, p[UDP].sport)
+        sent.flags = 0
+        box.tx_inside(sent, "nat44-hairpin")
+        assert join([box.rx_inside(), box.rx_inside()])[UDP].dport == 7
