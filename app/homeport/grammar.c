@@ -13,6 +13,8 @@ static const struct command commands[] = {
 	{{"show", "mappings"}, 0, 0, "", "mappings of every NAT instance", output_mappings},
 	{{"show", "subscribers"}, 0, 0, "", "subscribers, their outside address and ports",
 		output_subscribers},
+	{{"show", "deterministic"}, 1, 1, "ADDRESS",
+		"the outside ports that an inside host has for good", output_deterministic},
 	{{"show", "acls"}, 0, 0, "", "rules in force and what they have matched", output_acls},
 	{{"show", "counters"}, 0, 0, "", "what became of the packets", output_counters},
 	{{"show", "dots"}, 0, 1, "[HOME]",

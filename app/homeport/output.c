@@ -199,6 +199,14 @@ void output_subscribers(const json_t *answer)
 	print_list(answer, "homeport:homeport subscriber", all, paths);
 }
 
+void output_deterministic(const json_t *answer)
+{
+	static const char *const heads[] = {"EXTERNAL", "FIRST-PORT", "LAST-PORT", NULL};
+	static const char *const paths[] = {"external-address", "lower-port", "upper-port"};
+
+	print_list(answer, "homeport:homeport deterministic port-range", heads, paths);
+}
+
 void output_acls(const json_t *answer)
 {
 	static const char *const heads[] = {

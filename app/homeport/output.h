@@ -7,6 +7,7 @@
 void output_interfaces(const json_t *answer);
 void output_mappings(const json_t *answer);
 void output_subscribers(const json_t *answer);
+void output_deterministic(const json_t *answer);
 void output_acls(const json_t *answer);
 void output_counters(const json_t *answer);
 void output_dots(const json_t *answer);

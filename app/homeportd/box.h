@@ -54,7 +54,8 @@ struct box {
 	struct dataplane dataplane;
 	struct asked asked[POOL_MAX_WORKERS];
 	struct watch signals;
-	unsigned launched; // workers that run
+	struct timer records; // the next time that those of deterministic NAT are logged
+	unsigned launched;    // workers that run
 	bool ending;
 };
 
@@ -120,6 +121,11 @@ int homes_apply(struct box *box, const struct config *config, struct err *err);
 // Checks the credentials for homes, as upstreams_check().
 unsigned homes_check(
 	const struct config *config, void (*report)(void *ctx, const char *text), void *ctx);
+
+// record.c: deterministic NAT in the log.
+
+// Records what has changed since the snapshot before (NULL: there was none).
+void record_adopt(struct box *box, const struct snapshot *old);
 
 // source.c: what the control socket shows.
 void source_fill(struct box *box);

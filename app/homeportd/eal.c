@@ -63,6 +63,9 @@ static uint64_t policy_bytes(const struct config *config, const struct config_po
 	blocks = addresses << (16 - bits);
 	if (blocks < sets)
 		sets = blocks;
+	// the slots of fixed ports, as if all were
+	if (policy->deterministic)
+		blocks += addresses * POOL_PROTOCOLS << 16;
 	return blocks * sizeof(uint32_t) +
 		config->platform.workers * portblk_bytes(bits, (uint32_t)addresses, (uint32_t)sets);
 }

@@ -22,8 +22,11 @@ static void report(void *ctx, const char *text)
 // wait, and block events of pools that are gone are ignored.
 static int publish(struct box *box, struct snapshot *snapshot, struct err *err)
 {
+	const struct snapshot *old = box->snapshot;
+
 	box->snapshot = snapshot;
 	atomic_store_explicit(&box->dataplane.snapshot, snapshot, memory_order_release);
+	record_adopt(box, old);
 	if (resolve_table_adopt(box->resolve, snapshot) < 0)
 		return err_set(err, "no memory for the table of port blocks");
 	if (neigh_adopt(box->neigh, snapshot) < 0)

@@ -47,6 +47,13 @@ void rand_seed_fixed(struct rand *r, uint64_t seed)
 	set_constant(r);
 }
 
+void rand_seed_key(struct rand *r, const uint8_t key[32])
+{
+	memset(r, 0, sizeof(*r));
+	memcpy(&r->state[4], key, 32);
+	set_constant(r);
+}
+
 void rand_refill(struct rand *r)
 {
 	uint32_t *s = r->block;

@@ -19,6 +19,9 @@ int rand_seed(struct rand *r);
 // Keys it from a number instead: the same sequence each time, for tests and benchmarks.
 void rand_seed_fixed(struct rand *r, uint64_t seed);
 
+// Keys it from 32 bytes: what it gives is known to whoever has them, and to nobody else.
+void rand_seed_key(struct rand *r, const uint8_t key[32]);
+
 void rand_refill(struct rand *r);
 
 static inline uint32_t rand_u32(struct rand *r)

@@ -124,11 +124,44 @@ static int take_pool(struct snapshot *s, uint32_t instance, uint32_t id,
 	return policy->pool ? slot : -ENOMEM;
 }
 
+static int compare_prefixes(const void *a, const void *b)
+{
+	const struct ipprefix *x = a, *y = b;
+
+	return ipaddr_compare(&x->addr, &y->addr);
+}
+
+static uint8_t digit(char c)
+{
+	return (uint8_t)(c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
+}
+
+// What deterministic NAT is made of; `inside` has room for the prefixes.
+static void set_fixed(
+	struct detnat_setup *setup, struct ipprefix *inside, const struct config_policy *from)
+{
+	*setup = (struct detnat_setup){
+		.algorithm = from->algorithm,
+		.inside = inside,
+		.prefixes = from->matches,
+		.dynamic_factor = from->dynamic_factor,
+		.max_ports = from->max_ports,
+	};
+	for (unsigned i = 0; i < from->matches; i++)
+		inside[i] = from->match[i].prefix;
+	qsort(inside, from->matches, sizeof(*inside), compare_prefixes);
+	for (unsigned i = 0; from->key && i < DETNAT_KEY; i++)
+		setup->key[i] =
+			(uint8_t)(digit(from->key[2 * i]) << 4 | digit(from->key[2 * i + 1]));
+}
+
 static int make_pool(struct snapshot *s, const struct config_instance *instance,
 	const struct config_policy *from, const struct build *build, struct nat_policy *policy)
 {
 	struct pool_range *range = make_ranges(from);
 	struct pool_ports *reserved = make_reserved(from);
+	struct ipprefix *inside = calloc(from->matches, sizeof(*inside));
+	struct detnat_setup fixed;
 	struct pool_setup setup = {
 		.range = range,
 		.ranges = from->pools,
@@ -137,9 +170,16 @@ static int make_pool(struct snapshot *s, const struct config_instance *instance,
 		.block_bits = bit_lowest(from->port_set_size),
 		.workers = build->workers,
 	};
-	int slot = range && reserved ? take_pool(s, instance->id, from->id, &setup, build, policy)
-				     : -ENOMEM;
+	int slot = -ENOMEM;
 
+	if (range && reserved && inside) {
+		if (from->deterministic) {
+			set_fixed(&fixed, inside, from);
+			setup.fixed = &fixed;
+		}
+		slot = take_pool(s, instance->id, from->id, &setup, build, policy);
+	}
+	free(inside);
 	free(reserved);
 	free(range);
 	return slot;
@@ -291,6 +331,14 @@ static uint16_t instance_number(
 	return number;
 }
 
+// With deterministic NAT the limit may be one of ports, the fixed ones included.
+static uint8_t max_blocks(const struct pool *pool, const struct config_policy *from)
+{
+	if (!pool->fixed || !from->max_ports)
+		return from->max_port_sets;
+	return (uint8_t)((from->max_ports - pool->fixed->size) >> pool->block_bits);
+}
+
 static int add_policy(struct snapshot *s, const struct config_instance *instance,
 	const struct config_policy *from, const struct build *build)
 {
@@ -318,7 +366,7 @@ static int add_policy(struct snapshot *s, const struct config_instance *instance
 	policy->hold_down_at_start = from->hold_down_at_start;
 	policy->mss = from->mss;
 	policy->fragments = make_fragment_rules(from, build->workers);
-	policy->max_blocks = from->max_port_sets;
+	policy->max_blocks = max_blocks(policy->pool, from);
 	policy->timers = make_timers(from);
 	set_limits(policy, from, build->workers);
 	policy->pooling = pooling_of(from);

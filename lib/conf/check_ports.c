@@ -68,10 +68,24 @@ static void check_pooling(struct judge *j, const struct config_policy *p)
 			p->address_allocation);
 }
 
+// All ports that are never handed out.
+static struct port_set reserved_of(const struct config_policy *p)
+{
+	struct port_set set;
+
+	pool_reserve(&set, NULL, 0);
+	for (unsigned i = 0; i < p->reserved; i++) {
+		for (uint32_t port = p->reserved_ports[i].lower; port <= p->reserved_ports[i].upper;
+			port++)
+			set.word[port / 64] |= bit(port % 64);
+	}
+	return set;
+}
+
 static void check_reserved(struct judge *j, const struct config_policy *p)
 {
+	struct port_set set = reserved_of(p);
 	uint32_t left = 0;
-	struct port_set set = {0};
 
 	for (unsigned i = 0; i < p->reserved; i++) {
 		const struct config_port_range *r = &p->reserved_ports[i];
@@ -79,10 +93,8 @@ static void check_reserved(struct judge *j, const struct config_policy *p)
 		if (r->upper < r->lower)
 			judge_fault(j, r->node, "upper", "%u. Allowed: %u to 65535", r->upper,
 				r->lower);
-		for (uint32_t port = r->lower; port <= r->upper; port++)
-			set.word[port / 64] |= bit(port % 64);
 	}
-	for (uint32_t port = POOL_FIRST_PORT; port <= UINT16_MAX; port++)
+	for (uint32_t port = 0; port <= UINT16_MAX; port++)
 		left += !port_set_has(&set, (uint16_t)port);
 	if (left < 1u << POOL_BLOCK_BITS_MIN)
 		judge_fault(j, p->node, "homeport:reserved-ports",
@@ -102,6 +114,86 @@ static void check_rates(struct judge *j, const struct config *config, const stru
 			config->platform.workers);
 }
 
+// What RFC 7422 section 2 makes of the numbers that are configured.
+struct shares {
+	uint32_t hosts;
+	uint32_t outsides;
+	uint32_t places; // ports of an address that are not reserved
+	uint32_t size;   // ports of a host
+};
+
+static struct shares shares_of(const struct config_policy *p, const struct port_set *reserved)
+{
+	struct shares s = {0};
+
+	for (unsigned i = 0; i < p->matches; i++)
+		s.hosts += detnat_hosts(&p->match[i].prefix);
+	for (unsigned i = 0; i < p->pools; i++)
+		s.outsides += 1u << (32 - p->pool[i].prefix.len);
+	for (uint32_t port = 0; port <= UINT16_MAX; port++)
+		s.places += !port_set_has(reserved, (uint16_t)port);
+	if (s.outsides && s.hosts)
+		s.size = s.places /
+			(uint32_t)(div_round_up(s.hosts, s.outsides) + p->dynamic_factor);
+	return s;
+}
+
+// Port sets are of the ports that are left over.
+static void check_dynamic(
+	struct judge *j, const struct config_policy *p, const struct shares *shares)
+{
+	uint32_t most = shares->size + (p->dynamic_factor ? 255 * p->port_set_size : 0);
+
+	if (p->max_ports && (p->max_ports < shares->size || p->max_ports > most))
+		judge_fault(j, p->deterministic, "max-ports",
+			"%u. Allowed: %u, the fixed ports of a host, to %u", p->max_ports,
+			shares->size, most);
+	// the first may begin up to its size after the first port
+	if (p->dynamic_factor && p->dynamic_factor * shares->size < 2 * p->port_set_size)
+		judge_fault(j, p->deterministic, "dynamic-factor",
+			"%u, which leaves %u ports on each address. Allowed: 0, or enough for two "
+			"port sets",
+			p->dynamic_factor, p->dynamic_factor * shares->size);
+}
+
+static void check_deterministic(struct judge *j, const struct config_policy *p)
+{
+	struct port_set reserved = reserved_of(p);
+	struct shares shares = shares_of(p, &reserved);
+	bool cryptographic = p->algorithm == DETNAT_CRYPTOGRAPHIC;
+	bool round_robin = p->algorithm == DETNAT_ROUND_ROBIN;
+
+	for (unsigned i = 0; i < p->matches; i++) {
+		for (unsigned k = 0; k < i; k++) {
+			if (ipprefix_overlaps(&p->match[i].prefix, &p->match[k].prefix))
+				judge_fault(j, p->match[i].node, "subnet",
+					"overlaps another. Allowed with deterministic NAT: "
+					"prefixes that have no host in common");
+		}
+	}
+	if (cryptographic != (p->key != NULL))
+		judge_fault(j, p->deterministic, "key",
+			"%s. Allowed: 32 bytes with algorithm cryptographic, nothing with others",
+			p->key ? "given" : "missing");
+	if (round_robin != is(p->address_allocation, "roundrobin"))
+		judge_fault(j, p->node, "address-allocation-type",
+			"%s. Allowed: roundrobin with the algorithm round-robin, and only with it",
+			p->address_allocation ? p->address_allocation : "missing");
+	if (p->port_allocation && !is(p->port_allocation, "random") &&
+		!is(p->port_allocation, "port-range-allocation"))
+		judge_fault(j, p->node, "port-allocation-type",
+			"%s. Allowed with deterministic NAT: random, port-range-allocation",
+			p->port_allocation);
+	if (shares.size < (round_robin ? shares.outsides : 1))
+		judge_fault(j, p->deterministic, "algorithm",
+			"%u inside hosts on %u outside addresses have %u ports each. Allowed: at "
+			"least one%s",
+			shares.hosts, shares.outsides, shares.size,
+			round_robin ? " on every address" : "");
+	else
+		check_dynamic(j, p, &shares);
+}
+
 void check_ports(struct judge *j, const struct config *config, const struct config_policy *p)
 {
 	check_port_set(j, p);
@@ -109,4 +201,6 @@ void check_ports(struct judge *j, const struct config *config, const struct conf
 	check_reserved(j, p);
 	check_rates(j, config, p);
 	check_quotas(j, p);
+	if (p->deterministic)
+		check_deterministic(j, p);
 }

@@ -148,6 +148,11 @@ struct config_policy {
 	uint32_t port_set_active_timeout;
 	unsigned reserved;
 	struct config_port_range *reserved_ports;
+	const struct lyd_node *deterministic; // NULL: it is not
+	uint8_t algorithm;                    // enum detnat_algorithm
+	uint32_t dynamic_factor;
+	uint32_t max_ports;    // 0: not said
+	const char *key;       // in hexadecimal, or NULL
 	uint32_t mapping_rate; // 0: no limit
 	bool has_mapping_burst;
 	uint32_t mapping_burst;

@@ -4,6 +4,7 @@
 
 #include "conf/read.h"
 
+#include "base/bits.h"
 #include "conf/conf.h"
 #include "conf/homes.h"
 #include "conf/tree.h"
@@ -212,6 +213,28 @@ static void read_filtering(
 	policy->max_subscriber_sessions = tree_number(node, "max-subscriber-sessions", 16384);
 }
 
+static void read_deterministic(const struct lyd_node *node, struct config_policy *policy)
+{
+	static const struct {
+		const char *name;
+		enum detnat_algorithm number;
+	} algorithms[] = {
+		{"sequential", DETNAT_SEQUENTIAL},
+		{"staggered", DETNAT_STAGGERED},
+		{"round-robin", DETNAT_ROUND_ROBIN},
+		{"cryptographic", DETNAT_CRYPTOGRAPHIC},
+	};
+
+	policy->deterministic = node;
+	for (unsigned i = 0; node && i < ARRAY_LEN(algorithms); i++) {
+		if (!strcmp(tree_text(node, "algorithm"), algorithms[i].name))
+			policy->algorithm = (uint8_t)algorithms[i].number;
+	}
+	policy->dynamic_factor = tree_number(node, "dynamic-factor", 0);
+	policy->max_ports = tree_number(node, "max-ports", 0);
+	policy->key = tree_text(node, "key");
+}
+
 // Which ports a subscriber gets. Only the allocation by ranges has a container for them in RFC 8512.
 static void read_port_choice(
 	struct config *config, const struct lyd_node *node, struct config_policy *policy)
@@ -271,6 +294,7 @@ static void read_policy(
 	policy->hairpinning = tree_flag(node, "hairpinning", true);
 	policy->hold_down_at_start = tree_flag(node, "hold-down-at-start", false);
 	read_port_choice(config, node, policy);
+	read_deterministic(tree_child(node, "deterministic"), policy);
 	read_timers(config, node, policy);
 	policy->quota =
 		list_new(config, node, "port-quota", sizeof(*policy->quota), &policy->quotas);

@@ -40,6 +40,7 @@ static const struct {
 	{"show", "interfaces", 2, 2, show_interfaces},
 	{"show", "mappings", 2, 2, show_mappings},
 	{"show", "subscribers", 2, 2, show_subscribers},
+	{"show", "deterministic", 3, 3, show_deterministic},
 	{"show", "acls", 2, 2, show_acls},
 	{"show", "counters", 2, 2, show_counters},
 	{"show", "dots", 2, 3, show_dots},

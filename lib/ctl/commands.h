@@ -13,6 +13,7 @@ void show_config(struct call *call);
 // show_nat.c: what the workers have.
 void show_mappings(struct call *call);
 void show_subscribers(struct call *call);
+void show_deterministic(struct call *call);
 
 // show_dots.c: mitigations and what enforces them.
 void show_acls(struct call *call);

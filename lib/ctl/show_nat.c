@@ -172,7 +172,7 @@ static json_t *subscriber(
 
 	json_object_set_new(e, "nat-instance", json_integer(subscriber_instance(call, &row->key)));
 	json_object_set_new(e, "address", json_prefix(&prefix));
-	if (row->blocks)
+	if (row->outside)
 		json_object_set_new(e, "external-address", json_address(&outside));
 	json_object_set_new(e, "port-sets", json_integer(row->blocks));
 	json_object_set_new(e, "udp-ports", json_integer(row->udp_ports));

@@ -15,6 +15,7 @@
 // The live grants of one pool: for each entry of the pool, the number of its grant, 0 for none.
 struct pool_grants {
 	const struct pool *pool;
+	int64_t since; // Unix time in milliseconds
 	uint32_t *grant;
 };
 
@@ -362,8 +363,47 @@ static void find_in_block(struct resolve_table *t, const struct resolve_req *req
 		last = req->upper;
 	if (live)
 		add_grant(req, answer, &t->grant[grant], 0);
-	if (w->past || !live)
+	// nobody else can have had a fixed port just now
+	if (w->past || (!live && first >= pool->fixed_end))
 		find_past(t, req, answer, outside, first, last, w, rest_ms);
+}
+
+// Fixed ports are answered by arithmetic (RFC 7422), for as long as the pool has been there. Ports in a row
+// of one host are one holding.
+static void find_fixed(struct resolve_table *t, const struct resolve_req *req,
+	struct resolve_answer *answer, unsigned slot, uint32_t number, const struct window *w)
+{
+	const struct pool_grants *p = &t->pools[slot];
+	const struct detnat *fixed = p->pool->fixed;
+	uint32_t first = req->any_port ? 0 : req->lower;
+	uint32_t end = req->any_port ? UINT16_MAX + 1 : req->upper + 1u;
+	uint32_t host = UINT32_MAX;
+
+	if (end > p->pool->fixed_end)
+		end = p->pool->fixed_end;
+	if (p->since > w->until)
+		return;
+	for (uint32_t port = first; port <= end && !is_full(answer); port++) {
+		uint32_t next =
+			port < end ? detnat_owner(fixed, number, (uint16_t)port) : UINT32_MAX;
+
+		if (next == host)
+			continue;
+		if (host != UINT32_MAX)
+			add_holder(answer,
+				&(struct holder){
+					.service = RESOLVE_NAT44,
+					.subscriber = subkey_v4(detnat_host(fixed, host),
+						t->snapshot->policy[slot]->instance),
+					.outside = ipaddr_v4(
+						rte_cpu_to_be_32(pool_address(p->pool, number))),
+					.lower = (uint16_t)first,
+					.upper = (uint16_t)(port - 1),
+					.from = p->since,
+				});
+		host = next;
+		first = port;
+	}
 }
 
 static void find_in_pool(struct resolve_table *t, const struct resolve_req *req,
@@ -380,6 +420,8 @@ static void find_in_pool(struct resolve_table *t, const struct resolve_req *req,
 		if (!ipprefix_has(&req->outside, &addr))
 			continue;
 		*ours = true;
+		if (lower < pool->fixed_end)
+			find_fixed(t, req, answer, slot, n, w);
 		for (uint32_t b = lower >> pool->block_bits;
 			b <= (uint32_t)upper >> pool->block_bits && !is_full(answer); b++)
 			find_in_block(t, req, answer, slot, n, n * blocks + b, w);

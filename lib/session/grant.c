@@ -70,7 +70,7 @@ static uint32_t pick_address(
 	switch ((enum pooling)policy->pooling) {
 	case POOLING_PAIRED:
 	case POOLING_SOFT_PAIRED:
-		if (!s->blocks)
+		if (!s->outside)
 			break;
 		paired = pool_number(share->pool, rte_be_to_cpu_32(s->outside));
 		if (policy->pooling == POOLING_PAIRED || share->free_of[paired])
@@ -107,7 +107,7 @@ static enum verdict grant_block(
 		reserve_ports(nat, share, *number);
 		nat->had_statics = true;
 	}
-	if (!s->blocks)
+	if (!s->outside)
 		s->outside = rte_cpu_to_be_32(
 			pool_address(share->pool, block_number_of_address(share, b)));
 	b->next = s->first_block;
@@ -252,6 +252,57 @@ static bool preserve_port(struct nat *nat, uint32_t subscriber, uint16_t port,
 	return true;
 }
 
+// Whether the ports of mappings that the subscriber has fill its fixed ones.
+static bool is_fixed_full(
+	const struct portblk *share, const struct subscriber *s, enum l4 l4, uint32_t size)
+{
+	uint32_t of_blocks = 0;
+
+	for (uint32_t n = s->first_block; n; n = share->block[n].next)
+		of_blocks += share->block[n].used[l4];
+	return s->ports[l4] - of_blocks >= size;
+}
+
+static bool is_static(const struct nat *nat, const struct nat_policy *policy, uint32_t address,
+	uint16_t port, enum l4 l4)
+{
+	uint32_t entry = pool_index(policy->pool, address, port);
+
+	return policy->static_blocks && policy->static_blocks[entry / 64] & bit(entry % 64) &&
+		static_by_outside(&nat->snapshot->statics,
+			rte_cpu_to_be_32(pool_address(policy->pool, address)), l4_protocol(l4),
+			port);
+}
+
+// A random one of the ports that are the subscriber's for good (RFC 7422 section 2). No record tells of it.
+static bool find_fixed(
+	struct nat *nat, const struct subscriber *s, const struct wish *wish, struct place *place)
+{
+	const struct nat_policy *policy = policy_of(nat, s->policy);
+	const struct pool *pool = policy->pool;
+	uint32_t host = subscriber_host(s, pool), start;
+
+	if (host == UINT32_MAX ||
+		is_fixed_full(nat->share[s->policy], s, wish->l4, pool->fixed->size))
+		return false;
+	start = rand_below(&nat->random, pool->fixed->size);
+	for (uint32_t i = 0; i < PORT_TRIES + pool->fixed->size; i++) {
+		uint32_t index = i < PORT_TRIES ? rand_below(&nat->random, pool->fixed->size)
+						: (start + i) % pool->fixed->size;
+		uint32_t address;
+
+		detnat_port(pool->fixed, host, index, &address, &place->port);
+		place->slot = pool_fixed_slot(pool, address, wish->l4, place->port);
+		if (!slot_is_free(*place->slot, wish->now) ||
+			is_static(nat, policy, address, place->port, wish->l4))
+			continue;
+		place->outside = rte_cpu_to_be_32(pool_address(pool, address));
+		place->block = 0;
+		return true;
+	}
+	return false;
+}
+
 static enum parity parity_of(const struct nat_policy *policy, enum l4 l4, uint16_t inside_port)
 {
 	if (policy->port_choice != PORT_PARITY_KEPT || l4 == L4_ICMP)
@@ -283,6 +334,8 @@ enum verdict grant_port(struct nat *nat, uint32_t subscriber, enum l4 l4, uint16
 		return V_QUOTA;
 	if (l4 >= L4_SLOTS && !bib_has_outside_room(&nat->bib))
 		return V_MAPPING_MEMORY;
+	if (policy->pool->fixed && l4 < L4_SLOTS && find_fixed(nat, s, &wish, place))
+		return V_NAT44_OUT;
 	if (policy->port_choice == PORT_PRESERVED && l4 < L4_SLOTS &&
 		preserve_port(nat, subscriber, inside_port, &wish, place))
 		return V_NAT44_OUT;
@@ -310,7 +363,10 @@ void grant_take(struct nat *nat, uint32_t subscriber, const struct place *place,
 		*place->slot = mapping;
 	else
 		bib_add_outside(&nat->bib, mapping);
-	nat->share[s->policy]->block[place->block].used[l4]++;
+	if (place->block)
+		nat->share[s->policy]->block[place->block].used[l4]++;
+	else if (!s->outside)
+		s->outside = place->outside;
 	s->ports[l4]++;
 	if (policy_of(nat, s->policy)->mapping_rate)
 		s->tokens -= TICKS_A_SECOND;
@@ -332,7 +388,7 @@ static bool is_empty(const struct block *b)
 
 void grant_decline(struct nat *nat, uint8_t policy, const struct place *place, uint32_t now)
 {
-	if (is_empty(&nat->share[policy]->block[place->block]))
+	if (place->block && is_empty(&nat->share[policy]->block[place->block]))
 		wheel_set(&nat->wheel, block_handle(policy, place->block), now + 1);
 }
 
@@ -349,26 +405,40 @@ static void leave_slot(
 	}
 }
 
+// One port less of a block is in use.
+static void leave_block(struct nat *nat, const struct mapping *m, uint32_t number, uint32_t now)
+{
+	struct block *b = &nat->share[m->policy]->block[number];
+
+	b->used[mapping_l4(m)]--;
+	if (!is_empty(b))
+		return;
+	b->empty = now;
+	wheel_set(&nat->wheel, block_handle(m->policy, number),
+		now + policy_of(nat, m->policy)->timers.port_set);
+}
+
 void grant_give_back(struct nat *nat, const struct mapping *m, bool reuse, uint32_t now)
 {
-	const struct timers *timers = &policy_of(nat, m->policy)->timers;
+	uint32_t hold_down = policy_of(nat, m->policy)->timers.hold_down;
 	struct portblk *share = nat->share[m->policy];
 	uint32_t address = pool_number(share->pool, rte_be_to_cpu_32(m->outside));
 	uint16_t port = rte_be_to_cpu_16(m->outside_port);
-	uint32_t number =
-		pool_entry_block(pool_entry(share->pool, pool_index(share->pool, address, port)));
-	struct block *b = &share->block[number];
 	enum l4 l4 = mapping_l4(m);
 
-	if (l4 < L4_SLOTS)
-		leave_slot(share, &share->slot[block_slot(share, number, l4, port)],
-			timers->hold_down, reuse, now);
-	b->used[l4]--;
-	nat->subscribers.subscriber[m->subscriber].ports[l4]--;
-	if (is_empty(b)) {
-		b->empty = now;
-		wheel_set(&nat->wheel, block_handle(m->policy, number), now + timers->port_set);
+	if (port < share->pool->fixed_end) {
+		leave_slot(share, pool_fixed_slot(share->pool, address, l4, port), hold_down, reuse,
+			now);
+	} else {
+		uint32_t number = pool_entry_block(
+			pool_entry(share->pool, pool_index(share->pool, address, port)));
+
+		if (l4 < L4_SLOTS)
+			leave_slot(share, &share->slot[block_slot(share, number, l4, port)],
+				hold_down, reuse, now);
+		leave_block(nat, m, number, now);
 	}
+	nat->subscribers.subscriber[m->subscriber].ports[l4]--;
 }
 
 static void block_unlink(struct portblk *share, struct subscriber *s, uint32_t number)
@@ -378,7 +448,9 @@ static void block_unlink(struct portblk *share, struct subscriber *s, uint32_t n
 	while (*at != number)
 		at = &share->block[*at].next;
 	*at = share->block[number].next;
-	s->blocks--;
+	// the next block may be of another address, but with fixed ports there is only one
+	if (!--s->blocks && !share->pool->fixed)
+		s->outside = 0;
 }
 
 void grant_expire(struct nat *nat, unsigned slot, uint32_t number, uint32_t now)

@@ -10,8 +10,8 @@
 // Where a port lies.
 struct place {
 	rte_be32_t outside;
-	uint16_t port; // host order
-	uint32_t block;
+	uint16_t port;  // host order
+	uint32_t block; // 0: the port is a fixed one
 	uint32_t *slot; // NULL: the protocol has none
 };
 

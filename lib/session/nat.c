@@ -253,7 +253,7 @@ uint32_t nat_find_outside(const struct nat *nat, const struct nexthop *nexthop, 
 	uint32_t address = rte_be_to_cpu_32(outside);
 	uint16_t port = rte_be_to_cpu_16(outside_port);
 	const struct portblk *share;
-	uint32_t entry;
+	const uint32_t *slot;
 
 	if (l4 >= L4_SLOTS || nat_has_statics(nat, nexthop, address, port)) {
 		uint32_t found = bib_find_outside(&nat->bib, l4, outside, outside_port);
@@ -261,14 +261,13 @@ uint32_t nat_find_outside(const struct nat *nat, const struct nexthop *nexthop, 
 		if (found || nexthop->kind != NEXTHOP_POOL || l4 >= L4_SLOTS)
 			return found;
 	}
-	// a block's number means something to its owner alone, and an owner of static mappings may be asked for
-	// any port
+	// a slot means something to its owner alone, and an owner of static mappings may be asked for any port
 	share = nat->share[nexthop->policy];
-	entry = pool_entry(share->pool,
-		pool_index(share->pool, nexthop->number + (address - nexthop->first), port));
-	if (pool_entry_worker(entry) != share->worker || !pool_entry_block(entry))
+	if (pool_owner(share->pool, nexthop->number + (address - nexthop->first), port) !=
+		share->worker)
 		return 0;
-	return slot_mapping(share->slot[block_slot(share, pool_entry_block(entry), l4, port)]);
+	slot = nat_slot(nat, nexthop, l4, address, port);
+	return slot ? slot_mapping(*slot) : 0;
 }
 
 void mapping_end(struct nat *nat, uint32_t number, bool reuse, uint32_t now)
@@ -322,6 +321,30 @@ unsigned nat_expire(struct nat *nat, uint32_t now, unsigned budget)
 	return n;
 }
 
+static void mark(struct nat *nat, uint32_t slot, bool marked)
+{
+	struct mapping *m = &nat->bib.mapping[slot_mapping(slot)];
+
+	if (slot_mapping(slot))
+		m->flags =
+			(uint8_t)(marked ? m->flags | MAPPING_MARKED : m->flags & ~MAPPING_MARKED);
+}
+
+static void mark_fixed(struct nat *nat, const struct subscriber *s)
+{
+	const struct pool *pool = nat->share[s->policy]->pool;
+	uint32_t host = subscriber_host(s, pool);
+
+	for (uint32_t i = 0; host != UINT32_MAX && i < pool->fixed->size; i++) {
+		uint32_t address;
+		uint16_t port;
+
+		detnat_port(pool->fixed, host, i, &address, &port);
+		for (enum l4 l4 = 0; l4 < L4_SLOTS; l4++)
+			mark(nat, *pool_fixed_slot(pool, address, l4, port), s->marked);
+	}
+}
+
 void nat_mark(struct nat *nat, const struct subkey *subscriber, bool marked)
 {
 	uint32_t number = subscriber_find(&nat->subscribers, subscriber);
@@ -335,14 +358,8 @@ void nat_mark(struct nat *nat, const struct subkey *subscriber, bool marked)
 	share = nat->share[s->policy];
 	slots = L4_SLOTS << share->pool->block_bits;
 	for (uint32_t n = s->first_block; n; n = share->block[n].next) {
-		for (uint32_t i = 0; i < slots; i++) {
-			uint32_t mapping =
-				slot_mapping(share->slot[block_slot(share, n, 0, 0) + i]);
-			struct mapping *m = &nat->bib.mapping[mapping];
-
-			if (mapping)
-				m->flags = (uint8_t)(marked ? m->flags | MAPPING_MARKED
-							    : m->flags & ~MAPPING_MARKED);
-		}
+		for (uint32_t i = 0; i < slots; i++)
+			mark(nat, share->slot[block_slot(share, n, 0, 0) + i], marked);
 	}
+	mark_fixed(nat, s);
 }

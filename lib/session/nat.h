@@ -105,9 +105,12 @@ static inline const uint32_t *nat_slot(const struct nat *nat, const struct nexth
 {
 	const struct portblk *share = nat->share[nexthop->policy];
 	uint32_t number = nexthop->number + (outside - nexthop->first);
-	uint32_t place = pool_index(share->pool, number, port);
-	uint32_t block = pool_entry_block(pool_entry(share->pool, place));
+	uint32_t place, block;
 
+	if (port < share->pool->fixed_end)
+		return pool_fixed_slot(share->pool, number, l4, port);
+	place = pool_index(share->pool, number, port);
+	block = pool_entry_block(pool_entry(share->pool, place));
 	return block ? &share->slot[block_slot(share, block, l4, port)] : NULL;
 }
 

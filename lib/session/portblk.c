@@ -8,10 +8,6 @@
 
 #include <string.h>
 
-// Random tries at a port before the block is searched: with half its ports taken, fewer than one
-// search in two hundred.
-#define PORT_TRIES 8
-
 uint32_t portblk_size(const struct pool *pool, uint32_t limit)
 {
 	uint64_t blocks = (uint64_t)pool->addresses * pool_blocks_an_address(pool);
@@ -51,8 +47,8 @@ static uint16_t usable(const struct pool *pool, uint32_t block)
 	return (uint16_t)count;
 }
 
-// Marks as free what the pool has dealt to this worker, except blocks with system ports and those all of
-// whose ports are reserved.
+// Marks as free what the pool has dealt to this worker, except blocks with system or fixed ports and those
+// all of whose ports are reserved.
 static void find_own(struct portblk *share)
 {
 	const struct pool *pool = share->pool;
@@ -60,7 +56,8 @@ static void find_own(struct portblk *share)
 
 	for (uint32_t i = 0; i < blocks; i++) {
 		// a block larger than the system ports begins with them
-		if (i << pool->block_bits < POOL_FIRST_PORT || !usable(pool, i))
+		if (i << pool->block_bits < POOL_FIRST_PORT ||
+			i << pool->block_bits < pool->fixed_end || !usable(pool, i))
 			continue;
 		for (uint32_t address = 0; address < pool->addresses; address++) {
 			uint32_t entry = address * blocks + i;

@@ -22,8 +22,14 @@
 #include "session/rest.h"
 #include "table/pool.h"
 
+static_assert(POOL_PROTOCOLS == L4_SLOTS, "a pool has the same rows");
+
 #define PORT_HELD     0x80000000u
 #define PORT_RESERVED UINT32_MAX
+
+// Random tries at a port before they are searched: with half of them taken, fewer than one search in two
+// hundred.
+#define PORT_TRIES 8
 
 // In a wheel handle a block is named by its pool's slot and its number.
 #define BLOCK_NUMBER_BITS 22

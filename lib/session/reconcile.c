@@ -59,6 +59,23 @@ static void drop_stale_statics(struct nat *nat, uint32_t now)
 	}
 }
 
+// Ends mappings of fixed ports that are a static mapping's now. There are no slots of theirs to reserve:
+// those are asked about static mappings whenever one is given out.
+static void take_fixed_ports(struct nat *nat, uint32_t now)
+{
+	for (uint32_t n = 1; n < nat->bib.fresh; n++) {
+		const struct mapping *m = &nat->bib.mapping[n];
+		uint16_t port = rte_be_to_cpu_16(m->outside_port);
+
+		if (!mapping_in_use(m) || m->flags & MAPPING_STATIC ||
+			port >= nat->share[m->policy]->pool->fixed_end)
+			continue;
+		if (static_by_outside(
+			    &nat->snapshot->statics, m->outside, l4_protocol(mapping_l4(m)), port))
+			mapping_end(nat, n, true, now);
+	}
+}
+
 // Makes the reserved ports of a granted block those that static mappings have now.
 static void reserve_again(struct nat *nat, struct portblk *share, uint32_t number, uint32_t now)
 {
@@ -112,6 +129,7 @@ void nat_reconcile(struct nat *nat, unsigned worker, uint32_t now)
 	if (has_statics || nat->had_statics) {
 		// mappings of static ones first: what is reserved next is then nobody's
 		drop_stale_statics(nat, now);
+		take_fixed_ports(nat, now);
 		for (unsigned slot = 0; slot < SNAPSHOT_MAX_POLICIES; slot++) {
 			struct portblk *share = nat->share[slot];
 

@@ -79,3 +79,13 @@ void subscriber_remove(struct subscriber_table *table, uint32_t number)
 	table->next_free = number;
 	table->used--;
 }
+
+uint32_t subscriber_host(const struct subscriber *s, const struct pool *pool)
+{
+	rte_be32_t inside;
+
+	if (!pool->fixed || s->key.family != 4)
+		return UINT32_MAX;
+	memcpy(&inside, s->key.addr, sizeof(inside));
+	return detnat_number(pool->fixed, inside);
+}

@@ -6,6 +6,7 @@
 
 #include "base/subkey.h"
 #include "session/bib.h"
+#include "table/pool.h"
 
 #include <rte_common.h>
 
@@ -37,6 +38,10 @@ struct subscriber_table {
 	uint32_t next_free;
 	struct index by_key;
 };
+
+// The number of a subscriber among the inside hosts with fixed ports of a pool, or UINT32_MAX if it has
+// none.
+uint32_t subscriber_host(const struct subscriber *subscriber, const struct pool *pool);
 
 // Makes room for `size` subscribers. Returns 0 or -ENOMEM.
 int subscriber_init(struct subscriber_table *table, uint32_t size);

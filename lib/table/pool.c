@@ -6,6 +6,7 @@
 
 #include <rte_malloc.h>
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -68,6 +69,22 @@ void pool_reserve(struct port_set *set, const struct pool_ports *range, unsigned
 	}
 }
 
+static int fix_ports(struct pool *pool, const struct detnat_setup *from)
+{
+	struct detnat_setup setup = *from;
+	size_t slots;
+
+	setup.outsides = pool->addresses;
+	pool->fixed = detnat_new(&setup, &pool->reserved);
+	if (!pool->fixed)
+		return -ENOMEM;
+	pool->fixed_end = pool->fixed->first_dynamic;
+	slots = (size_t)pool->addresses * POOL_PROTOCOLS * pool->fixed_end;
+	pool->fixed_slot =
+		rte_zmalloc("fixed-slots", slots * sizeof(*pool->fixed_slot), RTE_CACHE_LINE_SIZE);
+	return pool->fixed_slot ? 0 : -ENOMEM;
+}
+
 struct pool *pool_new(const struct pool_setup *setup)
 {
 	struct pool *pool = calloc(1, sizeof(*pool));
@@ -87,6 +104,8 @@ struct pool *pool_new(const struct pool_setup *setup)
 		pool->range[i].number = pool->addresses;
 		pool->addresses += setup->range[i].last - setup->range[i].first + 1;
 	}
+	if (setup->fixed && fix_ports(pool, setup->fixed) < 0)
+		goto fail;
 	blocks = pool_blocks_an_address(pool);
 	pool->entry = rte_malloc("pool", (size_t)pool->addresses * blocks * sizeof(*pool->entry),
 		RTE_CACHE_LINE_SIZE);
@@ -108,6 +127,8 @@ void pool_free(struct pool *pool)
 	if (!pool)
 		return;
 	rte_free(pool->entry);
+	rte_free(pool->fixed_slot);
+	detnat_free(pool->fixed);
 	free(pool->range);
 	free(pool);
 }
@@ -122,6 +143,15 @@ bool pool_same(const struct pool *pool, const struct pool_setup *setup)
 	for (unsigned i = 0; i < setup->ranges; i++) {
 		if (pool->range[i].first != setup->range[i].first ||
 			pool->range[i].last != setup->range[i].last)
+			return false;
+	}
+	if (!pool->fixed != !setup->fixed)
+		return false;
+	if (setup->fixed) {
+		struct detnat_setup fixed = *setup->fixed;
+
+		fixed.outsides = pool->addresses;
+		if (!detnat_same(pool->fixed, &fixed))
 			return false;
 	}
 	pool_reserve(&reserved, setup->reserved, setup->n_reserved);
@@ -146,4 +176,14 @@ uint32_t pool_address(const struct pool *pool, uint32_t number)
 	while (i && pool->range[i].number > number)
 		i--;
 	return pool->range[i].first + (number - pool->range[i].number);
+}
+
+unsigned pool_owner(const struct pool *pool, uint32_t number, uint16_t port)
+{
+	uint32_t host =
+		port < pool->fixed_end ? detnat_owner(pool->fixed, number, port) : UINT32_MAX;
+
+	if (host != UINT32_MAX)
+		return pool_worker_of_inside(detnat_host(pool->fixed, host), pool->workers);
+	return pool_entry_worker(pool_entry(pool, pool_index(pool, number, port)));
 }

@@ -19,6 +19,12 @@
 // writes an entry. A pool outlives a reload of the configuration as long as its setup stays the same.
 //
 // Some ports are reserved: none of them is ever handed out, on any address of the pool.
+//
+// With deterministic NAT (table/detnat.h) the lower ports of each address are each some inside host's for
+// good. Their slots (session/portblk.h) stand here, found by address, protocol and port, and are written by
+// the worker that has the host; blocks are of the ports from fixed_end on.
+
+#include "table/detnat.h"
 
 #include <rte_byteorder.h>
 
@@ -31,6 +37,7 @@
 #define POOL_FIRST_PORT     1024 // system ports are never handed out (RFC 6908 section 2.11)
 #define POOL_MAX_WORKERS    64
 #define POOL_MAX_BLOCKS     0xffffff
+#define POOL_PROTOCOLS      3 // that have slots
 
 struct pool_range {
 	uint32_t first; // host order
@@ -43,11 +50,6 @@ struct pool_ports {
 	uint16_t upper;
 };
 
-// One bit for each port.
-struct port_set {
-	uint64_t word[65536 / 64];
-};
-
 struct pool {
 	uint8_t block_bits;
 	uint8_t workers;
@@ -56,6 +58,9 @@ struct pool {
 	struct pool_range *range;
 	_Atomic uint32_t *entry;
 	struct port_set reserved; // system ports among them
+	struct detnat *fixed;     // NULL: no ports are fixed
+	uint32_t fixed_end;       // port; 0: no ports are fixed
+	uint32_t *fixed_slot;
 };
 
 // What a pool is made of. All is copied.
@@ -66,6 +71,7 @@ struct pool_setup {
 	unsigned n_reserved;
 	unsigned block_bits;
 	unsigned workers;
+	const struct detnat_setup *fixed; // `outsides` is not read; NULL: no ports are fixed
 };
 
 // Makes a pool and deals its blocks. Returns NULL if memory runs out.
@@ -77,11 +83,6 @@ bool pool_same(const struct pool *pool, const struct pool_setup *setup);
 
 // Makes the set of ports that are never handed out.
 void pool_reserve(struct port_set *set, const struct pool_ports *range, unsigned ranges);
-
-static inline bool port_set_has(const struct port_set *set, uint16_t port)
-{
-	return set->word[port / 64] >> (port % 64) & 1;
-}
 
 static inline uint32_t pool_blocks_an_address(const struct pool *pool)
 {
@@ -97,6 +98,16 @@ static inline uint32_t pool_block_size(const struct pool *pool)
 static inline uint32_t pool_index(const struct pool *pool, uint32_t number, uint16_t port)
 {
 	return number << (16 - pool->block_bits) | (uint32_t)port >> pool->block_bits;
+}
+
+// Which worker has a port (host order) of an address: that of a fixed one goes by its inside host.
+unsigned pool_owner(const struct pool *pool, uint32_t number, uint16_t port);
+
+// The slot of a fixed port (host order) of an address, for a protocol of enum l4.
+static inline uint32_t *pool_fixed_slot(
+	const struct pool *pool, uint32_t number, unsigned l4, uint16_t port)
+{
+	return &pool->fixed_slot[((uint64_t)number * POOL_PROTOCOLS + l4) * pool->fixed_end + port];
 }
 
 // The number of an address (host order), or UINT32_MAX if it is not in the pool.

@@ -67,8 +67,7 @@ static unsigned owner_outside(const struct worker *w, const struct burst *b, uns
 			return w->number;
 	}
 	pool = snapshot->policy[nh->policy]->pool;
-	return pool_entry_worker(
-		pool_entry(pool, pool_index(pool, nh->number + (outside - nh->first), port)));
+	return pool_owner(pool, nh->number + (outside - nh->first), port);
 }
 
 bool steer_frame(struct worker *w, unsigned to, struct rte_mbuf *mbuf)
