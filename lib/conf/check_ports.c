@@ -47,9 +47,8 @@ static void check_port_set(struct judge *j, const struct config_policy *p)
 
 	if (ranges && p->has_own_port_set_size)
 		judge_fault(j, p->node, "homeport:port-set-size",
-			"%u. Allowed: nothing, with port-allocation-type port-range-allocation "
-			"port-set/port-set-size says it",
-			p->port_set_size);
+			"given. Allowed: nothing, with port-allocation-type port-range-allocation "
+			"port-set/port-set-size says it");
 	if (!is_power_of_two(p->port_set_size) || p->port_set_size < least ||
 		p->port_set_size > most)
 		judge_fault(j, p->node, leaf, "%u. Allowed: a power of two from %u to %u",
