@@ -4,10 +4,10 @@ import socket
 import struct
 
 import pytest
-from scapy.all import ICMP, IP, Raw
+from scapy.all import ICMP, IP, Raw, fragment
 
 from checksums import total
-from config import BOX_OUTSIDE, config
+from config import BOX_OUTSIDE, TAP_DEVICES, config
 
 WORKERS = [1, 3]
 DCCP = 33
@@ -197,6 +197,27 @@ def test_errors(box):
         assert inner.src == flow.host and total(covered(inner.src, inner.dst, bytes(inner.payload))) == 0xffff
         assert struct.unpack("!H", bytes(inner.payload)[:2])[0] == flow.sport
     flow.answer(DATA)
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0)])
+def test_fragments(fresh, order):
+    """A datagram in pieces, the last first or the first first, is put through like any other."""
+    box = fresh(devices=TAP_DEVICES, **CONFIG)
+    flow = Flow(box).open()
+    for packet, send, receive in (
+            (dccp(flow.host, flow.sport, flow.remote, flow.dport, DATA, data=bytes(100)), box.tx_inside, box.rx_outside),
+            (dccp(flow.remote, flow.dport, *flow.outside, DATA, data=bytes(100)), box.tx_outside, box.rx_inside)):
+        packet.id = 99
+        pieces = fragment(packet, 48)
+        assert len(pieces) == 3
+        for number in order[:-1]:
+            send(pieces[number], None)
+        send(pieces[order[-1]], None)
+        got = sorted((receive() for _ in pieces), key=lambda p: p.frag)
+        whole = got[0].copy()
+        whole.remove_payload()
+        flow.read(whole / Raw(b"".join(bytes(p.payload) for p in got)), bytes(packet[Raw]))
+        box.settle()
 
 
 def test_hairpin(box):
