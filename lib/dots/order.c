@@ -54,37 +54,43 @@ static bool halve(struct scope *a, struct scope *b)
 	return true;
 }
 
-static int cut(struct order *order)
+// Cuts a scope into parts that fit. Returns how many there are, or -EMSGSIZE.
+static int cut(const struct scope *scope, struct part part[ORDER_PARTS_MAX])
 {
-	order->part[0] = (struct part){.order = order, .scope = order->scope, .todo = TODO_PUT};
-	order->parts = 1;
-	for (unsigned i = 0; i < order->parts;) {
-		struct part *next = &order->part[order->parts];
+	unsigned parts = 1;
 
-		if (fits(&order->part[i])) {
+	part[0] = (struct part){.scope = *scope, .todo = TODO_PUT};
+	for (unsigned i = 0; i < parts;) {
+		if (fits(&part[i])) {
 			i++;
 			continue;
 		}
-		if (order->parts == ORDER_PARTS_MAX)
+		if (parts == ORDER_PARTS_MAX)
 			return -EMSGSIZE;
-		*next = order->part[i];
-		if (!halve(&order->part[i].scope, &next->scope))
+		part[parts] = part[i];
+		if (!halve(&part[i].scope, &part[parts].scope))
 			return -EMSGSIZE;
-		order->parts++;
+		parts++;
 	}
-	return 0;
+	return (int)parts;
 }
 
 struct order *order_new(struct scope *scope)
 {
-	struct order *order = calloc(1, sizeof(*order));
+	struct part part[ORDER_PARTS_MAX];
+	int parts = cut(scope, part);
+	struct order *order;
 
+	if (parts < 0)
+		return NULL;
+	order = calloc(1, sizeof(*order) + (unsigned)parts * sizeof(*part));
 	if (!order)
 		return NULL;
 	order->scope = *scope;
-	if (cut(order) < 0) {
-		free(order);
-		return NULL;
+	order->parts = (unsigned)parts;
+	for (unsigned i = 0; i < order->parts; i++) {
+		order->part[i] = part[i];
+		order->part[i].order = order;
 	}
 	*scope = (struct scope){0};
 	return order;

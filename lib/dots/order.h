@@ -64,11 +64,11 @@ struct order {
 	uint8_t hop_limit;     // of the request that it carries on
 	bool withdrawn;        // its maker has let it go
 	bool legitimate;       // refused because the home calls the traffic legitimate
-	unsigned parts;
-	struct part part[ORDER_PARTS_MAX];
 	// The state, the status or the session has changed. Not called from inside a function of home.h.
 	void (*changed)(void *ctx, struct order *order);
 	void *ctx;
+	unsigned parts;
+	struct part part[];
 };
 
 // Takes the scope over and cuts it into parts. Returns NULL, with the scope left alone, if memory

@@ -1,0 +1,400 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// What many homes cost the box: a process with lib/dots as the box has it, and one that is all homes,
+// over DTLS on the loopback address. The figures are the box's own: CPU by getrusage(), memory by its
+// resident set.
+//
+// usage: bench-homes [HOMES [FAN-OUT]]        (10000, 1000)
+
+#include "dots/homes.h"
+
+#include "base/bits.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "dots/home.h"
+
+#include "../unit/dots/pki.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define AT_ONCE 64 // handshakes under way
+
+static unsigned count = 10000, fan_out = 1000;
+static struct evloop *loop;
+
+static void must(bool ok, const char *what)
+{
+	if (ok)
+		return;
+	fprintf(stderr, "bench-homes: %s\n", what);
+	exit(1);
+}
+
+static double seconds(uint64_t since)
+{
+	return (double)(clock_now() - since) / (double)CLOCK_SECOND;
+}
+
+static void name_of(unsigned i, char out[32])
+{
+	snprintf(out, 32, "home-%u.example", i);
+}
+
+static void raise_limit(void)
+{
+	struct rlimit limit;
+
+	getrlimit(RLIMIT_NOFILE, &limit);
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+	must(limit.rlim_cur > count + 100, "too few file descriptors are allowed: ulimit -n");
+}
+
+// ------------------------------------------------------------------ the box
+
+static struct homes *homes;
+static unsigned confirmed;
+static struct order **order;
+
+static double cpu(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	return (double)usage.ru_utime.tv_sec + (double)usage.ru_utime.tv_usec / 1e6 +
+		(double)usage.ru_stime.tv_sec + (double)usage.ru_stime.tv_usec / 1e6;
+}
+
+static double resident_kb(void)
+{
+	FILE *file = fopen("/proc/self/statm", "r");
+	long total = 0, resident = 0;
+
+	must(file && fscanf(file, "%ld %ld", &total, &resident) == 2, "/proc/self/statm");
+	fclose(file);
+	return (double)resident * (double)sysconf(_SC_PAGESIZE) / 1024;
+}
+
+static struct subkey key_of(unsigned i)
+{
+	return subkey_v4(htonl(0x64400000 + i), 0);
+}
+
+static void on_changed(void *ctx, struct order *changed)
+{
+	bool *done = ctx;
+
+	if (order_state(changed) != ORDER_CONFIRMED || *done)
+		return;
+	*done = true;
+	confirmed++;
+}
+
+static bool *done;
+
+// Gives an order to each of the first n homes, waits until all have confirmed, and takes them back.
+static void order_all(unsigned n, const char *what)
+{
+	uint64_t began = clock_now();
+	double before = cpu();
+	struct dots_homes_counters c;
+
+	confirmed = 0;
+	memset(done, 0, count);
+	for (unsigned i = 0; i < n; i++) {
+		struct subkey key = key_of(i);
+		struct scope scope = {.target = calloc(1, sizeof(*scope.target)),
+			.targets = 1,
+			.source = calloc(1, sizeof(*scope.source)),
+			.sources = 1};
+
+		ipprefix_parse("198.51.100.10/32", scope.target, NULL);
+		ipprefix_parse("100.64.0.1/32", scope.source, NULL);
+		order[i] = order_new(&scope);
+		order[i]->ends = clock_now() + 600 * CLOCK_SECOND;
+		order[i]->changed = on_changed;
+		order[i]->ctx = &done[i];
+		must(home_order(homes_of(homes, &key), order[i]) == 0, "an order is refused");
+	}
+	while (confirmed < n)
+		evloop_turn(loop, 10);
+	printf("%-26s %6u homes %8.3f s %8.3f ms of CPU each\n", what, n, seconds(began),
+		1000 * (cpu() - before) / n);
+	for (unsigned i = 0; i < n; i++)
+		home_withdraw(order[i]);
+	do {
+		evloop_turn(loop, 10);
+		homes_count(homes, &c);
+	} while (c.orders);
+}
+
+static void configure_homes(void)
+{
+	static const struct homes_listener listener = {
+		.addr = {4, {127, 0, 0, 1}}, .port = 0, .kind = TRANSPORT_DTLS};
+	struct homes_home *home = calloc(count, sizeof(*home));
+	char(*name)[32] = calloc(count, sizeof(*name));
+	struct homes_setup setup = {
+		.credentials = {.certificate = pki_path("server.pem"),
+			.private_key = pki_path("server.key"),
+			.ca = pki_path("ca.pem")},
+		.listener = &listener,
+		.listeners = 1,
+		.home = home,
+		.homes = count,
+		.drop = {.failures = 5,
+			.window_ns = CLOCK_SECOND,
+			.duration_ns = CLOCK_SECOND,
+			.len4 = 32,
+			.len6 = 64},
+		.request_rate = 100000,
+		.limits = {65536, 1024, 60 * CLOCK_SECOND},
+	};
+	struct err err;
+
+	for (unsigned i = 0; i < count; i++) {
+		name_of(i, name[i]);
+		home[i] = (struct homes_home){.name = name[i],
+			.identity = name[i],
+			.subscriber = key_of(i),
+			.any_source = true};
+	}
+	homes = homes_new(loop);
+	must(homes && homes_configure(homes, &setup, &err) == 0, "cannot listen");
+	free(home);
+	free(name);
+}
+
+static void add_heard(void *ctx, const struct dots_home_row *row)
+{
+	*(uint64_t *)ctx += row->heartbeats_heard;
+}
+
+static uint64_t heard(void)
+{
+	uint64_t sum = 0;
+
+	homes_list(homes, NULL, add_heard, &sum);
+	return sum;
+}
+
+// Tells its port, waits for all homes, measures, and has them send their heartbeats.
+static void be_box(int out)
+{
+	struct dots_homes_counters c;
+	double before_cpu, before_kb;
+	uint64_t began;
+	uint16_t port;
+
+	loop = evloop_new();
+	configure_homes();
+	order = calloc(count, sizeof(*order));
+	done = calloc(count, 1);
+	port = homes_port(homes, 0);
+	before_cpu = cpu();
+	before_kb = resident_kb();
+	began = clock_now();
+	must(write(out, &port, sizeof(port)) == sizeof(port), "pipe");
+	do {
+		for (unsigned i = 0; i < 1000; i++)
+			evloop_turn(loop, 1);
+		homes_count(homes, &c);
+	} while (c.ready < count);
+	printf("%-26s %6u homes %8.3f s %8.3f ms of CPU each\n", "handshake and GET /config", count,
+		seconds(began), 1000 * (cpu() - before_cpu) / count);
+	printf("%-26s %6u homes %8.1f kB each\n", "memory of a session", count,
+		(resident_kb() - before_kb) / count);
+	order_all(count, "one request to each");
+	order_all(fan_out < count ? fan_out : count, "one request to many");
+	began = clock_now();
+	before_cpu = cpu();
+	must(write(out, &port, 1) == 1, "pipe");
+	while (heard() < count) {
+		for (unsigned i = 0; i < 100; i++)
+			evloop_turn(loop, 1);
+	}
+	printf("%-26s %6u homes %8.3f s %8.3f ms of CPU each\n", "heartbeats, all at once", count,
+		seconds(began), 1000 * (cpu() - before_cpu) / count);
+	homes_free(homes);
+	evloop_free(loop);
+}
+
+// ------------------------------------------------------------------ the homes
+
+struct far {
+	struct exchange *exchange;
+	struct heartbeat heartbeat;
+};
+
+static unsigned ups, losses;
+
+static uint32_t mid_of(const struct message *m)
+{
+	uint32_t mid = 0;
+
+	for (size_t i = 4; m->path_count == 5 && i < m->path[4].length; i++)
+		mid = mid * 10 + (uint32_t)(m->path[4].data[i] - '0');
+	return mid;
+}
+
+static void on_request(void *, const struct message *m, struct reply *reply)
+{
+	struct config_body config = config_default();
+	struct mitigation_body body = {.has_mid = true, .mid = mid_of(m)};
+	int length = 0;
+
+	reply->message = message_make(COAP_RESPONSE_CODE(205));
+	if (slice_is(&m->path[2], "hb")) {
+		reply->message.code = COAP_RESPONSE_CODE(204);
+	} else if (slice_is(&m->path[2], "config")) {
+		length = codec_write_config(&config, reply->body, reply->room);
+		reply->message.max_age = UINT32_MAX;
+	} else if (m->code == COAP_REQUEST_PUT) {
+		reply->message.code = COAP_RESPONSE_CODE(201);
+		body.has_lifetime = true;
+		body.lifetime = 600;
+		length = codec_write_mitigations(&body, 1, reply->body, reply->room);
+	} else if (m->code == COAP_REQUEST_DELETE) {
+		reply->message.code = COAP_RESPONSE_CODE(202);
+	} else {
+		body.status = STATUS_MITIGATED;
+		body.start = 1;
+		length = codec_write_mitigations(&body, 1, reply->body, reply->room);
+		if (m->observe == 0)
+			reply->message.observe = 1;
+	}
+	if (length > 0) {
+		reply->message.content_format = 271;
+		reply->message.payload = (struct slice){reply->body, (size_t)length};
+	}
+}
+
+static void on_reset(void *, const uint8_t *, uint8_t)
+{
+}
+
+static void on_ready(void *)
+{
+}
+
+static void on_ended(void *, const struct err *)
+{
+}
+
+static const struct exchange_events exchange_events = {on_request, on_reset, on_ready, on_ended};
+
+static void on_lost(void *)
+{
+}
+
+static void on_up(void *ctx, struct transport *transport)
+{
+	struct far *far = ctx;
+
+	far->exchange = exchange_new(loop, transport, &exchange_events, far);
+	heartbeat_start(&far->heartbeat, loop, far->exchange, true, on_lost, far);
+	ups++;
+}
+
+static void on_message(void *ctx, struct transport *, const uint8_t *data, size_t length)
+{
+	exchange_receive(((struct far *)ctx)->exchange, data, length);
+}
+
+static void on_down(void *, struct transport *, const struct err *why)
+{
+	// at the end the box goes, and all sessions with it
+	if (ups < count && !losses++)
+		fprintf(stderr, "bench-homes: a home has no session: %s\n", why->text);
+}
+
+static const struct transport_events events = {on_up, on_message, on_down};
+
+static void dial_all(struct far *far, uint16_t port)
+{
+	struct dial dial = {.addr = {4, {127, 0, 0, 1}},
+		.port = port,
+		.server_name = PKI_SERVER,
+		.timeout_ns = 60 * CLOCK_SECOND};
+	struct err err;
+
+	for (unsigned i = 0; i < count; i++) {
+		char name[32];
+		struct credentials *credentials;
+
+		name_of(i, name);
+		credentials = pki_credentials(name, "ca.pem", NULL);
+		must(dtls_dial(loop, credentials, &dial, &events, &far[i], &err) != NULL, err.text);
+		credentials_free(credentials); // the association has its own hold
+		while (i + 1 - ups - losses >= AT_ONCE)
+			evloop_turn(loop, 1);
+	}
+	while (ups < count && !losses)
+		evloop_turn(loop, 1);
+	must(!losses, "not every home has a session");
+}
+
+static void be_homes(int in, pid_t box)
+{
+	struct far *far = calloc(count, sizeof(*far));
+	uint16_t port;
+	char go;
+	int status;
+
+	loop = evloop_new();
+	must(read(in, &port, sizeof(port)) == sizeof(port), "the box has not started");
+	dial_all(far, port);
+	fcntl(in, F_SETFL, O_NONBLOCK);
+	while (read(in, &go, 1) != 1)
+		evloop_turn(loop, 1);
+	for (unsigned i = 0; i < count; i++)
+		heartbeat_send(&far[i].heartbeat);
+	while (waitpid(box, &status, WNOHANG) == 0)
+		evloop_turn(loop, 1);
+	must(status == 0, "the box has failed");
+	free(far);
+}
+
+int main(int argc, char **argv)
+{
+	int pipes[2];
+	pid_t box;
+
+	if (argc > 1)
+		count = (unsigned)strtoul(argv[1], NULL, 10);
+	if (argc > 2)
+		fan_out = (unsigned)strtoul(argv[2], NULL, 10);
+	must(count > 0 && fan_out > 0, "usage: bench-homes [HOMES [FAN-OUT]]");
+	raise_limit();
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	log_set_level(LOG_LEVEL_ERROR);
+	pki_start();
+	for (unsigned i = 0; i < count; i++) {
+		char name[32], dns[40];
+
+		name_of(i, name);
+		snprintf(dns, sizeof(dns), "DNS:%s", name);
+		pki_issue(&(struct pki_spec){
+			.name = name, .dns = dns, .issuer = "ca", .usage = "clientAuth"});
+	}
+	must(pipe(pipes) == 0, "pipe");
+	box = fork();
+	must(box >= 0, "fork");
+	if (!box) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		be_box(pipes[1]);
+		fflush(stdout);
+		_exit(0);
+	}
+	be_homes(pipes[0], box);
+	return 0;
+}
