@@ -46,6 +46,11 @@ static int add(struct box *box, const struct config_upstream *u, struct err *err
 		.retry_interval = u->retry_interval,
 		.probe_interval = u->probe_interval,
 		.config_lifetime = u->config_lifetime,
+		.action = !strcmp(u->action, "rate-limit") ? ACL_RATE_LIMIT
+			: !strcmp(u->action, "quarantine") ? ACL_QUARANTINE
+							   : ACL_BLOCK,
+		.rate = (uint64_t)u->rate * 1000 / 8,
+		.max_rules = u->max_rules,
 		.consent = u->consent_ask ? CONSENT_ASK : CONSENT_AUTOMATIC,
 		.consent_time = u->consent_timeout,
 		.consent_by_default = u->consent_approve,
@@ -100,7 +105,8 @@ static bool same(const struct config_upstream *a, const struct config_upstream *
 		a->heartbeat_interval == b->heartbeat_interval &&
 		a->retry_interval == b->retry_interval && a->probe_interval == b->probe_interval &&
 		a->config_lifetime == b->config_lifetime && a->consent_ask == b->consent_ask &&
-		a->consent_timeout == b->consent_timeout &&
+		same_text(a->action, b->action) && a->rate == b->rate &&
+		a->max_rules == b->max_rules && a->consent_timeout == b->consent_timeout &&
 		a->consent_approve == b->consent_approve &&
 		a->terminating_time == b->terminating_time;
 }
@@ -145,6 +151,8 @@ unsigned upstreams_apply(struct box *box, const struct config *old, const struct
 	struct err err;
 
 	apply_accepts(box, next);
+	if (acl_exempt(box->acl, next->quarantine_allow, next->quarantine_allows) < 0)
+		log_error("dots", "no memory for what a quarantine leaves open");
 	if (dots_hook(box->dots, next->hook) < 0)
 		log_error("dots", "no memory for the hook");
 	if (!old)

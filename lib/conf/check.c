@@ -307,6 +307,11 @@ static void check_upstreams(struct judge *j, const struct config *config)
 			judge_fault(j, u->node, "name",
 				"operator is the name of the operator's own mitigations. Allowed: any "
 				"other");
+		if (!strcmp(u->action, "rate-limit") != (u->rate != 0))
+			judge_fault(j, u->node, "rate",
+				"%u, with action %s. Allowed: 64 or more kbit/s with rate-limit, none "
+				"with any other",
+				u->rate, u->action);
 		if (!u->peer_name)
 			judge_fault(j, u->node, "peer-name",
 				"missing, and %s is no name. Allowed: the DNS name that its "

@@ -218,6 +218,9 @@ struct config_upstream {
 	uint32_t retry_interval;
 	uint32_t probe_interval;
 	uint32_t config_lifetime; // 0: for good
+	const char *action;
+	uint32_t rate; // kbit/s; 0: none
+	uint32_t max_rules;
 	bool consent_ask;
 	uint32_t consent_timeout;
 	bool consent_approve; // if nobody decides
@@ -324,6 +327,8 @@ struct config {
 	unsigned upstreams;
 	struct config_upstream *upstream;
 	struct config_client client;
+	unsigned quarantine_allows;
+	struct ipprefix *quarantine_allow;
 	unsigned accepts;
 	struct config_accept *accept;
 };

@@ -443,6 +443,9 @@ static void read_upstream(
 	u->retry_interval = tree_number(node, "retry-interval", 300);
 	u->probe_interval = tree_number(node, "probe-interval", 86400);
 	u->config_lifetime = tree_number(node, "config-lifetime", 0);
+	u->action = tree_text(node, "action");
+	u->rate = tree_number(node, "rate", 0);
+	u->max_rules = tree_number(node, "max-rules", 0);
 	u->consent_ask = !strcmp(tree_text(node, "consent"), "ask");
 	u->consent_timeout = tree_number(node, "consent-timeout", 3600);
 	u->consent_approve = !strcmp(tree_text(node, "consent-default"), "approve");
@@ -519,6 +522,8 @@ static void read_homeport(const struct lyd_node *node, struct config *config)
 		n = tree_next(n))
 		read_upstream(config, n, &config->upstream[i++]);
 	read_homes(config, tree_child(dots, "client"));
+	config->quarantine_allow =
+		read_plain_prefixes(config, server, "quarantine-allow", &config->quarantine_allows);
 	config->accept =
 		list_new(config, server, "accept", sizeof(*config->accept), &config->accepts);
 	i = 0;
@@ -608,6 +613,7 @@ void conf_free(struct config *config)
 		free(config->accept[i].subscriber);
 	}
 	free(config->accept);
+	free(config->quarantine_allow);
 	free(config->platform.eal_option);
 	free(config->instance);
 	free(config->route);

@@ -47,9 +47,9 @@ static json_t *acl(const struct acl *table, uint32_t slot)
 {
 	const struct acl_rule *rule = acl_get(table, slot);
 	struct acl_hits hits = acl_hits(table, slot);
-	bool drops = rule->action == ACL_BLOCK;
+	bool drops = rule->action != ACL_COUNT && rule->action != ACL_RATE_LIMIT;
 	json_t *ace = json_pack("{s:s, s:o, s:{s:s}, s:{s:o, s:o}}", "name",
-		drops ? "block" : "count", "matches", matches(rule), "actions", "forwarding",
+		acl_action_name(rule->action), "matches", matches(rule), "actions", "forwarding",
 		drops ? "ietf-access-control-list:drop" : "ietf-access-control-list:accept",
 		"statistics", "matched-packets", json_number64(hits.packets), "matched-octets",
 		json_number64(hits.bytes));

@@ -305,17 +305,34 @@ static void put_target(struct rules *rules, const struct scope *scope, struct ac
 	}
 }
 
+// Everything of his, wherever to.
+static void put_quarantine(struct rules *rules, struct acl_rule rule)
+{
+	struct ipaddr any = {.family = rule.subscriber.family};
+
+	rule.target = ipprefix_make(&any, 0);
+	rule.any_protocol = true;
+	rule.upper_port = UINT16_MAX;
+	rule.upper_type = UINT8_MAX;
+	put_rule(rules, &rule);
+}
+
 static void make_rules(struct rules *rules, const struct scope *scope,
 	const struct enforcement *enforcement, const char *label)
 {
 	for (unsigned i = 0; i < enforcement->suspects; i++) {
 		const struct suspect *suspect = &enforcement->suspect[i];
-		struct acl_rule rule = {
-			.subscriber = suspect->holder.subscriber, .action = enforcement->action};
+		struct acl_rule rule = {.subscriber = suspect->holder.subscriber,
+			.action = enforcement->action,
+			.rate = enforcement->rate};
 
 		if (suspect->delegated || suspect->installed)
 			continue;
 		memcpy(rule.label, label, strnlen(label, sizeof(rule.label) - 1));
+		if (enforcement->action == ACL_QUARANTINE) {
+			put_quarantine(rules, rule);
+			continue;
+		}
 		for (unsigned j = 0; j < scope->targets && rules->count <= ENFORCE_RULES_MAX; j++) {
 			rule.target = scope->target[j];
 			if (rule.target.addr.family == 4 ? suspect->ipv4 : suspect->ipv6)
@@ -360,6 +377,14 @@ int enforce_find(const struct enforcer *enforcer, const struct policy *policy,
 	return rc;
 }
 
+unsigned enforce_count(const struct scope *scope, const struct enforcement *found)
+{
+	struct rules rules = {0};
+
+	make_rules(&rules, scope, found, "");
+	return rules.count;
+}
+
 static int add_rules(
 	const struct enforcer *enforcer, const struct rules *rules, struct enforcement *enforcement)
 {
@@ -401,12 +426,13 @@ int enforce_install(const struct enforcer *enforcer, const struct scope *scope, 
 }
 
 int enforce_change(const struct enforcer *enforcer, const struct scope *scope, const char *label,
-	enum acl_action action, struct enforcement *enforcement)
+	enum acl_action action, uint64_t rate, struct enforcement *enforcement)
 {
 	struct enforcement before = *enforcement;
 	int rc;
 
 	enforcement->action = action;
+	enforcement->rate = rate;
 	enforcement->slot = NULL;
 	enforcement->slots = 0;
 	for (unsigned i = 0; i < enforcement->suspects; i++)

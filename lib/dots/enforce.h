@@ -33,6 +33,7 @@ struct suspect {
 // What one request comes to; all zero is nothing.
 struct enforcement {
 	enum acl_action action; // of its rules
+	uint64_t rate;          // of ACL_RATE_LIMIT
 	struct suspect *suspect;
 	unsigned suspects;
 	uint32_t *slot; // in the ACL
@@ -60,7 +61,10 @@ int enforce_install(const struct enforcer *enforcer, const struct scope *scope, 
 // Puts rules of another action in the place of those there are: as enforce_install(), and if it
 // fails the old ones stay.
 int enforce_change(const struct enforcer *enforcer, const struct scope *scope, const char *label,
-	enum acl_action action, struct enforcement *enforcement);
+	enum acl_action action, uint64_t rate, struct enforcement *enforcement);
+
+// How many rules it would take to stop the suspects.
+unsigned enforce_count(const struct scope *scope, const struct enforcement *found);
 
 // Takes the rules out of force, and leaves the subscribers.
 void enforce_lift(const struct enforcer *enforcer, struct enforcement *enforcement);

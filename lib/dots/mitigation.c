@@ -306,8 +306,8 @@ int mitigation_put_in_force(struct mitigation *m)
 	m->delegating = d != NULL;
 	for (unsigned i = 0; d && i < m->enforcement.suspects; i++)
 		m->enforcement.suspect[i].delegated = d->take(d->ctx, m, i);
-	rc = enforce_change(m->all->enforcer, &m->scope, mitigation_label(m, label), ACL_BLOCK,
-		&m->enforcement);
+	rc = enforce_change(m->all->enforcer, &m->scope, mitigation_label(m, label),
+		m->owner->policy.action, m->owner->policy.rate, &m->enforcement);
 	if (rc < 0)
 		return rc;
 	m->phase = PHASE_IN_FORCE;
@@ -410,6 +410,19 @@ static struct mitigation *higher_overlap(
 	return m;
 }
 
+// What the upstream has in force already, and what this would add: those that it replaces not counted
+// out, since both stand for a moment.
+static bool takes_too_many_rules(
+	const struct mitigations *all, const struct put *put, const struct enforcement *found)
+{
+	const struct policy *policy = &put->owner->policy;
+	unsigned rules = policy->max_rules ? enforce_count(&put->body->scope, found) : 0;
+
+	for (const struct mitigation *m = all->first; m && policy->max_rules; m = m->next)
+		rules += m->owner == put->owner ? m->enforcement.slots : 0;
+	return rules > policy->max_rules;
+}
+
 // The new rules stand before the old ones go, so nothing slips through between them. One that takes
 // over from another that was ending will end more slowly (RFC 9132 section 4.4.4).
 static void end_overlapped(struct mitigation *winner, const struct put *put)
@@ -458,6 +471,12 @@ enum put_outcome mitigation_put(struct mitigations *all, const struct put *put,
 		all->enforcer, &owner->policy, &put->body->scope, &put->when, &found, err);
 	if (rc < 0)
 		return rc == -EINVAL ? PUT_REFUSED : PUT_FULL;
+	if (takes_too_many_rules(all, put, &found)) {
+		err_set(err, "more than %u rules would be in force, the most for one upstream",
+			owner->policy.max_rules);
+		enforce_end(all->enforcer, &found);
+		return PUT_FULL;
+	}
 	entry = accepted(all, &put->body->scope, &found);
 	if (entry) {
 		log_notice("dots", "%s: request %u is about legitimate traffic, %s",

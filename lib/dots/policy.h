@@ -5,6 +5,7 @@
 
 #include "base/ipaddr.h"
 #include "dots/scope.h"
+#include "table/acl.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -30,6 +31,9 @@ struct policy {
 	// Seconds for which a withdrawn mitigation goes on; 0: none. Doubles with each that is asked
 	// for again meanwhile, up to TERMINATING_MAX (RFC 9132 section 4.4.4)
 	uint32_t terminating_time;
+	enum acl_action action; // of the rules: ACL_BLOCK, ACL_RATE_LIMIT or ACL_QUARANTINE
+	uint64_t rate;          // of ACL_RATE_LIMIT, bytes a second
+	unsigned max_rules;     // in force at once; 0: as many as there is room for
 	enum consent consent;
 	uint32_t consent_time;   // seconds to wait for somebody to agree
 	bool consent_by_default; // what is then assumed

@@ -89,6 +89,8 @@
 		"TCP segment that is no first SYN, or DCCP packet that is no Request")             \
 	VERDICT(V_HAIRPINNING, "drop-hairpinning", DROP, "hairpinning is switched off")            \
 	VERDICT(V_ACL, "drop-acl", DROP, "matched a mitigation")                                   \
+	VERDICT(V_ACL_RATE, "drop-acl-rate", DROP, "exceeded the rate of a mitigation")            \
+	VERDICT(V_QUARANTINE, "drop-quarantine", DROP, "subscriber is in quarantine")              \
 	VERDICT(V_MAPPING_RATE, "drop-mapping-rate", DROP,                                         \
 		"subscriber opens mappings faster than its policy allows")                         \
 	VERDICT(V_QUOTA, "drop-quota", DROP, "subscriber has all the ports its quota allows")      \

@@ -3,6 +3,7 @@
 #include "table/acl.h"
 
 #include "base/bits.h"
+#include "base/clock.h"
 #include "base/rand.h"
 #include "base/rcu.h"
 
@@ -15,6 +16,16 @@
 struct hits {
 	_Atomic uint64_t packets;
 	_Atomic uint64_t bytes;
+	// of ACL_RATE_LIMIT, in bytes: what may pass at once, as of a tick. The writer fills it before it
+	// publishes the rule, and from then on it is the worker's
+	uint64_t tokens;
+	uint32_t filled_at;
+};
+
+// The destinations that a quarantine leaves open; replaced as a whole.
+struct exempt {
+	unsigned count;
+	struct ipprefix prefix[];
 };
 
 enum slot_state { SLOT_FREE, SLOT_USED, SLOT_LEAVING };
@@ -37,14 +48,20 @@ struct acl {
 	uint32_t mask;
 	_Atomic uint32_t *bucket; // heads of chains
 	struct slot *slot;
-	struct hits *hits[64]; // by worker
+	struct hits *hits[64];         // by worker
+	struct exempt *_Atomic exempt; // NULL: none
 	void (*watch)(void *ctx, const struct subkey *subscriber, bool marked);
 	void *watch_ctx;
 };
 
 const char *acl_action_name(enum acl_action action)
 {
-	static const char *const name[] = {[ACL_BLOCK] = "block", [ACL_COUNT] = "count"};
+	static const char *const name[] = {
+		[ACL_BLOCK] = "block",
+		[ACL_COUNT] = "count",
+		[ACL_RATE_LIMIT] = "rate-limit",
+		[ACL_QUARANTINE] = "quarantine",
+	};
 
 	return name[action];
 }
@@ -100,6 +117,7 @@ void acl_free(struct acl *acl)
 		return;
 	for (unsigned i = 0; i < acl->workers; i++)
 		free(acl->hits[i]);
+	free(atomic_load_explicit(&acl->exempt, memory_order_relaxed));
 	free(acl->slot);
 	free(acl->bucket);
 	free(acl);
@@ -144,6 +162,10 @@ found:
 	slot->rule = *rule;
 	slot->state = SLOT_USED;
 	slot->before = sum_hits(acl, n);
+	for (unsigned i = 0; i < acl->workers; i++) {
+		acl->hits[i][n].tokens = rule->rate;
+		acl->hits[i][n].filled_at = 0; // any tick is later, and the burst is full
+	}
 	slot->acl = acl;
 	atomic_store_explicit(&slot->next, atomic_load_explicit(head, memory_order_relaxed),
 		memory_order_relaxed);
@@ -279,4 +301,53 @@ void acl_hit(const struct acl *acl, unsigned worker, uint32_t n, uint32_t bytes)
 	atomic_store_explicit(&h->bytes,
 		atomic_load_explicit(&h->bytes, memory_order_relaxed) + bytes,
 		memory_order_relaxed);
+}
+
+int acl_exempt(struct acl *acl, const struct ipprefix *prefix, unsigned count)
+{
+	struct exempt *exempt = calloc(1, sizeof(*exempt) + count * sizeof(*prefix));
+	struct exempt *old;
+
+	if (!exempt)
+		return -ENOMEM;
+	exempt->count = count;
+	for (unsigned i = 0; i < count; i++)
+		exempt->prefix[i] = prefix[i];
+	old = atomic_exchange_explicit(&acl->exempt, exempt, memory_order_acq_rel);
+	if (old)
+		rcu_defer(acl->rcu, free, old);
+	return 0;
+}
+
+bool acl_is_exempt(const struct acl *acl, const struct ipaddr *destination)
+{
+	const struct exempt *exempt = atomic_load_explicit(&acl->exempt, memory_order_acquire);
+
+	for (unsigned i = 0; exempt && i < exempt->count; i++) {
+		if (ipprefix_has(&exempt->prefix[i], destination))
+			return true;
+	}
+	return false;
+}
+
+// A bucket of one second's bytes that fills tick by tick.
+bool acl_exceeds(const struct acl *acl, unsigned worker, uint32_t n, uint32_t bytes, uint32_t now)
+{
+	struct hits *h = &acl->hits[worker][n];
+	uint64_t rate = acl->slot[n].rule.rate;
+	uint32_t ticks = now - h->filled_at;
+
+	if (ticks >= TICKS_A_SECOND) {
+		h->tokens = rate;
+		h->filled_at = now;
+	} else if (ticks) {
+		h->tokens += rate * ticks / TICKS_A_SECOND;
+		if (h->tokens > rate)
+			h->tokens = rate;
+		h->filled_at = now;
+	}
+	if (h->tokens < bytes)
+		return true;
+	h->tokens -= bytes;
+	return false;
 }

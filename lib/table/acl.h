@@ -24,11 +24,13 @@
 #define ACL_NO_SLOT UINT32_MAX
 
 enum acl_action {
-	ACL_BLOCK, // the packet is dropped
-	ACL_COUNT, // only counted: what a subscriber sends while somebody thinks about it
+	ACL_BLOCK,      // the packet is dropped
+	ACL_COUNT,      // only counted: what a subscriber sends while somebody thinks about it
+	ACL_RATE_LIMIT, // dropped beyond a rate; what stays within is not counted
+	ACL_QUARANTINE, // dropped unless the destination is exempt
 };
 
-// "block", "count".
+// "block", "count", "rate-limit", "quarantine".
 const char *acl_action_name(enum acl_action action);
 
 struct acl_rule {
@@ -41,6 +43,7 @@ struct acl_rule {
 	uint8_t lower_type; // ICMP or ICMPv6 types; 0 to 255 matches all protocols, anything narrower
 	uint8_t upper_type; // only ICMP (over IPv4) and ICMPv6 (over IPv6)
 	enum acl_action action;
+	uint64_t rate;  // of ACL_RATE_LIMIT: bytes a second of IP datagrams, at least 8000
 	char label[48]; // for the reader of `show acls`: who asked
 };
 
@@ -92,6 +95,18 @@ uint32_t acl_match(
 	const struct acl *acl, const struct subkey *subscriber, const struct acl_packet *packet);
 uint32_t acl_match_next(const struct acl *acl, const struct subkey *subscriber,
 	const struct acl_packet *packet, uint32_t after);
+
+// Writer: the destinations that a quarantine leaves open. Copied. Returns -ENOMEM.
+int acl_exempt(struct acl *acl, const struct ipprefix *prefix, unsigned count);
+
+// Reader: whether a destination is among them.
+bool acl_is_exempt(const struct acl *acl, const struct ipaddr *destination);
+
+// Reader: whether a packet of so many bytes exceeds the rate of a rule, at a tick of base/clock.h. Each
+// worker has a meter of its own (RFC 2697, colour-blind, a burst of one second): a subscriber belongs to
+// one worker, so his rate is the rule's; where several workers carry him, each lets that much through.
+bool acl_exceeds(
+	const struct acl *acl, unsigned worker, uint32_t slot, uint32_t bytes, uint32_t now);
 
 // Reader: what to do with a packet that matched, and counting it. `bytes` is the IP length.
 enum acl_action acl_action(const struct acl *acl, uint32_t slot);

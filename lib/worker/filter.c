@@ -29,17 +29,30 @@ static void check(struct worker *w, struct burst *b, unsigned i, const struct su
 	struct acl_packet packet = describe(b, i);
 	uint32_t slot = acl_match(acl, subscriber, &packet);
 
-	// a rule that only counts does not keep the packet from the next
-	while (slot != ACL_NO_SLOT) {
-		acl_hit(acl, w->number, slot, b->length[i]);
+	// a rule that lets the packet pass does not keep it from the next
+	for (; slot != ACL_NO_SLOT; slot = acl_match_next(acl, subscriber, &packet, slot)) {
+		enum verdict verdict = V_ACL;
+
 		switch (acl_action(acl, slot)) {
 		case ACL_BLOCK:
-			burst_end(b, i, V_ACL);
-			return;
+			break;
 		case ACL_COUNT:
+			acl_hit(acl, w->number, slot, b->length[i]);
+			continue;
+		case ACL_RATE_LIMIT:
+			if (!acl_exceeds(acl, w->number, slot, b->length[i], w->now))
+				continue;
+			verdict = V_ACL_RATE;
+			break;
+		case ACL_QUARANTINE:
+			if (acl_is_exempt(acl, &packet.destination))
+				continue;
+			verdict = V_QUARANTINE;
 			break;
 		}
-		slot = acl_match_next(acl, subscriber, &packet, slot);
+		acl_hit(acl, w->number, slot, b->length[i]);
+		burst_end(b, i, verdict);
+		return;
 	}
 }
 

@@ -176,6 +176,41 @@ def test_accepted_traffic(client, box, authority):
     assert upstream.wait("reply", command="mitigate")["code"] == "2.01"
 
 
+@pytest.mark.parametrize("action, leaves", [
+    ("rate-limit", {"rate": 1000}), ("quarantine", {})], ids=["rate-limit", "quarantine"])
+def test_actions(client, box, authority, action, leaves):
+    """What an upstream's rules do is the operator's choice."""
+    upstream = client()
+    box.join(upstream, authority, action=action, **leaves)
+    box.server["quarantine-allow"] = ["192.0.2.53/32"]
+    box.start()
+    upstream.say(f"mitigate {ATTACK} --mid 1")
+    upstream.wait("reply", command="mitigate", code="2.01")
+    assert box.rules() == [action]
+    (acl,) = box.ask("show", "acls")["ietf-access-control-list:acls"]["acl"]
+    target = acl["aces"]["ace"][0]["matches"]["ipv4"]["destination-ipv4-network"]
+    assert target == ("0.0.0.0/0" if action == "quarantine" else "198.51.100.10/32")
+    upstream.say("withdraw")
+    upstream.wait("reply", command="withdraw")
+    assert box.rules() == []
+
+
+def test_rules_are_bounded(client, box, authority):
+    """One upstream has no more rules in force than it may."""
+    upstream = client()
+    box.join(upstream, authority, **{"max-rules": 2})
+    box.start()
+    ports = " ".join(f"--target-port {p}" for p in (53, 80, 443))
+    upstream.say(f"mitigate {ATTACK} {ports}")
+    refused = upstream.wait("reply", command="mitigate")
+    assert refused["code"] == "5.03" and "more than 2 rules" in refused["diagnostic"]
+    assert box.rules() == []
+    for code, port in (("2.01", 53), ("2.01", 80), ("5.03", 443)):
+        upstream.say(f"mitigate {ATTACK.replace('.10/32', f'.{port % 100}/32')} --target-port {port}")
+        assert upstream.wait("reply", command="mitigate")["code"] == code
+    assert box.rules() == ["block", "block"]
+
+
 def test_going_on_for_a_while(client, box, authority):
     """MR-42: a withdrawn mitigation goes on with status 5, and ends with 6."""
     upstream = client()
@@ -323,6 +358,10 @@ WRONG = [
     ({"probe-interval": 299}, "probe-interval"),
     ({"config-lifetime": 59}, "config-lifetime"),
     ({"retry-interval": 59}, "retry-interval"),
+    ({"action": "rate-limit"}, "with action rate-limit. Allowed: 64"),
+    ({"rate": 1000}, "with action block"),
+    ({"action": "redirect"}, "action"),
+    ({"name": "operator"}, "operator's own"),
 ]
 
 
