@@ -3,11 +3,13 @@
 BUILD names the build folder. A test gets a PKI made for the run, and starts programs that print one
 line of JSON for each event; it waits for events, never for time.
 """
+import collections
 import datetime
 import json
 import os
 import pathlib
 import queue
+import re
 import subprocess
 import threading
 
@@ -25,6 +27,26 @@ PATIENCE = 60  # seconds that no event may take, however busy the machine is
 HOLDERS = ["pool 203.0.113.0/28", "203.0.113.7:1024-2047=100.64.0.1",
            "203.0.113.7:2048-3071=100.64.0.2", "203.0.113.9=100.64.0.9"]
 UPSTREAM, HOME = "upstream.example", "home.example"
+
+
+_ended = collections.defaultdict(lambda: collections.defaultdict(set))
+
+
+def pytest_collection_modifyitems(items):
+    """What is said about all cases comes after them."""
+    items.sort(key=lambda item: item.path.name == "test_conformance.py")
+
+
+def pytest_runtest_logreport(report):
+    """Remembers how a case ended; one that fails while it is set up or cleaned up has failed too."""
+    if report.when == "call" or not report.passed:
+        file, name = re.match(r"(?:.*/)?([^/]+)::(\w+)", report.nodeid).groups()
+        _ended[file][name].add(report.outcome)
+
+
+def outcomes(file):
+    """What became of the cases of a file in this run: "passed", or what else."""
+    return {name: " and ".join(sorted(seen)) for name, seen in _ended[file].items()}
 
 
 class Authority:
