@@ -10,6 +10,10 @@
 static const struct command commands[] = {
 	{{"show", "interfaces"}, 0, 0, "", "interfaces, their addresses and packets",
 		output_interfaces},
+	{{"show", "instances"}, 0, 0, "", "NAT instances, and how far they are used",
+		output_instances},
+	{{"show", "notifications"}, 0, 0, "", "thresholds that pools and instances have crossed",
+		output_notifications},
 	{{"show", "mappings"}, 0, 0, "", "mappings of every NAT instance", output_mappings},
 	{{"show", "subscribers"}, 0, 0, "", "subscribers, their outside address and ports",
 		output_subscribers},

@@ -4,6 +4,7 @@
 
 #include "table.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -182,6 +183,57 @@ void output_mappings(const json_t *answer)
 
 			table_row(table, cells);
 		}
+	}
+	table_print(table);
+}
+
+void output_instances(const json_t *answer)
+{
+	static const char *const heads[] = {"INSTANCE", "SUBSCRIBERS", "MAPPINGS", "ADDRESSES",
+		"FREE", "PORTS", "FREE-PORTS", NULL};
+	static const char *const paths[] = {"id",
+		"statistics mappings-statistics total-active-subscribers",
+		"statistics mappings-statistics total-port-mappings",
+		"statistics pools-stats addresses-allocated",
+		"statistics pools-stats addresses-free",
+		"statistics pools-stats ports-stats ports-allocated",
+		"statistics pools-stats ports-stats ports-free"};
+
+	print_list(answer, "ietf-nat:nat instances instance", heads, paths);
+}
+
+void output_notifications(const json_t *answer)
+{
+	static const char *const heads[] = {
+		"TIME", "INSTANCE", "POLICY", "POOL", "THRESHOLD", NULL};
+	static const char *const thresholds[] = {"notify-pool-threshold",
+		"notify-subscribers-threshold", "notify-addresses-threshold",
+		"notify-ports-threshold"};
+	static const char *const units[] = {
+		"% of the pool", "subscribers", "% of the addresses", "% of the mappings"};
+	struct table *table = table_new(heads);
+	const json_t *n;
+	size_t i;
+
+	json_array_foreach(at(answer, "homeport:homeport notification"), i, n)
+	{
+		const json_t *event = json_object_iter_value(
+			json_object_iter((json_t *)(uintptr_t)at(n, "event")));
+		char text[5][CELL];
+		const char *cells[] = {cell(at(n, "time"), text[0]), cell(at(event, "id"), text[1]),
+			cell(at(event, "policy-id"), text[2]), cell(at(event, "pool-id"), text[3]),
+			NULL};
+
+		for (unsigned k = 0; k < sizeof(units) / sizeof(units[0]); k++) {
+			const json_t *value = at(event, thresholds[k]);
+
+			if (!value)
+				continue;
+			snprintf(text[4], CELL, "%lld %s", (long long)json_integer_value(value),
+				units[k]);
+			cells[4] = text[4];
+		}
+		table_row(table, cells);
 	}
 	table_print(table);
 }

@@ -5,6 +5,8 @@
 
 // Answers as tables for a person. Each takes the JSON that -j would print.
 void output_interfaces(const json_t *answer);
+void output_instances(const json_t *answer);
+void output_notifications(const json_t *answer);
 void output_mappings(const json_t *answer);
 void output_subscribers(const json_t *answer);
 void output_deterministic(const json_t *answer);

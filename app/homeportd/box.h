@@ -8,6 +8,7 @@
 #include "base/rcu.h"
 #include "conf/conf.h"
 #include "ctl/ctl.h"
+#include "ctl/notify.h"
 #include "neigh/neigh.h"
 #include "resolve/table.h"
 #include "table/acl.h"
@@ -51,6 +52,7 @@ struct box {
 	struct dots *dots;
 	struct ctl *ctl;
 	struct ctl_source source;
+	struct notifier *notifier;
 	struct dataplane dataplane;
 	struct asked asked[POOL_MAX_WORKERS];
 	struct watch signals;

@@ -251,6 +251,7 @@ int loop_run(struct box *box)
 		rcu_poll(box->rcu);
 		reload_poll(box);
 		resolve_table_poll(box->resolve);
+		notifier_poll(box->notifier, clock_unix_ms());
 		if (!box->args->until_idle)
 			continue;
 		idle_turns = is_idle(box, &done) && done == before ? idle_turns + 1 : 0;

@@ -269,6 +269,7 @@ static void close_box(struct box *box)
 	struct dataplane *d = &box->dataplane;
 
 	ctl_close(box->ctl);
+	notifier_free(box->notifier);
 	dots_free(box->dots);
 	relay_free(box->relay);
 	homes_free(box->homes);
@@ -329,6 +330,9 @@ static int run(struct box *box)
 		log_error("main", "/homeport:homeport/dots/state-file: %s", err.text);
 		return EXIT_CONFIG;
 	}
+	box->notifier = notifier_new(&box->source);
+	if (!box->notifier)
+		return EXIT_RUN_TIME;
 	source_fill(box);
 	box->ctl = ctl_open(box->loop, box->config->socket, &box->source, &err);
 	if (!box->ctl || launch(box, &err) < 0)

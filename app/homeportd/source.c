@@ -2,6 +2,7 @@
 
 // What the control socket shows of the packet tower: sums over the workers' counters.
 
+#include "base/bits.h"
 #include "base/clock.h"
 #include "dots/relay.h"
 
@@ -111,6 +112,43 @@ static int walk(void *ctx, unsigned worker, enum walk_table table, uint32_t room
 	return 0;
 }
 
+static void get_load(void *ctx, unsigned slot, struct ctl_load *out)
+{
+	const struct box *box = ctx;
+
+	for (unsigned i = 0; i < box->dataplane.workers; i++) {
+		const struct nat *nat = &box->dataplane.worker[i]->nat;
+
+		out->subscribers += count_read(&nat->subscribers.count[slot]);
+		for (enum l4 l4 = 0; l4 < L4_COUNT; l4++) {
+			uint32_t count = count_read(&nat->bib.count[slot][l4]);
+
+			out->by_protocol[l4] += count;
+			out->mappings += count;
+		}
+	}
+}
+
+static void get_pool_use(
+	void *ctx, unsigned slot, uint32_t number, uint32_t addresses, struct ctl_pool_use *out)
+{
+	const struct box *box = ctx;
+	const struct pool *pool = box->snapshot->policy[slot]->pool;
+	uint64_t size = pool_block_size(pool);
+	// blocks with system ports are never granted, and fixed ports are no blocks
+	uint32_t first = pool->fixed_end > POOL_FIRST_PORT ? pool->fixed_end : POOL_FIRST_PORT;
+	uint64_t blocks = pool_blocks_an_address(pool) - div_round_up(first, size);
+	struct resolve_use use;
+
+	resolve_table_use(box->resolve, slot, number, addresses, &use);
+	*out = (struct ctl_pool_use){
+		.addresses = addresses,
+		.addresses_used = use.addresses_used,
+		.ports_used = use.blocks_used * size,
+		.ports_free = (blocks * addresses - use.blocks_used) * size,
+	};
+}
+
 static char *get_config(void *ctx)
 {
 	const struct box *box = ctx;
@@ -140,6 +178,8 @@ void source_fill(struct box *box)
 		.ctx = box,
 		.workers = box->dataplane.workers,
 		.started = clock_unix_ms(),
+		.max_mappings = box->config->platform.max_mappings,
+		.notifier = box->notifier,
 		.acl = box->acl,
 		.dots = box->dots,
 		.homes = box->homes,
@@ -151,6 +191,8 @@ void source_fill(struct box *box)
 		.iface = get_iface,
 		.neighbour = get_neighbour,
 		.stepped_in = stepped_in,
+		.load = get_load,
+		.pool_use = get_pool_use,
 		.walk = walk,
 		.config = get_config,
 		.advance = advance,

@@ -54,6 +54,17 @@ static inline uint64_t div_round_up(uint64_t a, uint64_t b)
 	return (a + b - 1) / b;
 }
 
+// Counts what other threads read while it changes. One thread writes a counter.
+static inline void count_add(uint32_t *counter, int32_t n)
+{
+	__atomic_store_n(counter, *counter + (uint32_t)n, __ATOMIC_RELAXED);
+}
+
+static inline uint32_t count_read(const uint32_t *counter)
+{
+	return __atomic_load_n(counter, __ATOMIC_RELAXED);
+}
+
 static inline uint32_t min_u32(uint32_t a, uint32_t b)
 {
 	return a < b ? a : b;

@@ -339,6 +339,21 @@ static uint8_t max_blocks(const struct pool *pool, const struct config_policy *f
 	return (uint8_t)((from->max_ports - pool->fixed->size) >> pool->block_bits);
 }
 
+// A high threshold that is the low one is none (RFC 8512).
+static struct nat_pool_notify make_pool_notify(const struct config_pool_notify *from)
+{
+	bool high = from->has_high && from->high != from->low;
+
+	return (struct nat_pool_notify){
+		.any = high || from->low,
+		.has_pool = from->has_pool,
+		.pool = from->pool,
+		.low = from->low,
+		.high = high ? from->high : UINT32_MAX,
+		.interval_s = from->interval,
+	};
+}
+
 static int add_policy(struct snapshot *s, const struct config_instance *instance,
 	const struct config_policy *from, const struct build *build)
 {
@@ -363,6 +378,7 @@ static int add_policy(struct snapshot *s, const struct config_instance *instance
 	policy->instance_id = instance->id;
 	policy->policy_id = from->id;
 	policy->hairpinning = from->hairpinning;
+	policy->pool_notify = make_pool_notify(&from->pool_notify);
 	policy->hold_down_at_start = from->hold_down_at_start;
 	policy->mss = from->mss;
 	policy->fragments = make_fragment_rules(from, build->workers);
@@ -373,6 +389,19 @@ static int add_policy(struct snapshot *s, const struct config_instance *instance
 	policy->port_choice = port_choice_of(from->port_allocation);
 	if (copy_lists(policy, from) < 0)
 		return -ENOMEM;
+	policy->prefix = calloc(from->pools, sizeof(*policy->prefix));
+	if (!policy->prefix)
+		return -ENOMEM;
+	for (unsigned i = 0; i < from->pools; i++) {
+		const struct ipprefix *p = &from->pool[i].prefix;
+		uint32_t first = rte_be_to_cpu_32(ipaddr_be32(&p->addr));
+
+		policy->prefix[policy->prefixes++] = (struct nat_prefix){
+			.id = from->pool[i].id,
+			.number = pool_number(policy->pool, first),
+			.addresses = 1u << (32 - p->len),
+		};
+	}
 	for (unsigned i = 0; i < from->pools; i++) {
 		const struct ipprefix *p = &from->pool[i].prefix;
 		uint32_t first = rte_be_to_cpu_32(ipaddr_be32(&p->addr));
@@ -389,6 +418,47 @@ static int add_policy(struct snapshot *s, const struct config_instance *instance
 	return 0;
 }
 
+// What the policies of an instance have in common.
+static void join_policies(struct snapshot *s, const struct config_instance *instance)
+{
+	struct nat_limits limits = {
+		.subscribers = instance->limits.subscribers,
+		.mappings = instance->limits.mappings,
+	};
+	struct nat_instance_notify notify = {
+		.interval_s = instance->notify.interval,
+		.addresses = instance->notify.addresses,
+		.ports = instance->notify.ports,
+		.subscribers = instance->notify.subscribers,
+	};
+	uint64_t slots[ARRAY_LEN(((struct nat_policy *)NULL)->siblings)] = {0};
+
+	for (enum l4 l4 = 0; l4 < L4_COUNT; l4++)
+		limits.protocol[l4] = UINT32_MAX;
+	for (unsigned i = 0; i < instance->limits.protocols; i++) {
+		const struct config_limit *l = &instance->limits.protocol[i];
+
+		limits.protocol[l4_of(l->protocol)] = l->limit;
+	}
+	notify.any = notify.addresses != UINT32_MAX || notify.ports != UINT32_MAX ||
+		notify.subscribers != UINT32_MAX;
+	limits.any = limits.subscribers != UINT32_MAX || limits.mappings != UINT32_MAX ||
+		instance->limits.protocols;
+	for (unsigned slot = 0; slot < SNAPSHOT_MAX_POLICIES; slot++) {
+		if (s->policy[slot] && s->policy[slot]->instance_id == instance->id)
+			slots[slot / 64] |= bit(slot % 64);
+	}
+	for (unsigned slot = 0; slot < SNAPSHOT_MAX_POLICIES; slot++) {
+		struct nat_policy *policy = s->policy[slot];
+
+		if (!policy || policy->instance_id != instance->id)
+			continue;
+		policy->limits = limits;
+		policy->instance_notify = notify;
+		memcpy(policy->siblings, slots, sizeof(slots));
+	}
+}
+
 int build_nat(
 	struct snapshot *s, const struct config *config, const struct build *build, struct err *err)
 {
@@ -399,6 +469,8 @@ int build_nat(
 
 		for (unsigned k = 0; instance->enabled && k < instance->policies && rc >= 0; k++)
 			rc = add_policy(s, instance, &instance->policy[k], build);
+		if (rc >= 0 && instance->enabled)
+			join_policies(s, instance);
 	}
 	if (rc >= 0)
 		rc = build_statics(s, config);

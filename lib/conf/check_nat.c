@@ -197,6 +197,19 @@ static void check_match(
 			"%s overlaps an external pool. Allowed: inside addresses", text);
 }
 
+static void check_pool_notify(struct judge *j, const struct config_policy *p)
+{
+	const struct config_pool_notify *n = &p->pool_notify;
+	bool found = !n->has_pool;
+
+	for (unsigned i = 0; i < p->pools; i++)
+		found |= p->pool[i].id == n->pool;
+	if (!found)
+		judge_fault(j, n->node, "pool-id",
+			"%u. Allowed: the pool-id of an external-ip-address-pool of the policy",
+			n->pool);
+}
+
 static void check_policy(
 	struct judge *j, const struct config *config, const struct config_policy *p)
 {
@@ -219,6 +232,7 @@ static void check_policy(
 	check_ports(j, config, p);
 	check_timers(j, p);
 	check_external(j, config, p);
+	check_pool_notify(j, p);
 }
 
 #define PASS_THROUGH_MAX 64
@@ -252,6 +266,19 @@ static void check_pass_throughs(
 		check_pass_through(j, config, &instance->pass_through[i]);
 }
 
+static void check_limits(struct judge *j, const struct config_limits *limits)
+{
+	for (unsigned i = 0; i < limits->protocols; i++) {
+		const struct config_limit *l = &limits->protocol[i];
+
+		if (l4_of(l->protocol) == L4_COUNT)
+			judge_fault(
+				j, l->node, "protocol-id", "%u. Allowed: 1, 6, 17", l->protocol);
+		if (!l->has_limit)
+			judge_fault(j, l->node, "limit", "missing. Allowed: 0 to 4294967295");
+	}
+}
+
 void check_nat(struct judge *j, const struct config *config)
 {
 	unsigned policies = 0;
@@ -271,6 +298,7 @@ void check_nat(struct judge *j, const struct config *config)
 			judge_fault(j, instance->node, "policy",
 				"missing. Allowed: at least one policy");
 		check_pass_throughs(j, config, instance);
+		check_limits(j, &instance->limits);
 		for (unsigned k = 0; k < instance->policies; k++)
 			check_policy(j, config, &instance->policy[k]);
 	}

@@ -66,6 +66,7 @@ struct config_route {
 
 struct config_match {
 	const struct lyd_node *node;
+	uint32_t id;
 	struct ipprefix prefix;
 };
 
@@ -94,6 +95,17 @@ struct config_port_range {
 	const struct lyd_node *node;
 	uint16_t lower;
 	uint16_t upper;
+};
+
+// notify-pool-usage
+struct config_pool_notify {
+	const struct lyd_node *node; // NULL: not said
+	bool has_pool;
+	uint32_t pool;
+	uint32_t low; // percent
+	bool has_high;
+	uint32_t high;
+	uint32_t interval; // seconds
 };
 
 struct config_policy {
@@ -136,6 +148,7 @@ struct config_policy {
 	struct config_port_timeout *port_timeout;
 	unsigned quotas;
 	struct config_quota *quota;
+	struct config_pool_notify pool_notify;
 	bool hairpinning;
 	bool hold_down_at_start;
 	bool has_fragments_limit;
@@ -180,6 +193,29 @@ struct config_pass_through {
 	uint16_t port; // 0: all
 };
 
+struct config_limit {
+	const struct lyd_node *node;
+	uint8_t protocol;
+	bool has_limit;
+	uint32_t limit;
+};
+
+// mapping-limits; UINT32_MAX: not said.
+struct config_limits {
+	uint32_t subscribers;
+	uint32_t mappings;
+	unsigned protocols;
+	struct config_limit *protocol;
+};
+
+// notification-limits; UINT32_MAX: not said
+struct config_notify {
+	uint32_t interval; // seconds
+	uint32_t addresses;
+	uint32_t ports;
+	uint32_t subscribers;
+};
+
 struct config_instance {
 	const struct lyd_node *node;
 	uint32_t id;
@@ -191,6 +227,8 @@ struct config_instance {
 	struct config_policy *policy;
 	unsigned statics;
 	struct config_static *static_mapping;
+	struct config_limits limits;
+	struct config_notify notify;
 	unsigned pass_throughs;
 	struct config_pass_through *pass_through;
 };

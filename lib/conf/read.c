@@ -154,6 +154,7 @@ static struct config_match *read_prefixes(struct config *config, const struct ly
 	for (const struct lyd_node *n = tree_child(parent, list); i < *count;
 		n = tree_next(n), i++) {
 		match[i].node = n;
+		match[i].id = tree_number(n, "pool-id", 0);
 		ipprefix_parse(tree_text(n, leaf), &match[i].prefix, NULL);
 	}
 	return match;
@@ -265,6 +266,17 @@ static void read_port_choice(
 	}
 }
 
+static void read_pool_notify(const struct lyd_node *node, struct config_pool_notify *notify)
+{
+	notify->node = node;
+	notify->has_pool = tree_child(node, "pool-id") != NULL;
+	notify->pool = tree_number(node, "pool-id", 0);
+	notify->low = tree_number(node, "low-threshold", 0);
+	notify->has_high = tree_child(node, "high-threshold") != NULL;
+	notify->high = tree_number(node, "high-threshold", 0);
+	notify->interval = tree_number(node, "notify-interval", 20);
+}
+
 static void read_policy(
 	struct config *config, const struct lyd_node *node, struct config_policy *policy)
 {
@@ -291,6 +303,7 @@ static void read_policy(
 	policy->has_fragments_limit = tree_child(node, "fragments-limit") != NULL;
 	policy->fragments_limit = tree_number(node, "fragments-limit", 0);
 	policy->mss = (uint16_t)tree_number(node, "mss-limit", 0);
+	read_pool_notify(tree_child(node, "notify-pool-usage"), &policy->pool_notify);
 	policy->hairpinning = tree_flag(node, "hairpinning", true);
 	policy->hold_down_at_start = tree_flag(node, "hold-down-at-start", false);
 	read_port_choice(config, node, policy);
@@ -356,6 +369,26 @@ static void read_pass_through(const struct lyd_node *node, struct config_pass_th
 	p->port = (uint16_t)tree_number(node, "port", 0);
 }
 
+static void read_limits(
+	struct config *config, const struct lyd_node *node, struct config_limits *limits)
+{
+	unsigned i = 0;
+
+	limits->subscribers = tree_number(node, "limit-subscribers", UINT32_MAX);
+	limits->mappings = tree_number(node, "limit-port-mappings", UINT32_MAX);
+	limits->protocol = list_new(
+		config, node, "limit-per-protocol", sizeof(*limits->protocol), &limits->protocols);
+	for (const struct lyd_node *n = tree_child(node, "limit-per-protocol");
+		i < limits->protocols; n = tree_next(n)) {
+		struct config_limit *limit = &limits->protocol[i++];
+
+		limit->node = n;
+		limit->protocol = (uint8_t)tree_number(n, "protocol-id", 0);
+		limit->has_limit = tree_child(n, "limit") != NULL;
+		limit->limit = tree_number(n, "limit", UINT32_MAX);
+	}
+}
+
 static void read_instance(
 	struct config *config, const struct lyd_node *node, struct config_instance *instance)
 {
@@ -373,6 +406,15 @@ static void read_instance(
 	for (const struct lyd_node *n = tree_child(node, "policy"); i < instance->policies;
 		n = tree_next(n))
 		read_policy(config, n, &instance->policy[i++]);
+	read_limits(config, tree_child(node, "mapping-limits"), &instance->limits);
+	node = tree_child(node, "notification-limits");
+	instance->notify = (struct config_notify){
+		.interval = tree_number(node, "notify-interval", 10),
+		.addresses = tree_number(node, "notify-addresses-usage", UINT32_MAX),
+		.ports = tree_number(node, "notify-ports-usage", UINT32_MAX),
+		.subscribers = tree_number(node, "notify-subscribers-limit", UINT32_MAX),
+	};
+	node = instance->node;
 	instance->pass_through = list_new(config, node, "nat-pass-through",
 		sizeof(*instance->pass_through), &instance->pass_throughs);
 	i = 0;
@@ -596,6 +638,7 @@ void conf_free(struct config *config)
 		free(config->instance[i].policy);
 		free(config->instance[i].static_mapping);
 		free(config->instance[i].pass_through);
+		free(config->instance[i].limits.protocol);
 	}
 	for (unsigned i = 0; i < config->upstreams; i++) {
 		struct config_upstream *u = &config->upstream[i];

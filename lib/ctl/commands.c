@@ -38,7 +38,9 @@ static const struct {
 	void (*fn)(struct call *call);
 } commands[] = {
 	{"show", "interfaces", 2, 2, show_interfaces},
+	{"show", "instances", 2, 2, show_instances},
 	{"show", "mappings", 2, 2, show_mappings},
+	{"show", "notifications", 2, 2, show_notifications},
 	{"show", "subscribers", 2, 2, show_subscribers},
 	{"show", "deterministic", 3, 3, show_deterministic},
 	{"show", "acls", 2, 2, show_acls},

@@ -15,6 +15,13 @@ void show_mappings(struct call *call);
 void show_subscribers(struct call *call);
 void show_deterministic(struct call *call);
 
+// show_instance.c: NAT instances, what they can do and how they do; and what they have notified of.
+void show_instances(struct call *call);
+void show_notifications(struct call *call);
+
+// What an instance has.
+void ctl_load_instance(const struct ctl_source *source, uint32_t instance, struct ctl_load *out);
+
 // show_dots.c: mitigations and what enforces them.
 void show_acls(struct call *call);
 void show_dots(struct call *call);

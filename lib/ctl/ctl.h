@@ -19,6 +19,7 @@ struct acl;
 struct dots;
 struct homes;
 struct neighbour_table;
+struct notifier;
 struct resolver;
 
 // Packets to and from the kernel's stack behind the box's own addresses.
@@ -54,12 +55,31 @@ struct ctl_iface {
 	uint64_t tx_packets, tx_bytes, tx_drops;
 };
 
+// How far a part of a pool is used. Ports are used when a subscriber has their port set; system ports are
+// not counted.
+struct ctl_pool_use {
+	uint32_t addresses;
+	uint32_t addresses_used;
+	uint64_t ports_used;
+	uint64_t ports_free;
+};
+
+// What the policies of an instance have, all workers together.
+struct ctl_load {
+	uint64_t subscribers;
+	uint64_t mappings;
+	uint64_t by_protocol[POLICY_PROTOCOLS]; // mappings, by enum l4
+	struct ctl_pool_use use;
+};
+
 enum ctl_neighbour { CTL_NEIGHBOUR_INCOMPLETE, CTL_NEIGHBOUR_LEARNED, CTL_NEIGHBOUR_STATIC };
 
 struct ctl_source {
 	void *ctx;
 	unsigned workers;
 	int64_t started; // Unix time in milliseconds
+	uint32_t max_mappings;
+	struct notifier *notifier;
 	struct acl *acl;
 	struct dots *dots;
 	struct homes *homes;
@@ -72,6 +92,11 @@ struct ctl_source {
 	enum ctl_neighbour (*neighbour)(void *ctx, uint32_t entry);
 	// How often the box has acted for a home
 	uint64_t (*stepped_in)(void *ctx);
+	// Adds what a policy has to all of *out but the use of its pool
+	void (*load)(void *ctx, unsigned slot, struct ctl_load *out);
+	// The use of so many addresses of a policy's pool, from one with a number on
+	void (*pool_use)(void *ctx, unsigned slot, uint32_t number, uint32_t addresses,
+		struct ctl_pool_use *out);
 	// Rows of a worker's table from a cursor on. Returns 0 or -ETIMEDOUT; *count and *cursor as nat_walk
 	int (*walk)(void *ctx, unsigned worker, enum walk_table table, uint32_t room, void *rows,
 		uint32_t *cursor, uint32_t *count);

@@ -14,6 +14,8 @@ bool verdict_is_refusal(enum verdict verdict)
 	case V_BLOCK_LIMIT:
 	case V_POOL:
 	case V_HOLD_DOWN:
+	case V_SUBSCRIBER_LIMIT:
+	case V_MAPPING_LIMIT:
 	case V_SUBSCRIBER_MEMORY:
 	case V_MAPPING_MEMORY:
 	case V_SESSION_MEMORY:

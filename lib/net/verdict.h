@@ -99,6 +99,10 @@
 	VERDICT(V_HOLD_DOWN, "drop-hold-down", DROP,                                               \
 		"port blocks are not given out yet, since those in use before the start rest")     \
 	VERDICT(V_POOL, "drop-pool", DROP, "no free port block, or none on the paired address")    \
+	VERDICT(V_SUBSCRIBER_LIMIT, "drop-subscriber-limit", DROP,                                 \
+		"the NAT instance serves as many subscribers as it may")                           \
+	VERDICT(V_MAPPING_LIMIT, "drop-mapping-limit", DROP,                                       \
+		"the NAT instance has as many mappings as it may")                                 \
 	VERDICT(V_SUBSCRIBER_MEMORY, "drop-subscriber-memory", DROP, "subscriber table is full")   \
 	VERDICT(V_MAPPING_MEMORY, "drop-mapping-memory", DROP, "mapping table is full")            \
 	VERDICT(V_SESSION_MEMORY, "drop-session-memory", DROP, "session table is full")            \

@@ -17,6 +17,7 @@ struct pool_grants {
 	const struct pool *pool;
 	int64_t since; // Unix time in milliseconds
 	uint32_t *grant;
+	uint16_t *live; // by number of an address: how many there are of it
 };
 
 struct resolve_table {
@@ -88,12 +89,14 @@ struct resolver *resolve_table_resolver(struct resolve_table *t)
 	return &t->resolver;
 }
 
-static void end_grant(struct resolve_table *t, uint32_t *place, int64_t until)
+static void end_grant(
+	struct resolve_table *t, struct pool_grants *p, uint32_t *place, int64_t until)
 {
 	struct block_grant *g = &t->grant[*place];
 
 	g->until = until;
 	history_add(t->history, g);
+	p->live[pool_number(p->pool, rte_be_to_cpu_32(g->outside))]--;
 	t->free[t->free_count++] = *place;
 	*place = 0;
 }
@@ -108,9 +111,10 @@ static void end_grants(struct resolve_table *t, struct pool_grants *p, int64_t n
 {
 	for (uint32_t i = 0; p->grant && i < entries(p->pool); i++) {
 		if (p->grant[i])
-			end_grant(t, &p->grant[i], now);
+			end_grant(t, p, &p->grant[i], now);
 	}
 	free(p->grant);
+	free(p->live);
 	*p = (struct pool_grants){0};
 }
 
@@ -125,6 +129,18 @@ void resolve_table_free(struct resolve_table *t)
 	free(t->free);
 	free(t->grant);
 	free(t);
+}
+
+void resolve_table_use(const struct resolve_table *t, unsigned slot, uint32_t number,
+	uint32_t addresses, struct resolve_use *use)
+{
+	const struct pool_grants *p = &t->pools[slot];
+
+	*use = (struct resolve_use){.addresses = addresses};
+	for (uint32_t i = number; p->pool && i < number + addresses; i++) {
+		use->addresses_used += p->live[i] != 0;
+		use->blocks_used += p->live[i];
+	}
 }
 
 void resolve_table_poll(struct resolve_table *t)
@@ -210,7 +226,12 @@ int resolve_table_adopt(struct resolve_table *t, const struct snapshot *snapshot
 		if (!pool)
 			continue;
 		p->grant = calloc(entries(pool), sizeof(*p->grant));
-		if (!p->grant) {
+		p->live = calloc(pool->addresses, sizeof(*p->live));
+		if (!p->grant || !p->live) {
+			free(p->grant);
+			free(p->live);
+			p->grant = NULL;
+			p->live = NULL;
 			p->pool = NULL;
 			return -ENOMEM;
 		}
@@ -230,7 +251,7 @@ void resolve_table_event(struct resolve_table *t, const struct msg_block *event)
 		return;
 	place = &p->grant[pool_index(p->pool, number, event->first_port)];
 	if (*place)
-		end_grant(t, place, at);
+		end_grant(t, p, place, at);
 	if (!event->granted)
 		return;
 	if (!t->free_count && grow(t) < 0) {
@@ -238,6 +259,7 @@ void resolve_table_event(struct resolve_table *t, const struct msg_block *event)
 		return;
 	}
 	*place = t->free[--t->free_count];
+	p->live[number]++;
 	t->grant[*place] = (struct block_grant){
 		.subscriber = event->subscriber,
 		.instance_id = t->snapshot->policy[event->policy]->instance_id,

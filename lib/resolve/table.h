@@ -42,6 +42,16 @@ void resolve_table_resting(struct resolve_table *table, const struct snapshot *s
 	void (*fn)(void *ctx, unsigned slot, const struct block_grant *grant, int64_t until),
 	void *ctx);
 
+// How far so many addresses of a policy's pool are used, from one with a number on.
+struct resolve_use {
+	uint32_t addresses;
+	uint32_t addresses_used; // that have a granted block
+	uint64_t blocks_used;
+};
+
+void resolve_table_use(const struct resolve_table *table, unsigned slot, uint32_t number,
+	uint32_t addresses, struct resolve_use *use);
+
 // Writes to disk what has not been written for a while. To be called often.
 void resolve_table_poll(struct resolve_table *table);
 

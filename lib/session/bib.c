@@ -2,6 +2,8 @@
 
 #include "session/bib.h"
 
+#include "base/bits.h"
+
 #include <rte_malloc.h>
 
 #include <errno.h>
@@ -65,6 +67,7 @@ uint32_t bib_add(struct bib *bib, uint64_t hash, enum l4 l4, rte_be32_t inside,
 	};
 	index_add(&bib->by_inside, hash, number);
 	bib->used++;
+	count_add(&bib->count[policy][l4], 1);
 	return number;
 }
 
@@ -89,6 +92,7 @@ void bib_remove(struct bib *bib, uint32_t number, uint64_t hash)
 	if (m->outside && (m->flags & MAPPING_STATIC || mapping_l4(m) >= L4_SLOTS))
 		index_remove(&bib->by_outside,
 			outside_hash(bib, mapping_l4(m), m->outside, m->outside_port), number);
+	count_add(&bib->count[m->policy][mapping_l4(m)], -1);
 	*m = (struct mapping){.next_free = bib->next_free};
 	bib->next_free = number;
 	bib->used--;

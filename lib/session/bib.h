@@ -17,6 +17,7 @@
 #include "net/l4.h"
 #include "session/index.h"
 #include "session/wheel.h"
+#include "table/snapshot.h"
 
 #include <rte_byteorder.h>
 
@@ -62,6 +63,7 @@ struct bib {
 	uint32_t next_free; // list of numbers used before
 	struct index by_inside;
 	struct index by_outside;
+	uint32_t count[SNAPSHOT_MAX_POLICIES][POLICY_PROTOCOLS]; // by policy slot and enum l4
 };
 
 // Makes room for `size` mappings. Returns 0 or -ENOMEM.

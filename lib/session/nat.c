@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "session/grant.h"
+#include "session/limit.h"
 #include "session/track.h"
 #include "table/acl.h"
 
@@ -216,6 +217,11 @@ enum verdict nat_open(struct nat *nat, const struct flow *flow, uint32_t now, ui
 		return snapshot_is_ours(nat->snapshot, flow->inside) ? V_SPOOFED : V_POLICY;
 	if (!policy_of(nat, (uint8_t)slot)->protocol[flow->l4])
 		return V_PROTOCOL;
+	if (unlikely(policy_of(nat, (uint8_t)slot)->limits.any)) {
+		verdict = limit_check(nat, flow, policy_of(nat, (uint8_t)slot));
+		if (verdict != V_NAT44_OUT)
+			return verdict;
+	}
 	subscriber = subscriber_get(nat, flow->inside, (uint8_t)slot);
 	if (!subscriber)
 		return V_SUBSCRIBER_MEMORY;

@@ -43,7 +43,9 @@ struct flow {
 struct nat {
 	const struct snapshot *snapshot; // set anew each turn
 	const struct acl *acl;
-	struct channel *channel; // where block events go; NULL: nowhere
+	struct channel *channel;       // where block events go; NULL: nowhere
+	const struct nat *const *peer; // of all workers, for limits that they share; NULL: alone
+	unsigned peers;
 	struct rand random;
 	struct bib bib;
 	struct session_table sessions;

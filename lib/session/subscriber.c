@@ -2,6 +2,8 @@
 
 #include "session/subscriber.h"
 
+#include "base/bits.h"
+
 #include <rte_malloc.h>
 
 #include <errno.h>
@@ -67,6 +69,7 @@ uint32_t subscriber_add(struct subscriber_table *table, const struct subkey *key
 		(struct subscriber){.key = *key, .policy = policy, .tokens = UINT32_MAX};
 	index_add(&table->by_key, hash(table, key), number);
 	table->used++;
+	count_add(&table->count[policy], 1);
 	return number;
 }
 
@@ -75,6 +78,7 @@ void subscriber_remove(struct subscriber_table *table, uint32_t number)
 	struct subscriber *s = &table->subscriber[number];
 
 	index_remove(&table->by_key, hash(table, &s->key), number);
+	count_add(&table->count[s->policy], -1);
 	*s = (struct subscriber){.next_free = table->next_free};
 	table->next_free = number;
 	table->used--;

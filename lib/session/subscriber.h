@@ -37,6 +37,7 @@ struct subscriber_table {
 	uint32_t fresh;
 	uint32_t next_free;
 	struct index by_key;
+	uint32_t count[SNAPSHOT_MAX_POLICIES]; // by policy slot
 };
 
 // The number of a subscriber among the inside hosts with fixed ports of a pool, or UINT32_MAX if it has

@@ -12,6 +12,7 @@ static void policy_free(struct nat_policy *policy)
 {
 	if (!policy)
 		return;
+	free(policy->prefix);
 	free(policy->match);
 	free(policy->port_timeout);
 	free(policy->static_blocks);

@@ -117,6 +117,42 @@ struct fragment_rules {
 	uint32_t ticks;   // that a datagram has to arrive
 };
 
+// How much state an instance may have (RFC 8512 mapping-limits), all its policies and workers together.
+// UINT32_MAX: no limit.
+struct nat_limits {
+	bool any;
+	uint32_t subscribers;
+	uint32_t mappings;
+	uint32_t protocol[POLICY_PROTOCOLS]; // mappings, by enum l4
+};
+
+// One `external-ip-address-pool` of a policy: a range of the addresses of its pool.
+struct nat_prefix {
+	uint32_t id;
+	uint32_t number; // of the first address, in the pool
+	uint32_t addresses;
+};
+
+// Thresholds of the use of a policy's pools (RFC 8512 notify-pool-usage), in percent. low 0, high UINT32_MAX:
+// none.
+struct nat_pool_notify {
+	bool any;
+	bool has_pool; // one of the pools alone
+	uint32_t pool; // its id
+	uint32_t low;
+	uint32_t high;
+	uint32_t interval_s;
+};
+
+// Thresholds of an instance (RFC 8512 notification-limits). UINT32_MAX: none.
+struct nat_instance_notify {
+	bool any;
+	uint32_t interval_s;
+	uint32_t addresses; // percent of the addresses of all pools
+	uint32_t ports;     // percent of the mappings that there may be
+	uint32_t subscribers;
+};
+
 struct portblk;
 
 // Where a subscriber's further port blocks come from (RFC 8512 address-allocation-type).
@@ -159,6 +195,12 @@ struct nat_policy {
 	uint32_t mapping_rate;  // new mappings a second and subscriber; 0: no limit
 	uint32_t mapping_burst; // and how many at once
 	uint32_t hold_down_max; // ports that may rest at one time, by worker; UINT32_MAX: no limit
+	struct nat_limits limits;
+	struct nat_pool_notify pool_notify;
+	struct nat_instance_notify instance_notify;
+	uint64_t siblings[(SNAPSHOT_MAX_POLICIES + 63) / 64]; // slots of the instance's policies
+	unsigned prefixes;
+	struct nat_prefix *prefix; // what the pool is made of
 	unsigned matches;
 	struct ipprefix *match; // inside sources this policy serves
 	struct timers timers;
@@ -200,6 +242,16 @@ struct snapshot {
 	struct static_table statics;
 	struct pass_through_list pass_through;
 };
+
+// Whether a policy, of a slot, is the first of its instance.
+static inline bool nat_policy_is_first(const struct nat_policy *policy, unsigned slot)
+{
+	for (unsigned i = 0; i < slot / 64; i++) {
+		if (policy->siblings[i])
+			return false;
+	}
+	return !(policy->siblings[slot / 64] & ((UINT64_C(1) << slot % 64) - 1));
+}
 
 // Frees the snapshot and all it owns; pools are left alone. NULL is allowed.
 void snapshot_free(struct snapshot *snapshot);

@@ -55,6 +55,9 @@ struct worker *worker_new(
 		channel_open(&w->channel, number) < 0)
 		goto fail;
 	punt_refill(w, TICKS_A_SECOND);
+	dataplane->nat[number] = &w->nat;
+	w->nat.peer = dataplane->nat;
+	w->nat.peers = dataplane->workers;
 	w->nat.channel = &w->channel;
 	w->nat.acl = dataplane->acl;
 	for (unsigned from = 0; from < dataplane->workers; from++) {

@@ -76,6 +76,7 @@ struct dataplane {
 	unsigned ports;
 	struct port port[SNAPSHOT_MAX_PORTS];
 	struct worker *worker[POOL_MAX_WORKERS];
+	const struct nat *nat[POOL_MAX_WORKERS]; // of each
 };
 
 struct worker {

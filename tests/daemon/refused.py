@@ -216,6 +216,13 @@ SEMANTIC = [
      "nat-pass-through[id='1']/port: 0. Allowed: 1 to 65535, or none for all traffic"),
     ({f"{INSTANCE}/nat-pass-through": [{"id": n, "prefix": f"198.51.100.{n}/32"} for n in range(65)]},
      f"{NAT}/nat-pass-through: 65 entries. Allowed: up to 64"),
+    # limits and notifications
+    ({f"{INSTANCE}/mapping-limits": {"limit-per-protocol": [{"protocol-id": 47, "limit": 1}]}},
+     "limit-per-protocol[protocol-id='47']/protocol-id: 47. Allowed: 1, 6, 17"),
+    ({f"{INSTANCE}/mapping-limits": {"limit-per-protocol": [{"protocol-id": 6}]}},
+     "limit-per-protocol[protocol-id='6']/limit: missing. Allowed: 0 to 4294967295"),
+    ({f"{POLICY}/notify-pool-usage": {"pool-id": 9, "low-threshold": 0, "high-threshold": 80}},
+     f"{ONE}/notify-pool-usage/pool-id: 9. Allowed: the pool-id of an external-ip-address-pool of the policy"),
     # static mappings
     ({f"{STATIC}/type": "dynamic-explicit"}, f"{ENTRY}/type: dynamic-explicit. Allowed: static"),
     ({f"{STATIC}/index": 2147483648}, "/index: 2147483648. Allowed: 0 to 2147483647"),
