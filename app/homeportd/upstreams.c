@@ -6,6 +6,7 @@
 
 #include "box.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,12 +93,11 @@ static bool same_transports(const struct config_upstream *a, const struct config
 	return true;
 }
 
+// Whether the session may stay. The credentials are read anew anyway.
 static bool same(const struct config_upstream *a, const struct config_upstream *b)
 {
 	return same_text(a->address, b->address) && a->port == b->port && same_transports(a, b) &&
-		same_text(a->certificate, b->certificate) &&
-		same_text(a->private_key, b->private_key) && same_text(a->ca, b->ca) &&
-		same_text(a->crl, b->crl) && same_text(a->peer_name, b->peer_name) &&
+		same_text(a->peer_name, b->peer_name) &&
 		same_prefixes(a, b) && a->max_subscribers == b->max_subscribers &&
 		a->max_mitigations == b->max_mitigations &&
 		a->overlap_by_target == b->overlap_by_target && same_text(a->relay, b->relay) &&
@@ -109,6 +109,15 @@ static bool same(const struct config_upstream *a, const struct config_upstream *
 		a->max_rules == b->max_rules && a->consent_timeout == b->consent_timeout &&
 		a->consent_approve == b->consent_approve &&
 		a->terminating_time == b->terminating_time;
+}
+
+// An upstream that stays; one that could not be added before may be so now.
+static int renew(struct box *box, const struct config_upstream *u, struct err *err)
+{
+	struct credentials_files files = files_of(u);
+	int rc = dots_renew(box->dots, u->name, &files, err);
+
+	return rc == -ENOENT ? add(box, u, err) : rc;
 }
 
 static const struct config_upstream *find(const struct config *config, const char *name)
@@ -168,9 +177,7 @@ unsigned upstreams_apply(struct box *box, const struct config *old, const struct
 		const struct config_upstream *u = &next->upstream[i];
 		const struct config_upstream *was = find(old, u->name);
 
-		if (was && same(u, was))
-			continue;
-		if (add(box, u, &err) < 0) {
+		if ((was && same(u, was) ? renew(box, u, &err) : add(box, u, &err)) < 0) {
 			log_error("dots", "upstream %s: %s", u->name, err.text);
 			faults++;
 		}

@@ -173,6 +173,16 @@ int dots_add(struct dots *dots, const struct dots_upstream *upstream, struct err
 	return 0;
 }
 
+int dots_renew(struct dots *dots, const char *name, const struct credentials_files *files,
+	struct err *err)
+{
+	struct session *s = *find(dots, name);
+
+	if (!s)
+		return err_code(err, -ENOENT, "there is no upstream %s", name);
+	return session_renew(s, files, err);
+}
+
 int dots_remove(struct dots *dots, const char *name, bool for_good)
 {
 	struct session **link = find(dots, name), *s = *link;

@@ -82,6 +82,11 @@ void dots_free(struct dots *dots);
 // -ENOMEM with the reason in err.
 int dots_add(struct dots *dots, const struct dots_upstream *upstream, struct err *err);
 
+// Reads the credentials of an upstream again; its session stays, the next one uses them. Returns -ENOENT, or
+// -EINVAL with the reason in err.
+int dots_renew(struct dots *dots, const char *name, const struct credentials_files *files,
+	struct err *err);
+
 // What is always legitimate from now on, for all upstreams. Everything is copied. Returns -ENOMEM.
 int dots_accept(struct dots *dots, const struct accept_list *list);
 

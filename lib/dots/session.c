@@ -423,6 +423,20 @@ fail:
 	return NULL;
 }
 
+int session_renew(struct session *s, const struct credentials_files *files, struct err *err)
+{
+	struct credentials *credentials = credentials_load(files, err);
+
+	if (!credentials)
+		return -EINVAL;
+	credentials_free(s->credentials);
+	s->credentials = credentials;
+	// races that are being run have more attempts to make
+	s->race.credentials = credentials;
+	s->probe.credentials = credentials;
+	return 0;
+}
+
 void session_free(struct session *s)
 {
 	if (!s)

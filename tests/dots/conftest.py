@@ -10,6 +10,7 @@ import os
 import pathlib
 import queue
 import re
+import signal
 import subprocess
 import threading
 
@@ -86,6 +87,20 @@ class Authority:
             serialization.NoEncryption()))
         private.chmod(0o600)
         return self.options(file)
+
+    def revoke(self, *files):
+        """A list of revoked certificates."""
+        now = datetime.datetime.utcnow()
+        builder = (x509.CertificateRevocationListBuilder().issuer_name(self.name).last_update(now)
+                   .next_update(now + datetime.timedelta(days=30)))
+        for file in files:
+            certificate = x509.load_pem_x509_certificate((self.folder / f"{file}.pem").read_bytes())
+            builder = builder.add_revoked_certificate(
+                x509.RevokedCertificateBuilder().serial_number(certificate.serial_number)
+                .revocation_date(now).build())
+        crl = self.folder / f"{'-'.join(files)}.crl"
+        crl.write_bytes(builder.sign(self.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+        return crl
 
     def options(self, file, ca=None):
         return ["--cert", self.folder / f"{file}.pem", "--key", self.folder / f"{file}.key",
@@ -182,6 +197,15 @@ def start(request):
     yield starter
     for program in running:
         program.kill()
+
+
+@pytest.fixture
+def box(tmp_path):
+    """homeportd, still to be set up and started."""
+    from box import Box
+    made = Box(tmp_path)
+    yield made
+    made.stop(signal.SIGKILL)
 
 
 @pytest.fixture

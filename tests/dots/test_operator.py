@@ -1,105 +1,13 @@
 """What the operator of a box sees and does: homeportd itself, on devices that carry nothing, with a static
 mapping for a subscriber, homeport for the operator, and homeport-dotsc for the upstream."""
-import json
-import os
-import pathlib
 import signal
-import subprocess
 import time
 
 import pytest
-from conftest import BUILD, HOME, PATIENCE, UPSTREAM
+from conftest import PATIENCE
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-HOMEPORTD, HOMEPORT = BUILD / "app/homeportd/homeportd", BUILD / "app/homeport/homeport"
 ATTACK = "--source 203.0.113.1/32 --source-port 8080 --target 198.51.100.10/32 --protocol 17"
 SUBSCRIBER = "100.64.0.2/32"
-
-
-class Box:
-    """A homeportd and its operator."""
-
-    def __init__(self, folder, start):
-        self.folder = folder
-        self.start_program = start
-        self.config = json.loads((ROOT / "config/nat44-dots.json").read_text())
-        self.homeport = self.config["homeport:homeport"]
-        self.homeport["management"]["socket"] = str(folder / "ctl")
-        self.server = self.homeport["dots"]["server"]
-        self.upstream = self.server["upstream"][0]
-        mapping = self.config["ietf-nat:nat"]["instances"]["instance"][0]["mapping-table"]
-        mapping["mapping-entry"][0]["transport-protocol"] = 17
-        self.process = None
-
-    def join(self, upstream, authority, **leaves):
-        """Makes the configuration's upstream domain this client."""
-        options = [str(o) for o in authority.options(HOME)]
-        self.upstream.update({
-            "address": "127.0.0.1", "port": upstream.port, "peer-name": UPSTREAM,
-            "certificate": options[1], "private-key": options[3], "ca": options[5], **leaves})
-
-    def write(self):
-        (self.folder / "config.json").write_text(json.dumps(self.config))
-
-    def start(self, *options):
-        self.write()
-        self.process = subprocess.Popen(
-            [HOMEPORTD, "-c", self.folder / "config.json", *options], text=True,
-            stdout=subprocess.PIPE, stderr=open(self.folder / "log", "a"),
-            env=os.environ | {"HOMEPORT_YANG": str(ROOT / "yang")})
-        assert self.process.stdout.readline() == "ready\n", (self.folder / "log").read_text()
-
-    def check(self):
-        """What --check finds wrong."""
-        self.write()
-        done = subprocess.run(
-            [HOMEPORTD, "-c", self.folder / "config.json", "--check"], text=True,
-            stderr=subprocess.PIPE, env=os.environ | {"HOMEPORT_YANG": str(ROOT / "yang")})
-        assert done.returncode in (0, 1)
-        return done.stderr
-
-    def stop(self, how=signal.SIGTERM):
-        if self.process:
-            self.process.send_signal(how)
-            status = self.process.wait(PATIENCE)
-            self.process.stdout.close()
-            self.process = None
-            return status
-        return None
-
-    def run(self, *words):
-        return subprocess.run([HOMEPORT, "-s", self.folder / "ctl", *words], text=True,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-
-    def ask(self, *words):
-        """The answer of a command that must succeed, as JSON that the models allow."""
-        done = self.run(*words, "-j")
-        assert done.returncode == 0, done.stderr
-        (self.folder / "answer.json").write_text(done.stdout)
-        modules = ["homeport@2026-11-22", "ietf-dots-signal-channel@2020-05-28",
-                   "ietf-dots-call-home@2018-04-01", "ietf-access-control-list@2019-03-04"]
-        checked = subprocess.run(
-            ["yanglint", "-t", "get", "-p", ROOT / "yang",
-             *(ROOT / f"yang/{m}.yang" for m in modules), self.folder / "answer.json"],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        assert checked.returncode == 0, checked.stdout + done.stdout
-        return json.loads(done.stdout)
-
-    def mitigations(self, what="mitigations"):
-        shown = self.ask("show", what)
-        return list(zip(shown["ietf-dots-signal-channel:dots-signal"]["scope"],
-                        shown["homeport:homeport"]["dots"]["mitigation"]))
-
-    def rules(self):
-        acls = self.ask("show", "acls")["ietf-access-control-list:acls"]["acl"]
-        return [ace["name"] for acl in acls for ace in acl["aces"]["ace"]]
-
-
-@pytest.fixture
-def box(tmp_path, start):
-    made = Box(tmp_path, start)
-    yield made
-    made.stop(signal.SIGKILL)
 
 
 def scope(event):

@@ -65,6 +65,27 @@ static void tls_if_dtls_fails(void **)
 	assert_int_equal(mitigate(&one, CUID, 1, by_a), 201);
 }
 
+// The session that stands is left alone, and so is a race that is being run
+static void new_credentials(void **)
+{
+	const struct credentials_files files = upstream_config(&one).credentials;
+	struct err err;
+
+	add(&one);
+	assert_int_equal(dots_renew(dots, "one", &files, &err), 0);
+	settle();
+	assert_string_equal(state(), "up");
+	assert_int_equal(row.sessions, 1);
+	fake_faults[FAKE_TO_LISTENER].swallow_dials = true;
+	add(&two);
+	assert_int_equal(dots_renew(dots, "two", &files, &err), 0);
+	fake_faults[FAKE_TO_LISTENER].swallow_dials = false;
+	pass(1);
+	assert_int_equal(two.sessions, 1);
+	assert_int_equal(dots_renew(dots, "three", &files, &err), -ENOENT);
+	assert_string_equal(err.text, "there is no upstream three");
+}
+
 // CH-12: a dial that hangs does not keep the next from being tried
 static void a_dial_that_hangs(void **)
 {
@@ -476,6 +497,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(dtls_first),
 		CASE(tls_if_dtls_fails),
+		CASE(new_credentials),
 		CASE(a_dial_that_hangs),
 		CASE(what_worked_goes_first),
 		CASE(back_to_dtls),
