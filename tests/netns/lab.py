@@ -139,8 +139,9 @@ class Lab:
         self.ip(host, "addr", "add", f"{address}/24", "dev", "eth0")
         self.ip(host, "route", "add", "203.0.113.0/24", "via", BOX_OUTSIDE)
 
-    def build(self):
-        """The hosts of the picture."""
+    def build(self, wire=False):
+        """The hosts of the picture; with `wire` a host of that name between box and upstream, which
+        carries nothing by itself (cable.py)."""
         self.add_host("box")
         self.add_bridge("access")
         self.add_bridge("internet")
@@ -151,7 +152,12 @@ class Lab:
         self.internet_host("victim", VICTIM)
         self.internet_host("other", OTHER)
         self.add_host("upstream")
-        self.link("box", "mgmt", "upstream", "mgmt")
+        if wire:
+            self.add_host("wire")
+            self.link("box", "mgmt", "wire", "box")
+            self.link("wire", "upstream", "upstream", "mgmt")
+        else:
+            self.link("box", "mgmt", "upstream", "mgmt")
         self.ip("box", "addr", "add", f"{BOX_MGMT}/30", "dev", "mgmt")
         self.ip("upstream", "addr", "add", f"{UPSTREAM}/30", "dev", "mgmt")
         return self
