@@ -6,7 +6,8 @@ import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 WORKS = {"nat44-eim-pba", "nat44-deterministic", "nat64", "ds-lite", "lw4o6", "map-e", "map-t", "new-mappings",
-         "expiry", "mitigations"}
+         "expiry", "mitigations", "fragments", "fragment-flood", "new-blocks", "tcp-open", "tcp-close", "tcp-expiry"}
+SCALES = (1008, 64512, 1032192)
 
 
 def test_quick(tmp_path):
@@ -18,11 +19,15 @@ def test_quick(tmp_path):
     assert {"rows", "floor", "machine"} <= result.keys()
     for row in result["rows"]:
         assert row["work"] in WORKS and row["direction"] in ("out", "in")
-        assert row["runs"] >= 1 and row["mpps"] > 0 and isinstance(row["clocks_per_packet"], float)
+        assert row["runs"] >= 1 and row["mpps"] > 0 and row["of"] and isinstance(row["clocks_per_packet"], float)
         # the table has it, too
         assert f"{row['clocks_per_packet']:.1f}" in done.stdout
-    nat44 = {(r["direction"], r["scale"]) for r in result["rows"] if r["work"] == "nat44-eim-pba"}
-    assert {(d, n) for d in ("out", "in") for n in (1008, 64512, 1032192)} <= nat44
+    rows = {(r["work"], r["direction"], r["scale"]) for r in result["rows"]}
+    assert {(w, d, n) for w in ("nat44-eim-pba", "nat44-deterministic") for d in ("out", "in") for n in SCALES} <= rows
+    assert {(w, "out", n) for w in ("new-mappings", "expiry", "tcp-open", "tcp-close") for n in SCALES} <= rows
+    tables = result["tables"]
+    assert tables["mappings"] == tables["tcp_connections"] == tables["size"] == SCALES[-1]
+    assert all(1 <= size < 4096 for size in tables["bytes"].values())
     assert result["floor"]["macswap"]["mpps"] > 0 and result["daemon"]["mpps"] > 0
     assert {"cpu", "cpus", "tsc_hz", "huge_pages", "kernel"} <= result["machine"].keys()
 

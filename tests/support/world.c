@@ -177,6 +177,7 @@ static void add_policy(struct world *world, const struct world_setup *setup)
 		.n_reserved = setup->n_reserved,
 		.block_bits = setup->block_bits,
 		.workers = setup->workers,
+		.fixed = setup->fixed,
 	});
 	need(world->pool, "pool");
 	size = portblk_size(world->pool, setup->size.blocks);

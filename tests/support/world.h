@@ -22,6 +22,7 @@ struct world_setup {
 	uint32_t pool_last;
 	const struct pool_ports *reserved;
 	unsigned n_reserved;
+	const struct detnat_setup *fixed; // deterministic NAT; NULL: none
 	uint32_t mbufs;
 	struct timers timers; // all zero: the defaults of the RFCs
 	struct behaviour behaviour;
