@@ -5,20 +5,12 @@
 // A lookup goes through the burst several times: each pass touches what the pass before has prefetched,
 // so that the memory latencies of all packets overlap.
 
-#include "net/csum.h"
 #include "net/hdr.h"
 #include "net/mss.h"
+#include "xlate/rewrite.h"
 #include "xlate/xlate.h"
 
 #include <rte_prefetch.h>
-
-#include <string.h>
-
-#define UDP_CHECKSUM  6
-#define TCP_CHECKSUM  16
-#define ICMP_CHECKSUM 2
-#define DCCP_CHECKSUM 6
-#define ICMP_ID       4
 
 static struct flow flow_from_inside(const struct burst *b, unsigned i)
 {
@@ -243,88 +235,6 @@ uint64_t nat44_track(struct nat *nat, struct burst *b, uint64_t mask, bool outwa
 	return go_on;
 }
 
-// Overwrite a field and add what that changes in the sum over the bytes it stands in.
-static void put32(void *field, uint32_t value, uint32_t *change)
-{
-	uint32_t old;
-
-	memcpy(&old, field, sizeof(old));
-	memcpy(field, &value, sizeof(value));
-	*change += csum_change32(old, value);
-}
-
-static void put16(void *field, uint16_t value, uint32_t *change)
-{
-	uint16_t old;
-
-	memcpy(&old, field, sizeof(old));
-	memcpy(field, &value, sizeof(value));
-	*change += csum_change16(old, value);
-}
-
-// Writes an address and a port into packet i, at these offsets of the IP and transport headers, and
-// mends the checksums. An ICMP query has its identifier where others have a port.
-static inline void rewrite(struct burst *b, unsigned i, unsigned address_at, unsigned port_at,
-	rte_be32_t address, rte_be16_t port, uint8_t ttl_step)
-{
-	uint8_t *ip = b->ip[i], *l4 = ip + b->ihl[i];
-	rte_be32_t old_address;
-	rte_be16_t old_port, sum;
-	uint32_t change, change_l4;
-
-	memcpy(&old_address, ip + address_at, 4);
-	memcpy(ip + address_at, &address, 4);
-	change = csum_change32(old_address, address);
-	memcpy(&sum, ip + 10, 2);
-	// the time to live is the low byte of its word: less one is as much as plus 0xfffe
-	sum = csum_apply(sum, change + csum_change16(ttl_step, 0));
-	memcpy(ip + 10, &sum, 2);
-	ip[8] = (uint8_t)(ip[8] - ttl_step);
-
-	if (b->l4[i] == L4_ICMP)
-		port_at = ICMP_ID;
-	memcpy(&old_port, l4 + port_at, 2);
-	memcpy(l4 + port_at, &port, 2);
-	change_l4 = csum_change16(old_port, port);
-	switch (b->l4[i]) {
-	case L4_UDP:
-		memcpy(&sum, l4 + UDP_CHECKSUM, 2);
-		sum = csum_apply_udp(sum, change + change_l4);
-		memcpy(l4 + UDP_CHECKSUM, &sum, 2);
-		break;
-	case L4_TCP:
-		memcpy(&sum, l4 + TCP_CHECKSUM, 2);
-		sum = csum_apply(sum, change + change_l4);
-		memcpy(l4 + TCP_CHECKSUM, &sum, 2);
-		break;
-	case L4_DCCP: // however little of the data it covers, it covers the header (RFC 4340 section 9)
-		memcpy(&sum, l4 + DCCP_CHECKSUM, 2);
-		sum = csum_apply(sum, change + change_l4);
-		memcpy(l4 + DCCP_CHECKSUM, &sum, 2);
-		break;
-	default: // ICMP has no pseudo-header
-		memcpy(&sum, l4 + ICMP_CHECKSUM, 2);
-		sum = csum_apply(sum, change_l4);
-		memcpy(l4 + ICMP_CHECKSUM, &sum, 2);
-		break;
-	}
-}
-
-// A fragment without transport header has the address alone to change.
-static void readdress(
-	struct burst *b, unsigned i, unsigned address_at, rte_be32_t address, uint8_t ttl_step)
-{
-	uint8_t *ip = b->ip[i];
-	uint32_t change = csum_change16(ttl_step, 0);
-	uint16_t sum;
-
-	put32(ip + address_at, address, &change);
-	memcpy(&sum, ip + 10, sizeof(sum));
-	sum = csum_apply(sum, change);
-	memcpy(ip + 10, &sum, sizeof(sum));
-	ip[8] = (uint8_t)(ip[8] - ttl_step);
-}
-
 // Both ends of a connection learn here how large its segments may be (policy's mss-clamping).
 static void clamp(const struct nat *nat, struct burst *b, uint64_t mask)
 {
@@ -347,9 +257,9 @@ void nat44_translate_out(const struct nat *nat, struct burst *b, uint64_t mask)
 		const struct mapping *m = &nat->bib.mapping[b->mapping[i]];
 
 		if (likely(!(b->tails & bit(i))))
-			rewrite(b, i, 12, 0, m->outside, m->outside_port, 1);
+			rewrite_packet(b, i, 12, 0, m->outside, m->outside_port, 1);
 		else
-			readdress(b, i, 12, m->outside, 1);
+			rewrite_address(b, i, 12, m->outside, 1);
 		b->src[i] = m->outside;
 		b->src_port[i] = m->outside_port;
 	}
@@ -366,9 +276,9 @@ void nat44_translate_in(const struct nat *nat, struct burst *b, uint64_t mask, u
 		uint8_t ttl_step = keep_ttl & bit(i) ? 0 : 1;
 
 		if (likely(!(b->tails & bit(i))))
-			rewrite(b, i, 16, 2, m->inside, m->inside_port, ttl_step);
+			rewrite_packet(b, i, 16, 2, m->inside, m->inside_port, ttl_step);
 		else
-			readdress(b, i, 16, m->inside, ttl_step);
+			rewrite_address(b, i, 16, m->inside, ttl_step);
 		b->dst[i] = m->inside;
 		b->dst_port[i] = m->inside_port;
 	}
@@ -416,48 +326,6 @@ bool nat44_error_find_in(const struct nat *nat, struct burst *b, unsigned i)
 	return false;
 }
 
-// Mends the transport checksum inside the quote, if it was quoted that far; whether it was right is
-// not asked (RFC 5508 REQ-3c).
-static void quoted_checksum(
-	const struct quoted *q, uint32_t addresses, uint32_t ports, uint32_t *outer)
-{
-	static const uint8_t offset[L4_COUNT] = {[L4_UDP] = UDP_CHECKSUM,
-		[L4_TCP] = TCP_CHECKSUM,
-		[L4_ICMP] = ICMP_CHECKSUM,
-		[L4_DCCP] = DCCP_CHECKSUM};
-	uint8_t *field = q->l4 + offset[q->proto];
-	uint16_t sum;
-
-	if (q->l4_length < offset[q->proto] + 2)
-		return;
-	memcpy(&sum, field, sizeof(sum));
-	if (q->proto == L4_UDP)
-		sum = csum_apply_udp(sum, addresses + ports);
-	else
-		sum = csum_apply(sum, q->proto == L4_ICMP ? ports : addresses + ports);
-	put16(field, sum, outer);
-}
-
-// Changes the quoted packet's source or destination, at these offsets of its IP and transport headers,
-// and the ICMP checksum over it.
-static void requote(struct burst *b, unsigned i, const struct quoted *q, unsigned address_at,
-	unsigned port_at, rte_be32_t address, rte_be16_t port)
-{
-	uint8_t *icmp = b->ip[i] + b->ihl[i];
-	uint32_t addresses = 0, ports = 0, outer;
-	uint16_t sum;
-
-	put32(q->ip + address_at, address, &addresses);
-	put16(q->l4 + (q->proto == L4_ICMP ? ICMP_ID : port_at), port, &ports);
-	outer = addresses + ports;
-	memcpy(&sum, q->ip + 10, sizeof(sum));
-	put16(q->ip + 10, csum_apply(sum, addresses), &outer);
-	quoted_checksum(q, addresses, ports, &outer);
-	memcpy(&sum, icmp + ICMP_CHECKSUM, sizeof(sum));
-	sum = csum_apply(sum, outer);
-	memcpy(icmp + ICMP_CHECKSUM, &sum, sizeof(sum));
-}
-
 // The sender may be the host itself or a router on the way to it, which has no outside address of its
 // own; the host's stands for both (RFC 5508 REQ-5c).
 void nat44_error_translate_out(const struct nat *nat, struct burst *b, unsigned i)
@@ -466,8 +334,8 @@ void nat44_error_translate_out(const struct nat *nat, struct burst *b, unsigned 
 	struct quoted q;
 
 	hdr_quoted(b, i, &q);
-	requote(b, i, &q, 16, 2, m->outside, m->outside_port);
-	readdress(b, i, 12, m->outside, 1);
+	rewrite_quoted(b, i, &q, 16, 2, m->outside, m->outside_port);
+	rewrite_address(b, i, 12, m->outside, 1);
 	b->src[i] = m->outside;
 }
 
@@ -477,7 +345,7 @@ void nat44_error_translate_in(const struct nat *nat, struct burst *b, unsigned i
 	struct quoted q;
 
 	hdr_quoted(b, i, &q);
-	requote(b, i, &q, 12, 0, m->inside, m->inside_port);
-	readdress(b, i, 16, m->inside, keep_ttl ? 0 : 1);
+	rewrite_quoted(b, i, &q, 12, 0, m->inside, m->inside_port);
+	rewrite_address(b, i, 16, m->inside, keep_ttl ? 0 : 1);
 	b->dst[i] = m->inside;
 }
