@@ -287,6 +287,11 @@ static void set_limits(
 	}
 	for (unsigned i = 0; i < from->protocols; i++)
 		policy->protocol[l4_of(from->protocol[i])] = true;
+	for (unsigned i = 0; i < from->portless; i++) {
+		uint8_t protocol = from->portless_protocol[i];
+
+		policy->portless[protocol / 64] |= bit(protocol % 64);
+	}
 	for (unsigned i = 0; i < from->quotas; i++) {
 		const struct config_quota *q = &from->quota[i];
 

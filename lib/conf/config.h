@@ -117,6 +117,8 @@ struct config_policy {
 	struct config_match *match;
 	unsigned protocols;
 	uint8_t *protocol;
+	unsigned portless;
+	uint8_t *portless_protocol;
 	const char *address_allocation; // NULL: not said, and so on
 	const char *port_allocation;
 	const char *mapping_type;

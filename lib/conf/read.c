@@ -292,6 +292,12 @@ static void read_policy(
 	for (const struct lyd_node *n = tree_child(node, "transport-protocols");
 		i < policy->protocols; n = tree_next(n))
 		policy->protocol[i++] = (uint8_t)tree_number(n, "protocol-id", 0);
+	policy->portless_protocol = list_new(config, node, "portless-protocols",
+		sizeof(*policy->portless_protocol), &policy->portless);
+	i = 0;
+	for (const struct lyd_node *n = tree_child(node, "portless-protocols");
+		i < policy->portless; n = tree_next(n))
+		policy->portless_protocol[i++] = (uint8_t)strtoul(tree_value(n), NULL, 10);
 	policy->address_allocation = tree_text(node, "address-allocation-type");
 	policy->port_allocation = tree_text(node, "port-allocation-type");
 	policy->mapping_type = tree_text(node, "mapping-type");
@@ -619,6 +625,7 @@ static void policy_free(struct config_policy *policy)
 	free(policy->pool);
 	free(policy->match);
 	free(policy->protocol);
+	free(policy->portless_protocol);
 	free(policy->filtering);
 	free(policy->port_timeout);
 	free(policy->quota);

@@ -32,6 +32,7 @@ struct burst {
 	uint64_t syn;        // TCP segments with SYN
 	uint64_t options;    // with options in the IPv4 header
 	uint64_t slotless;   // a protocol without slots in port blocks (net/l4.h)
+	uint64_t portless;   // a protocol that has no ports (L4_COUNT)
 	uint64_t marked;     // the mapping or subscriber found says to ask the ACL
 	uint64_t stale;      // the mapping found was not seen in this tick
 	uint64_t big;        // larger than the MTU of the interface they leave by

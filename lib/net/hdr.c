@@ -128,6 +128,8 @@ static inline void read_l4(struct burst *b, unsigned i, unsigned ihl, uint32_t r
 			read_icmp(b, i, l4);
 		else
 			burst_end(b, i, V_L4_SHORT);
+	} else {
+		b->portless |= bit(i);
 	}
 }
 
@@ -148,6 +150,8 @@ static void read_fragment(struct burst *b, unsigned i, uint32_t word)
 		b->stateful |= bit(i);
 	if (kind == L4_DCCP)
 		b->slotless |= bit(i);
+	if (kind == L4_COUNT)
+		b->portless |= bit(i);
 }
 
 bool hdr_read_first(struct burst *b, unsigned i)
@@ -251,6 +255,7 @@ void hdr_read(struct burst *b, uint64_t mask)
 	b->icmp_error = 0;
 	b->stateful = 0;
 	b->slotless = 0;
+	b->portless = 0;
 	b->fragments = 0;
 	b->tails = 0;
 	b->raw = 0;
@@ -292,7 +297,8 @@ void hdr_hop(struct burst *b, uint64_t mask)
 	}
 }
 
-bool hdr_quoted(const struct burst *b, unsigned i, struct quoted *q)
+// The IPv4 header of what the ICMP error i quotes, with at least the 8 bytes that must be quoted behind it.
+static bool quoted_header(const struct burst *b, unsigned i, struct quoted *q)
 {
 	uint8_t *ip = b->ip[i] + b->ihl[i] + 8;
 	uint32_t there = b->length[i] < b->room[i] ? b->length[i] : b->room[i];
@@ -304,8 +310,8 @@ bool hdr_quoted(const struct burst *b, unsigned i, struct quoted *q)
 	ihl = (ip[0] & 0x0f) * 4u;
 	if (ip[0] >> 4 != 4 || ihl < IPV4_MIN || room < ihl + 8)
 		return false;
-	// RFC 5508 REQ-3a: a bad inner header checksum; and only a first fragment has ports
-	if (csum_fold(csum_sum(ip, ihl)) != 0xffff || load16(ip + 6) & RTE_BE16(0x1fff))
+	// RFC 5508 REQ-3a: a bad inner header checksum
+	if (csum_fold(csum_sum(ip, ihl)) != 0xffff)
 		return false;
 	q->ip = ip;
 	q->src = load32(ip + 12);
@@ -313,6 +319,15 @@ bool hdr_quoted(const struct burst *b, unsigned i, struct quoted *q)
 	q->l4 = ip + ihl;
 	q->l4_length = (uint16_t)(room - ihl);
 	q->proto = l4_of(ip[9]);
+	q->src_port = q->dst_port = 0;
+	return true;
+}
+
+bool hdr_quoted(const struct burst *b, unsigned i, struct quoted *q)
+{
+	// only a first fragment has ports
+	if (!quoted_header(b, i, q) || load16(q->ip + 6) & RTE_BE16(0x1fff))
+		return false;
 	switch (q->proto) {
 	case L4_UDP:
 	case L4_TCP:
@@ -326,4 +341,9 @@ bool hdr_quoted(const struct burst *b, unsigned i, struct quoted *q)
 	default:
 		return false;
 	}
+}
+
+bool hdr_quoted_bare(const struct burst *b, unsigned i, struct quoted *q)
+{
+	return quoted_header(b, i, q) && q->proto == L4_COUNT;
 }

@@ -52,6 +52,10 @@ struct quoted {
 // not translatable, itself an error among that (RFC 5508 REQ-3, RFC 1122 section 3.2.2).
 bool hdr_quoted(const struct burst *b, unsigned i, struct quoted *q);
 
+// The same for a quoted packet, or fragment, of a protocol that has no ports (L4_COUNT). Returns false for all
+// others.
+bool hdr_quoted_bare(const struct burst *b, unsigned i, struct quoted *q);
+
 static inline bool icmp_is_query(uint8_t type)
 {
 	return type == ICMP_ECHO || type == ICMP_ECHO_REPLY;

@@ -183,9 +183,11 @@ struct nat_policy {
 	bool inbound_refresh;    // what comes in keeps a UDP mapping too (RFC 4787 REQ-6a)
 	struct behaviour behaviour;
 	bool protocol[POLICY_PROTOCOLS]; // by enum l4: whether it is translated
-	uint8_t pooling;                 // enum pooling
-	uint8_t port_choice;             // enum port_choice
-	uint16_t mss;                    // largest that a TCP SYN may ask for, either way; 0: any
+	// By IANA number: protocols without ports that a host with a whole outside address may use
+	uint64_t portless[4];
+	uint8_t pooling;     // enum pooling
+	uint8_t port_choice; // enum port_choice
+	uint16_t mss;        // largest that a TCP SYN may ask for, either way; 0: any
 	struct fragment_rules fragments;
 	uint8_t max_blocks;
 	uint32_t port_limit[POLICY_PROTOCOLS]; // ports a subscriber may have; UINT32_MAX: no limit
@@ -211,6 +213,11 @@ struct nat_policy {
 	// One bit for each pool entry in whose block a static mapping has a port; NULL: there are none
 	uint64_t *static_blocks;
 };
+
+static inline bool policy_has_portless(const struct nat_policy *policy, uint8_t protocol)
+{
+	return policy->portless[protocol / 64] >> (protocol % 64) & 1;
+}
 
 // A neighbour whose link-layer address is configured, and so neither asked for nor learned.
 struct static_neighbour {

@@ -245,8 +245,6 @@ static enum way sort(struct worker *w, struct burst *b, unsigned i)
 		burst_end(b, i, V_HAIRPINNING);
 	else if (b->ip[i][8] <= 1)
 		classify_refuse(w, b, i, V_TTL, ICMP_TIME_EXCEEDED, 0, 0);
-	else if (b->l4[i] == L4_COUNT && way != WAY_ROUTED && way != WAY_PASS)
-		burst_end(b, i, V_PROTOCOL);
 	else
 		return way;
 	return WAY_NONE;

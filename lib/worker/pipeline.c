@@ -110,6 +110,8 @@ static void forward(struct worker *w, struct burst *b, struct ways ways)
 	}
 	if (unlikely(ways.pass))
 		pass_through(w, b, ways.pass);
+	if (unlikely(ways.whole_out | ways.whole_in))
+		portless_forward(w, b, ways.whole_out, ways.whole_in);
 }
 
 // Counts and frees what was ended; what left the burst otherwise has no mbuf any more.
@@ -135,6 +137,8 @@ static void carry(struct worker *w, struct burst *b, uint64_t mask, bool may_ste
 {
 	struct ways ways = classify(w, b, mask);
 
+	if (unlikely((ways.out | ways.in) & (b->portless | b->icmp_error)))
+		ways = portless_sort(w, b, ways);
 	if (may_steer && w->dataplane->workers > 1)
 		ways = steer(w, b, ways);
 	if (unlikely(b->raw))

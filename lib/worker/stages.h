@@ -5,14 +5,17 @@
 
 #include "worker/worker.h"
 
-// Which way each packet goes. Every live packet is in one of out, in, routed and pass; hairpin is a
-// part of out.
+// Which way each packet goes. Every live packet is in one of out, in, routed, pass and the whole ones;
+// hairpin is a part of out.
 struct ways {
 	uint64_t out;     // from inside: translate the source
 	uint64_t hairpin; // and then, since it goes to an outside address, as if from outside
 	uint64_t in;      // to an outside address: translate the destination
 	uint64_t routed;  // between inside networks
 	uint64_t pass;    // left as they are, from inside or outside
+	// Without ports, of hosts that have an outside address to themselves; in both masks: a hairpin
+	uint64_t whole_out;
+	uint64_t whole_in;
 };
 
 // link.c: frames. Finds the interface of each packet of the burst, received on `port`, answers ARP,
@@ -49,6 +52,13 @@ void punt(struct worker *w, struct burst *b, unsigned i);
 
 // So many ticks have passed since more packets could be handed over.
 void punt_refill(struct worker *w, uint32_t ticks);
+
+// portless.c: protocols without ports. Takes them, and ICMP errors about them, out of the ways that need ports,
+// and ends those that no host may use. Returns the ways of the rest.
+struct ways portless_sort(struct worker *w, struct burst *b, struct ways ways);
+
+// Translates and sends those of two masks, which may share packets.
+void portless_forward(struct worker *w, struct burst *b, uint64_t out, uint64_t in);
 
 // steer.c: owners. Hands packets that belong to other workers over to them; returns the ways of the rest.
 struct ways steer(struct worker *w, struct burst *b, struct ways ways);

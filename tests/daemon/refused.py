@@ -41,6 +41,7 @@ SCHEMA = [
     ({f"{POLICY}/port-set/port-set-size": -1}, "port-set-size", "0 to 65535"),
     ({f"{POLICY}/timers/udp-timeout": 1 << 32}, "udp-timeout", "0 to 4294967295"),
     ({f"{POLICY}/homeport:max-port-sets": 256}, "max-port-sets", "1 to 255"),
+    ({f"{POLICY}/homeport:portless-protocols": [132, 51]}, "portless-protocols", "2 to 5, 7 to 16, 18 to 32, 34 to 50"),
     ({f"{POLICY}/homeport:mss-limit": 87}, "mss-limit", "88 to 65495"),
     ({f"{POLICY}/fragment-behavior": "reassemble"}, "fragment-behavior", "drop-all, in-order, out-of-order"),
     ({f"{POLICY}/fragment-behavior": "in-order", f"{POLICY}/fragments-limit": 9}, "fragments-limit"),

@@ -11,6 +11,7 @@ from config import TAP_DEVICES, static_mapping
 WORKERS = [1, 3]
 BUFFERS = 16383  # each queue of a TAP device keeps a thousand
 CONFIG = {"devices": TAP_DEVICES, "platform": {"packet-buffers": BUFFERS}}
+ESP = 50
 
 DATA = bytes(range(256)) * 4
 
@@ -132,6 +133,24 @@ def test_static(fresh):
     sent = cut(IP(src=box.remote(), dst="203.0.113.5", id=4) / UDP(sport=6, dport=8080) / DATA, 64, 512)
     got = pass_pieces(box, "outside", sent[::-1], "nat44-in")
     assert (got.dst, got[UDP].dport) == ("100.65.7.7", 80)
+
+
+def test_without_ports(fresh):
+    """Those of a host with an outside address to itself need no first, and keep their identification."""
+    inside, outside = "100.65.7.7", "198.51.100.9"
+    statics, leaf = [static_mapping(1, inside, outside)], {"homeport:portless-protocols": [ESP]}
+    box = start(fresh, workers=3, policy=leaf, statics=statics)
+    remote = box.remote()
+    sent = cut(IP(src=inside, dst=remote, id=4, proto=ESP) / DATA, 64, 512)
+    got = pass_pieces(box, "inside", sent[::-1], "nat44-out")
+    assert (got.src, got.id, bytes(got.payload)) == (outside, 4, DATA)
+    sent = cut(IP(src=remote, dst=outside, id=5, proto=ESP) / DATA, 64, 512)
+    box.tx_outside(sent[2])
+    assert box.rx_inside().dst == inside
+    box = start(fresh, policy={**leaf, "fragment-behavior": "drop-all"}, statics=statics)
+    box.tx_outside(sent, "drop-fragment")
+    sent = cut(IP(src=inside, dst=remote, id=4, proto=ESP) / DATA, 64, 512)
+    box.tx_inside(sent, "drop-fragment")
 
 
 def test_no_mapping(box):

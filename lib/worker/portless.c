@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// Protocols without ports. A host that has an outside address to itself may use them as its policy says; for all
+// others they end here. Nothing is kept, so they are not handed to an owner, and fragments go one by one.
+
+#include "net/hdr.h"
+#include "worker/stages.h"
+#include "xlate/whole.h"
+
+// Which static mapping carries packet i on each side of its way; NULL: it does not go there.
+struct by {
+	const struct static_mapping *out;
+	const struct static_mapping *in;
+};
+
+static struct by find(
+	const struct snapshot *s, const struct burst *b, unsigned i, bool out, bool in)
+{
+	return (struct by){
+		.out = out ? whole_find_out(s, b, i) : NULL,
+		.in = in ? whole_find_in(s, b, i) : NULL,
+	};
+}
+
+static bool drops_fragments(const struct snapshot *s, const struct static_mapping *by)
+{
+	return by && s->policy[by->policy]->fragments.behavior == FRAGMENTS_DROP;
+}
+
+// Whether packet i may go on, out of the host's address or in to it or both; else it is ended.
+static bool admit(struct worker *w, struct burst *b, unsigned i, bool out, bool in)
+{
+	const struct snapshot *s = w->snapshot;
+	struct by by = find(s, b, i, out, in);
+
+	if ((out && !by.out) || (in && !by.in))
+		burst_end(b, i, b->icmp_error & bit(i) ? V_ICMP_QUOTE : V_PROTOCOL);
+	else if (b->fragments & bit(i) && (drops_fragments(s, by.out) || drops_fragments(s, by.in)))
+		burst_end(b, i, V_FRAGMENT);
+	else
+		return true;
+	return false;
+}
+
+struct ways portless_sort(struct worker *w, struct burst *b, struct ways ways)
+{
+	uint64_t whole = (ways.out | ways.in) & b->portless, fine = 0;
+	struct quoted q;
+	unsigned i;
+
+	for (uint64_t todo = (ways.out | ways.in) & b->icmp_error; bit_take(&todo, &i);)
+		whole |= (uint64_t)hdr_quoted_bare(b, i, &q) << i;
+	for (uint64_t todo = whole; bit_take(&todo, &i);) {
+		bool in = (ways.in | ways.hairpin) & bit(i);
+
+		fine |= (uint64_t)admit(w, b, i, ways.out & bit(i), in) << i;
+	}
+	ways.whole_out = fine & ways.out;
+	ways.whole_in = fine & (ways.in | ways.hairpin);
+	ways.out &= ~whole;
+	ways.in &= ~whole;
+	ways.hairpin &= ~whole;
+	return ways;
+}
+
+// Finds the route to the inside address of each of the mask; it must lead inside.
+static void route_inside(struct worker *w, struct burst *b, uint64_t mask)
+{
+	const struct snapshot *s = w->snapshot;
+	unsigned i;
+
+	for (uint64_t todo = mask; bit_take(&todo, &i);) {
+		rte_be32_t inside = whole_find_in(s, b, i)->inside;
+		const struct nexthop *nh = snapshot_route(s, rte_be_to_cpu_32(inside));
+
+		b->route[i] = (uint32_t)(nh - s->nexthop);
+		b->big |= (uint64_t)(b->length[i] > nh->mtu) << i;
+		if (!(nh->realm & REALM_INTERNAL))
+			burst_end(b, i, V_NO_ROUTE);
+	}
+}
+
+void portless_forward(struct worker *w, struct burst *b, uint64_t out, uint64_t in)
+{
+	uint64_t pass;
+	unsigned i;
+
+	filter(w, b, 0, out);
+	route_inside(w, b, in & b->live);
+	pass = classify_size(w, b, (out | in) & b->live, 0);
+	// where nobody shares the address, the host's own identifications are unique
+	for (uint64_t todo = pass; bit_take(&todo, &i);) {
+		struct by by = find(w->snapshot, b, i, out & bit(i), in & bit(i));
+
+		if (by.out)
+			whole_translate_out(b, i, by.out);
+		if (by.in)
+			whole_translate_in(b, i, by.in, by.out);
+	}
+	transmit(w, b, pass & out & ~in, V_NAT44_OUT);
+	transmit(w, b, pass & in & ~out, V_NAT44_IN);
+	transmit(w, b, pass & in & out, V_NAT44_HAIRPIN);
+}
