@@ -18,7 +18,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 BUILD = pathlib.Path(os.environ.get("BUILD", pathlib.Path(__file__).parents[2] / "build"))
 DOTSC, TESTSERVER = BUILD / "app/homeport-dotsc/homeport-dotsc", BUILD / "tests/dots/testserver"
@@ -27,6 +27,7 @@ PATIENCE = 60  # seconds that no event may take, however busy the machine is
 # who holds what outside: two subscribers behind one address, one with an address of his own
 HOLDERS = ["pool 203.0.113.0/28", "203.0.113.7:1024-2047=100.64.0.1",
            "203.0.113.7:2048-3071=100.64.0.2", "203.0.113.9=100.64.0.9"]
+USAGES = {"client": ExtendedKeyUsageOID.CLIENT_AUTH}
 UPSTREAM, HOME = "upstream.example", "home.example"
 
 
@@ -61,7 +62,7 @@ class Authority:
         self.ca = folder / f"{name}.pem"
         self.ca.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
-    def _sign(self, subject, public_key, from_days, to_days, names=(), authority=False):
+    def _sign(self, subject, public_key, from_days, to_days, names=(), authority=False, usage=None):
         now = datetime.datetime.utcnow()
         builder = (x509.CertificateBuilder().subject_name(subject).issuer_name(self.name)
                    .public_key(public_key).serial_number(x509.random_serial_number())
@@ -71,14 +72,22 @@ class Authority:
         if names:
             builder = builder.add_extension(
                 x509.SubjectAlternativeName([x509.DNSName(n) for n in names]), critical=False)
+        if authority:  # and nothing else (RFC 5280 section 4.2.1.3)
+            uses = dict.fromkeys(
+                ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment",
+                 "key_agreement", "encipher_only", "decipher_only"), False)
+            builder = builder.add_extension(
+                x509.KeyUsage(key_cert_sign=True, crl_sign=True, **uses), critical=True)
+        if usage:
+            builder = builder.add_extension(x509.ExtendedKeyUsage([USAGES[usage]]), critical=False)
         return builder.sign(self.key, hashes.SHA256())
 
-    def issue(self, name, file=None, from_days=-1, to_days=30):
+    def issue(self, name, file=None, from_days=-1, to_days=30, **kind):
         """A certificate for a DNS name; gives the options --cert, --key and --ca."""
         file = file or name
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        certificate = self._sign(subject, key.public_key(), from_days, to_days, [name])
+        certificate = self._sign(subject, key.public_key(), from_days, to_days, [name], **kind)
         (self.folder / f"{file}.pem").write_bytes(
             certificate.public_bytes(serialization.Encoding.PEM))
         private = self.folder / f"{file}.key"

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Peers that mean no good, on plain sockets: an upstream over TLS that says what it likes (CoAP of RFC 8323 made by
+hand), and a path between two good peers that doubles, swaps, replays and invents datagrams."""
+import random
+import socket
+import ssl
+import threading
+
+PUT, GET, CSM, RELEASE = 0x03, 0x01, 0xe1, 0xe4
+PATIENCE = 60
+
+
+def extended(value):
+    """Nibble and further bytes of a length or delta (RFC 7252 section 3.1)."""
+    if value < 13:
+        return value, b""
+    if value < 269:
+        return 13, bytes([value - 13])
+    return 14, (value - 269).to_bytes(2, "big")
+
+
+def option(delta, value):
+    (high, more), (low, length) = extended(delta), extended(len(value))
+    return bytes([high << 4 | low]) + more + length + value
+
+
+def path(*segments):
+    """Uri-Path after /.well-known/dots, and Content-Format application/dots+cbor."""
+    names = (".well-known", "dots") + segments
+    return b"".join(option(0 if i else 11, n.encode()) for i, n in enumerate(names)) + option(
+        1, b"\x01\x0f")
+
+
+def frame(code, options=b"", payload=b"", token=b"t"):
+    """A message of RFC 8323 section 3.2."""
+    body = options + (b"\xff" + payload if payload else b"")
+    if len(body) < 65805:
+        nibble, more = (extended(len(body)) if len(body) < 269 else
+                        (14, (len(body) - 269).to_bytes(2, "big")))
+    else:
+        nibble, more = 15, (len(body) - 65805).to_bytes(4, "big")
+    return bytes([nibble << 4 | len(token)]) + more + bytes([code]) + token + body
+
+
+def put(cuid, mid, body):
+    return frame(PUT, path("mitigate", f"cuid={cuid}", f"mid={mid}"), body)
+
+
+class Upstream:
+    """Waits for servers that dial in, and gives each connection to `act(tls)`; what came of it is in `heard`."""
+
+    def __init__(self, certificate, key, ca, act):
+        self.act = act
+        self.heard = b""
+        self.acted = threading.Event()
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(certificate, key)
+        self.context.load_verify_locations(ca)
+        self.context.verify_mode = ssl.CERT_REQUIRED
+        self.listening = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listening.getsockname()[1]
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        while True:
+            try:
+                connection, _ = self.listening.accept()
+            except OSError:
+                return
+            connection.settimeout(PATIENCE)
+            try:
+                with self.context.wrap_socket(connection, server_side=True) as tls:
+                    self.act(tls)
+                    self.acted.set()
+                    while got := tls.recv(65536):
+                        self.heard += got
+            except OSError:
+                pass  # the other end had enough
+            self.acted.set()
+
+    def close(self):
+        self.listening.shutdown(socket.SHUT_RDWR)
+        self.listening.close()
+
+
+class Path:
+    """Carries datagrams between a server that dials `port` here and the client behind it: `bend(datagrams)` makes of
+    each what is sent on, in order. All that went towards the server is kept."""
+
+    def __init__(self, port):
+        self.towards = ("127.0.0.1", port)
+        self.front = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.front.bind(("127.0.0.1", 0))
+        self.port = self.front.getsockname()[1]
+        self.back = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.back.connect(self.towards)
+        self.server = None
+        self.to_server, self.to_client = [], []
+        self.bend = lambda datagram: [datagram]
+        for carry in (self._forth, self._back):
+            threading.Thread(target=carry, daemon=True).start()
+
+    def _forth(self):
+        while True:
+            try:
+                datagram, self.server = self.front.recvfrom(65535)
+                self.to_client.append(datagram)
+                for piece in self.bend(datagram):
+                    self.back.send(piece)
+            except OSError:
+                return
+
+    def _back(self):
+        while True:
+            try:
+                datagram = self.back.recv(65535)
+                self.to_server.append(datagram)
+                for piece in self.bend(datagram):
+                    self.front.sendto(piece, self.server)
+            except OSError:
+                return
+
+    def close(self):
+        for end in (self.front, self.back):
+            end.close()
+
+
+class Bending:
+    """Doubles, swaps with the one before, and adds what nobody sent; a seed makes it the same each time."""
+
+    def __init__(self, seed):
+        self.chance = random.Random(seed)
+        self.before = []
+
+    def __call__(self, datagram):
+        flipped = bytearray(datagram)
+        flipped[self.chance.randrange(len(flipped))] ^= 1 << self.chance.randrange(8)
+        self.before = (self.before + [datagram])[-8:]
+        return [self.chance.choice(self.before), datagram, datagram, bytes(flipped),
+                self.chance.randbytes(self.chance.randrange(1, 200)), datagram[:13]]
