@@ -22,8 +22,9 @@ def client(config):
 
 def add_home(**leaves):
     def change(config):
-        client(config)["home"].append({"name": "other", "certificate-name": "other.example.net",
-                                       "subscriber": "100.64.0.11/32", **leaves})
+        home = {"name": "other", "certificate-name": "other.example.net",
+                "subscriber": "100.64.0.11/32", **leaves}
+        client(config)["home"].append({leaf: value for leaf, value in home.items() if value})
     return change
 
 
@@ -47,7 +48,33 @@ def wrong_certificate(config):
     client(config)["certificate"] = "pki/none.pem"
 
 
+def psk_for_homes(text, **leaves):
+    """Keys for the sample's home and whatever else; the text is the file of keys."""
+    def change(config):
+        c = client(config)
+        for leaf in ("certificate", "private-key", "ca"):
+            del c[leaf]
+        c["psk-file"] = "homes.psk"
+        c["home"] = [{"name": "other", "subscriber": "100.64.0.11/32", **leaves}]
+        return text
+    return change
+
+
+def psk_and_certificate(config):
+    client(config)["psk-file"] = "homes.psk"
+
+
+KEY = "000102030405060708090a0b0c0d0e0f"
 CASES = [
+    (psk_and_certificate, "psk"),
+    (psk_for_homes(f"home-2:{KEY}\n", **{"psk-identity": "home-1"}), HOME + "/psk-identity: home-1 has no "
+     "key in "),
+    (psk_for_homes(f"home-1:{KEY[2:]}\n", **{"psk-identity": "home-1"}), CLIENT + ": pre-shared keys "),
+    (psk_for_homes(f"home-1:{KEY}\n", **{"certificate-name": "home-1.example.net"}), HOME +
+     "/certificate-name: home-1.example.net, but the box has pre-shared keys for homes. Allowed: "),
+    (psk_for_homes(f"home-1:{KEY}\n", **{"psk-identity": "home 1"}), "psk-identity"),
+    (add_home(**{"certificate-name": None, "psk-identity": "home-1"}), HOME + "/psk-identity: home-1, but "
+     "the box has a certificate for homes. Allowed: "),
     (no_host_device, CLIENT + "/listener[address='100.64.0.1'][port='4647']/address: 100.64.0.1 is an "
      "address of interface inside, which has no homeport:host-device. Allowed: "),
     (two_host_devices, "/ietf-interfaces:interfaces/interface[name='outside']/homeport:host-device: "
@@ -69,7 +96,10 @@ CASES = [
 @pytest.mark.parametrize("change, expected", CASES, ids=[str(n) for n in range(len(CASES))])
 def test_refused(change, expected, tmp_path):
     config = copy.deepcopy(SAMPLE)
-    change(config)
+    keys = change(config)
+    if keys:
+        (tmp_path / "homes.psk").write_text(keys)
+        (tmp_path / "homes.psk").chmod(0o600)
     file = tmp_path / "homeport.json"
     file.write_text(json.dumps(config))
     subprocess.run([ROOT / "scripts/make-pki", tmp_path / "pki"], check=True)

@@ -15,6 +15,7 @@
 static const char usage[] =
 	"usage: homeport-dotsc --listen ADDRESS[:PORT] --cert FILE --key FILE --ca FILE\n"
 	"                      [OPTION]... COMMAND [ARGUMENT]...\n"
+	"       homeport-dotsc --listen ADDRESS[:PORT] --psk-identity NAME --psk-file FILE ...\n"
 	"       homeport-dotsc ... --script FILE|-\n"
 	"\n"
 	"A Call Home DOTS client (RFC 9066): waits for Call Home DOTS servers to dial in, and asks\n"
@@ -27,7 +28,9 @@ static const char usage[] =
 	"  --key FILE               its private key\n"
 	"  --ca FILE                who may have signed the servers' certificates\n"
 	"  --crl FILE               which of them have been revoked\n"
-	"  --cuid TEXT              instead of the one made from the certificate\n"
+	"  --psk-identity NAME      of the server, which has a pre-shared key and no certificate\n"
+	"  --psk-file FILE          lines IDENTITY:HEX, one of them with that identity\n"
+	"  --cuid TEXT              instead of the one made from the certificate or identity\n"
 	"  --domain PREFIX          refuse sources outside it; may be repeated\n"
 	"  --unchecked              send what a server must refuse, for tests of servers\n"
 	"  --timeout SECONDS        for a session, an answer or an event; 30\n"
@@ -73,6 +76,8 @@ enum {
 	OPT_KEY,
 	OPT_CA,
 	OPT_CRL,
+	OPT_PSK_IDENTITY,
+	OPT_PSK_FILE,
 	OPT_CUID,
 	OPT_DOMAIN,
 	OPT_UNCHECKED,
@@ -169,6 +174,12 @@ static int take_option(struct options *options, int option, const char *name, co
 	case OPT_CRL:
 		options->files.crl = value;
 		return 0;
+	case OPT_PSK_IDENTITY:
+		options->files.psk_identity = value;
+		return 0;
+	case OPT_PSK_FILE:
+		options->files.psk_file = value;
+		return 0;
 	case OPT_CUID:
 		options->cuid = value;
 		return *value && strlen(value) < sizeof(((struct command *)0)->cuid)
@@ -204,6 +215,13 @@ static int take_option(struct options *options, int option, const char *name, co
 	return -EINVAL;
 }
 
+static bool has_credentials(const struct credentials_files *files)
+{
+	if (files->psk_file || files->psk_identity)
+		return files->psk_file && files->psk_identity;
+	return files->certificate && files->private_key && files->ca;
+}
+
 int options_parse(int argc, char **argv, struct options *options)
 {
 	static const struct option known[] = {
@@ -213,6 +231,8 @@ int options_parse(int argc, char **argv, struct options *options)
 		{"key", required_argument, NULL, OPT_KEY},
 		{"ca", required_argument, NULL, OPT_CA},
 		{"crl", required_argument, NULL, OPT_CRL},
+		{"psk-identity", required_argument, NULL, OPT_PSK_IDENTITY},
+		{"psk-file", required_argument, NULL, OPT_PSK_FILE},
 		{"cuid", required_argument, NULL, OPT_CUID},
 		{"domain", required_argument, NULL, OPT_DOMAIN},
 		{"unchecked", no_argument, NULL, OPT_UNCHECKED},
@@ -239,9 +259,10 @@ int options_parse(int argc, char **argv, struct options *options)
 	}
 	options->command = argv + optind;
 	options->command_words = (unsigned)(argc - optind);
-	if (!options->listen.family || !options->files.certificate || !options->files.private_key ||
-		!options->files.ca) {
-		fprintf(stderr, "homeport-dotsc: --listen, --cert, --key and --ca are needed\n");
+	if (!options->listen.family || !has_credentials(&options->files)) {
+		fprintf(stderr,
+			"homeport-dotsc: --listen, and --cert, --key and --ca or --psk-identity "
+			"and --psk-file are needed\n");
 		return -EINVAL;
 	}
 	if (!options->script == !options->command_words) {

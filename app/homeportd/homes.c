@@ -20,6 +20,7 @@ static struct credentials_files files_of(const struct config_client *c)
 		.private_key = c->private_key,
 		.ca = c->ca,
 		.crl = c->crl,
+		.psk_file = c->psk_file,
 	};
 }
 
@@ -50,6 +51,13 @@ static unsigned list_listeners(const struct config_client *c, struct homes_liste
 	return n;
 }
 
+static enum home_identity kind_of(const char *leaf)
+{
+	if (!strcmp(leaf, "psk-identity"))
+		return HOME_BY_PSK;
+	return strcmp(leaf, "key-hash") ? HOME_BY_NAME : HOME_BY_KEY;
+}
+
 static unsigned list_homes(
 	const struct box *box, const struct config_client *c, struct homes_home *out)
 {
@@ -60,7 +68,7 @@ static unsigned list_homes(
 
 		out[n] = (struct homes_home){.name = h->name,
 			.identity = h->identity,
-			.is_key = h->is_key,
+			.kind = kind_of(h->identity_leaf),
 			.any_source = h->any_source};
 		if (key_of(box, h, &out[n].subscriber))
 			n++;
@@ -103,22 +111,47 @@ int homes_apply(struct box *box, const struct config *config, struct err *err)
 	return rc < 0 ? err_set(err, "/homeport:homeport/dots/client: %s", why.text) : 0;
 }
 
+// Homes that could never get in.
+static unsigned check_keys(const struct config_client *c, const struct credentials *credentials,
+	void (*report)(void *ctx, const char *text), void *ctx)
+{
+	unsigned faults = 0;
+	char text[1024];
+
+	for (unsigned i = 0; i < c->homes; i++) {
+		const struct config_home *h = &c->home[i];
+
+		if (credentials_have_psk(credentials, h->identity))
+			continue;
+		snprintf(text, sizeof(text),
+			"/homeport:homeport/dots/client/home[name='%s']/psk-identity: %s has no key "
+			"in %s. Allowed: an identity that has",
+			h->name, h->identity, c->psk_file);
+		report(ctx, text);
+		faults++;
+	}
+	return faults;
+}
+
 unsigned homes_check(
 	const struct config *config, void (*report)(void *ctx, const char *text), void *ctx)
 {
 	struct credentials_files files = files_of(&config->client);
 	struct credentials *credentials;
+	unsigned faults = 0;
 	struct err err;
 	char text[1024];
 
 	if (!config->client.node)
 		return 0;
 	credentials = credentials_load(&files, &err);
-	if (credentials) {
-		credentials_free(credentials);
-		return 0;
+	if (!credentials) {
+		snprintf(text, sizeof(text), "/homeport:homeport/dots/client: %s", err.text);
+		report(ctx, text);
+		return 1;
 	}
-	snprintf(text, sizeof(text), "/homeport:homeport/dots/client: %s", err.text);
-	report(ctx, text);
-	return 1;
+	if (files.psk_file)
+		faults = check_keys(&config->client, credentials, report, ctx);
+	credentials_free(credentials);
+	return faults;
 }

@@ -18,6 +18,8 @@ static struct credentials_files files_of(const struct config_upstream *u)
 		.private_key = u->private_key,
 		.ca = u->ca,
 		.crl = u->crl,
+		.psk_file = u->psk_file,
+		.psk_identity = u->psk_identity,
 	};
 }
 
@@ -97,8 +99,8 @@ static bool same_transports(const struct config_upstream *a, const struct config
 static bool same(const struct config_upstream *a, const struct config_upstream *b)
 {
 	return same_text(a->address, b->address) && a->port == b->port && same_transports(a, b) &&
-		same_text(a->peer_name, b->peer_name) &&
-		same_prefixes(a, b) && a->max_subscribers == b->max_subscribers &&
+		same_text(a->peer_name, b->peer_name) && same_prefixes(a, b) &&
+		a->max_subscribers == b->max_subscribers &&
 		a->max_mitigations == b->max_mitigations &&
 		a->overlap_by_target == b->overlap_by_target && same_text(a->relay, b->relay) &&
 		a->max_lifetime == b->max_lifetime &&

@@ -312,7 +312,7 @@ static void check_upstreams(struct judge *j, const struct config *config)
 				"%u, with action %s. Allowed: 64 or more kbit/s with rate-limit, none "
 				"with any other",
 				u->rate, u->action);
-		if (!u->peer_name)
+		if (!u->peer_name && !u->psk_file)
 			judge_fault(j, u->node, "peer-name",
 				"missing, and %s is no name. Allowed: the DNS name that its "
 				"certificate must have",

@@ -246,6 +246,8 @@ struct config_upstream {
 	char *private_key;
 	char *ca;
 	char *crl;
+	char *psk_file; // NULL: there is a certificate
+	const char *psk_identity;
 	const char *peer_name; // the address, where that is a name and nothing was said; else NULL
 	unsigned prefixes;
 	struct ipprefix *prefix;
@@ -294,8 +296,8 @@ struct config_listener {
 struct config_home {
 	const struct lyd_node *node;
 	const char *name;
-	const char *identity; // DNS name, or hash of a key
-	bool is_key;
+	const char *identity_leaf; // that is there: certificate-name, key-hash or psk-identity
+	const char *identity;
 	struct ipprefix subscriber;
 	bool any_source;
 };
@@ -307,6 +309,7 @@ struct config_client {
 	char *private_key;
 	char *ca;
 	char *crl;
+	char *psk_file; // NULL: there is a certificate
 	unsigned listeners;
 	struct config_listener *listener;
 	unsigned homes;

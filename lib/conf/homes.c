@@ -2,6 +2,7 @@
 
 #include "conf/homes.h"
 
+#include "base/bits.h"
 #include "conf/judge.h"
 #include "conf/read.h"
 #include "conf/tree.h"
@@ -28,12 +29,14 @@ static void read_listener(const struct lyd_node *node, struct config_listener *l
 
 static void read_home(const struct lyd_node *node, struct config_home *h)
 {
+	static const char *const leaf[] = {"certificate-name", "key-hash", "psk-identity"};
+
 	h->node = node;
 	h->name = tree_text(node, "name");
-	h->identity = tree_text(node, "certificate-name");
-	h->is_key = !h->identity;
-	if (h->is_key)
-		h->identity = tree_text(node, "key-hash");
+	for (unsigned i = 0; i < ARRAY_LEN(leaf) && !h->identity; i++) {
+		h->identity_leaf = leaf[i];
+		h->identity = tree_text(node, leaf[i]);
+	}
 	ipprefix_parse(tree_text(node, "subscriber"), &h->subscriber, NULL);
 	h->any_source = tree_flag(node, "any-source", false);
 }
@@ -50,6 +53,7 @@ void read_homes(struct config *config, const struct lyd_node *client)
 	c->private_key = read_path(config, tree_text(client, "private-key"));
 	c->ca = read_path(config, tree_text(client, "ca"));
 	c->crl = read_path(config, tree_text(client, "crl"));
+	c->psk_file = read_path(config, tree_text(client, "psk-file"));
 	c->request_rate = tree_number(client, "max-request-rate", 2000);
 	c->confirm_time = (uint16_t)tree_number(client, "confirm-time", 10);
 	c->drop_failures = (uint16_t)tree_number(drop, "failures", 5);
@@ -75,6 +79,7 @@ void free_homes(struct config *config)
 	free(c->private_key);
 	free(c->ca);
 	free(c->crl);
+	free(c->psk_file);
 	free(c->listener);
 	free(c->home);
 }
@@ -167,8 +172,7 @@ static void check_unique(struct judge *j, const struct config_client *c)
 		qsort(sorted, c->homes, sizeof(*sorted), compare_identities);
 	for (unsigned i = 1; sorted && i < c->homes; i++) {
 		if (!compare_identities(&sorted[i - 1], &sorted[i]))
-			judge_fault(j, sorted[i]->node,
-				sorted[i]->is_key ? "key-hash" : "certificate-name",
+			judge_fault(j, sorted[i]->node, sorted[i]->identity_leaf,
 				"%s is that of home %s. Allowed: one home for each",
 				sorted[i]->identity, sorted[i - 1]->name);
 	}
@@ -185,8 +189,19 @@ static void check_unique(struct judge *j, const struct config_client *c)
 
 static void check_home(struct judge *j, const struct config *config, const struct config_home *h)
 {
+	bool by_psk = !strcmp(h->identity_leaf, "psk-identity");
 	char text[IPPREFIX_TEXT];
 
+	if (by_psk && !config->client.psk_file)
+		judge_fault(j, h->node, h->identity_leaf,
+			"%s, but the box has a certificate for homes. Allowed: certificate-name or "
+			"key-hash, or a psk-file for all homes",
+			h->identity);
+	else if (!by_psk && config->client.psk_file)
+		judge_fault(j, h->node, h->identity_leaf,
+			"%s, but the box has pre-shared keys for homes. Allowed: psk-identity, or a "
+			"certificate for all homes",
+			h->identity);
 	if (h->subscriber.addr.family != 4 || h->subscriber.len != 32)
 		judge_fault(j, h->node, "subscriber",
 			"%s. Allowed: one IPv4 address, as in 100.64.0.10/32",

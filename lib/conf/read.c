@@ -478,6 +478,8 @@ static void read_upstream(
 	u->private_key = read_path(config, tree_text(node, "private-key"));
 	u->ca = read_path(config, tree_text(node, "ca"));
 	u->crl = read_path(config, tree_text(node, "crl"));
+	u->psk_file = read_path(config, tree_text(node, "psk-file"));
+	u->psk_identity = tree_text(node, "psk-identity");
 	u->peer_name = tree_text(node, "peer-name");
 	if (!u->peer_name && ipaddr_parse(u->address, &ignored) < 0)
 		u->peer_name = u->address;
@@ -654,6 +656,7 @@ void conf_free(struct config *config)
 		free(u->private_key);
 		free(u->ca);
 		free(u->crl);
+		free(u->psk_file);
 		free(u->prefix);
 	}
 	free(config->upstream);

@@ -95,7 +95,9 @@ static void add_session(void *ctx, const struct dots_session_row *row)
 	json_object_set_new(state, "since", json_time(row->since * 1000));
 	if (row->retry_at)
 		json_object_set_new(state, "retry-at", json_time(row->retry_at * 1000));
-	json_object_set_new(state, "certificate-expires", json_time(row->certificate_end * 1000));
+	if (row->certificate_end)
+		json_object_set_new(
+			state, "certificate-expires", json_time(row->certificate_end * 1000));
 	json_object_set_new(state, "mitigations", json_integer(row->mitigations));
 	json_object_set_new(state, "sessions", json_number64(row->sessions));
 	json_object_set_new(state, "failures", json_number64(row->failures));

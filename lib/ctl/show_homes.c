@@ -14,6 +14,9 @@ static void set_text(json_t *object, const char *name, const char *text)
 
 static void add_home(void *ctx, const struct dots_home_row *row)
 {
+	static const char *const identity[] = {[HOME_BY_NAME] = "certificate-name",
+		[HOME_BY_KEY] = "key-hash",
+		[HOME_BY_PSK] = "psk-identity"};
 	struct ipprefix subscriber = subkey_prefix(&row->subscriber);
 	json_t *state = json_object(), *home = json_object();
 
@@ -38,8 +41,7 @@ static void add_home(void *ctx, const struct dots_home_row *row)
 	json_object_set_new(state, "heartbeats-missed", json_integer(row->heartbeats_missed));
 	set_text(state, "last-error", row->last_error);
 	json_object_set_new(home, "name", json_string(row->name));
-	json_object_set_new(
-		home, row->by_key ? "key-hash" : "certificate-name", json_string(row->identity));
+	json_object_set_new(home, identity[row->kind], json_string(row->identity));
 	json_object_set_new(home, "subscriber", json_prefix(&subscriber));
 	json_object_set_new(home, "state", state);
 	json_array_append_new(ctx, home);

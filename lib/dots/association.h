@@ -44,17 +44,18 @@ struct transport {
 	bool known;    // our user has it, so it is owed a `down`
 	bool offered;  // a ticket
 	bool heard;    // anything at all from the peer
-	bool unproven; // the peer did not show who it is: no, a wrong or an expired certificate
-	bool ended;    // TLS: the peer's half of the stream
-	bool settled;  // its listener counts it as open
-	int error;     // the last errno of the socket, positive; 0 if none
+	bool unproven; // the peer did not show who it is: no, a wrong or an expired certificate, no key
+	bool named;   // the peer has named the identity of a pre-shared key
+	bool ended;   // TLS: the peer's half of the stream
+	bool settled; // its listener counts it as open
+	int error;    // the last errno of the socket, positive; 0 if none
 	uint64_t timeout_ns;
 	struct timer deadline;         // of the handshake
 	struct listener *listener;     // NULL if dialled
 	TAILQ_ENTRY(transport) linked; // in one of the listener's lists
 	struct transport_peer peer;
 	size_t room;        // TLS: as transport_set_room() says
-	struct err refused; // why the peer's certificate was
+	struct err refused; // why the peer's certificate was, or identity is about to be
 };
 
 #define ENDPOINT_TEXT (IPADDR_TEXT + 8)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// Reading and checking the PEM files. What is wrong with a file is said here, with its name, before
+// Reading and checking the files. What is wrong with a file is said here, with its name, before
 // anything is dialled or listened on; context.c then makes OpenSSL's contexts of it.
 
 #include "dots/credentials.h"
@@ -20,30 +20,6 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
-
-int spki_text(const uint8_t *der, size_t length, char out[SPKI_TEXT])
-{
-	uint8_t digest[EVP_MAX_MD_SIZE], base64[25];
-
-	if (!EVP_Digest(der, length, digest, NULL, EVP_sha256(), NULL))
-		return -ENOMEM;
-	EVP_EncodeBlock(base64, digest, 16);
-	// base64url (RFC 4648 section 5), without the two signs of padding
-	for (unsigned i = 0; i < SPKI_TEXT - 1; i++)
-		out[i] = base64[i] == '+' ? '-' : base64[i] == '/' ? '_' : (char)base64[i];
-	out[SPKI_TEXT - 1] = '\0';
-	return 0;
-}
-
-int spki_of(const X509 *certificate, char out[SPKI_TEXT])
-{
-	uint8_t *der = NULL;
-	int length = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &der);
-	int r = length < 0 ? -ENOMEM : spki_text(der, (size_t)length, out);
-
-	OPENSSL_free(der);
-	return r;
-}
 
 // Without this OpenSSL would ask for a passphrase on the terminal.
 static int no_passphrase(char *, int, int, void *)
@@ -115,27 +91,38 @@ static int check_dates(struct credentials *c, const char *path, struct err *err)
 	return 0;
 }
 
-static int read_key(struct credentials *c, const struct credentials_files *files, struct err *err)
+FILE *credentials_open_secret(const char *what, const char *path, struct err *err)
 {
-	const char *path = files->private_key;
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	FILE *file = NULL;
 	struct stat st;
 
 	if (fd < 0 || fstat(fd, &st) < 0 || !(file = fdopen(fd, "r"))) {
-		err_set(err, "private key %s: %s", path, strerror(errno));
+		err_set(err, "%s %s: %s", what, path, strerror(errno));
 		if (fd >= 0)
 			close(fd);
-		return -EINVAL;
+		return NULL;
 	}
-	if (!(st.st_mode & 077))
-		c->key = PEM_read_PrivateKey(file, NULL, no_passphrase, NULL);
-	fclose(file);
-	if (st.st_mode & 077)
-		return err_set(err,
-			"private key %s has mode %04o: others than its owner may use it; "
+	if (st.st_mode & 077) {
+		err_set(err,
+			"%s %s has mode %04o: others than its owner may use it; "
 			"allowed are 0600 and 0400",
-			path, st.st_mode & 07777u);
+			what, path, st.st_mode & 07777u);
+		fclose(file);
+		return NULL;
+	}
+	return file;
+}
+
+static int read_key(struct credentials *c, const struct credentials_files *files, struct err *err)
+{
+	const char *path = files->private_key;
+	FILE *file = credentials_open_secret("private key", path, err);
+
+	if (!file)
+		return -EINVAL;
+	c->key = PEM_read_PrivateKey(file, NULL, no_passphrase, NULL);
+	fclose(file);
 	if (!c->key)
 		return err_set(err, "private key %s: no PEM key without a passphrase in it (%s)",
 			path, ssl_words());
@@ -174,12 +161,48 @@ static int read_crl(struct credentials *c, const char *path, struct err *err)
 
 static int check_given(const struct credentials_files *files, struct err *err)
 {
+	if (files->psk_file) {
+		if (files->certificate || files->private_key || files->ca || files->crl)
+			return err_set(err, "both pre-shared keys and a certificate are named");
+		return 0;
+	}
+	if (files->psk_identity)
+		return err_set(err, "no file of pre-shared keys is named");
 	if (!files->certificate)
 		return err_set(err, "no certificate file is named");
 	if (!files->private_key)
 		return err_set(err, "no private key file is named");
 	if (!files->ca) // both sides are always verified (RFC 9066 section 8)
 		return err_set(err, "no file of CA certificates is named");
+	return 0;
+}
+
+static int load_certificate(
+	struct credentials *c, const struct credentials_files *files, struct err *err)
+{
+	ERR_clear_error();
+	if (read_chain(c, files->certificate, err) < 0 ||
+		check_dates(c, files->certificate, err) < 0)
+		return -EINVAL;
+	ERR_clear_error();
+	if (read_key(c, files, err) < 0)
+		return -EINVAL;
+	ERR_clear_error();
+	if (read_trust(c, files, err) < 0 || (files->crl && read_crl(c, files->crl, err) < 0))
+		return -EINVAL;
+	if (spki_of(c->certificate, c->cuid) < 0)
+		return err_set(err, "out of memory");
+	return 0;
+}
+
+static int load_psk(struct credentials *c, const struct credentials_files *files, struct err *err)
+{
+	const char *identity = files->psk_identity;
+
+	if (psk_load(&c->psk, files->psk_file, identity, err) < 0)
+		return -EINVAL;
+	if (identity && spki_text(identity, strlen(identity), c->cuid) < 0)
+		return err_set(err, "out of memory");
 	return 0;
 }
 
@@ -195,20 +218,8 @@ struct credentials *credentials_load(const struct credentials_files *files, stru
 		return NULL;
 	}
 	c->holders = 1;
-	ERR_clear_error();
-	if (read_chain(c, files->certificate, err) < 0 ||
-		check_dates(c, files->certificate, err) < 0)
+	if ((files->psk_file ? load_psk : load_certificate)(c, files, err) < 0)
 		goto fail;
-	ERR_clear_error();
-	if (read_key(c, files, err) < 0)
-		goto fail;
-	ERR_clear_error();
-	if (read_trust(c, files, err) < 0 || (files->crl && read_crl(c, files->crl, err) < 0))
-		goto fail;
-	if (spki_of(c->certificate, c->cuid) < 0) {
-		err_set(err, "out of memory");
-		goto fail;
-	}
 	ERR_clear_error();
 	if (context_make_all(c, err) < 0)
 		goto fail;
@@ -236,6 +247,7 @@ void credentials_free(struct credentials *c)
 	}
 	ticket_box_clear(&c->ticket_box);
 	OPENSSL_cleanse(&c->ticket_keys, sizeof(c->ticket_keys));
+	psk_clear(&c->psk);
 	X509_STORE_free(c->trust);
 	sk_X509_pop_free(c->chain, X509_free);
 	EVP_PKEY_free(c->key);
@@ -253,6 +265,11 @@ int64_t credentials_not_after(const struct credentials *c)
 	return c->not_after;
 }
 
+bool credentials_have_psk(const struct credentials *c, const char *identity)
+{
+	return psk_find(&c->psk, identity) != NULL;
+}
+
 SSL_CTX *credentials_context(const struct credentials *c, enum side side, enum transport_kind kind)
 {
 	return c->context[side][kind];
@@ -263,6 +280,10 @@ int credentials_check_side(const struct credentials *c, enum side side, struct e
 	bool dial = side == SIDE_DIAL;
 	int purpose = dial ? X509_PURPOSE_SSL_CLIENT : X509_PURPOSE_SSL_SERVER;
 
+	if (credentials_use_psk(c))
+		return dial && !c->cuid[0]
+			? err_set(err, "no identity is named whose pre-shared key is to be used")
+			: 0;
 	if (X509_check_purpose(c->certificate, purpose, 0) == 1)
 		return 0;
 	return err_set(err, "our certificate may not be used to %s: its key usages lack %s",

@@ -5,17 +5,20 @@
 // from it. Whoever holds an SSL made from one of its contexts holds the credentials too, so a
 // reload may free its reference while associations still run on the old keys.
 
+#include "dots/psk.h"
+#include "dots/spki.h"
 #include "dots/ticket.h"
 #include "dots/transport.h"
 
 #include <openssl/ssl.h>
 
-#define SPKI_TEXT 23 // base64url of 16 bytes and a terminating zero
+#include <stdio.h>
 
 enum side { SIDE_DIAL, SIDE_LISTEN };
 
 struct credentials {
 	unsigned holders;
+	struct psk_ring psk; // has keys, or else there is a certificate
 	X509 *certificate;
 	EVP_PKEY *key;
 	STACK_OF(X509) * chain; // what signed the certificate, without the root
@@ -33,13 +36,18 @@ SSL_CTX *credentials_context(
 	const struct credentials *credentials, enum side side, enum transport_kind kind);
 
 // Tells whether our certificate may be used on that side: its key usages, if it has any, must name
-// clientAuth to dial and serverAuth to listen (RFC 5280 section 4.2.1.12).
+// clientAuth to dial and serverAuth to listen (RFC 5280 section 4.2.1.12). Of pre-shared keys one has
+// to be chosen to dial.
 int credentials_check_side(const struct credentials *credentials, enum side side, struct err *err);
 
-// The recipe of RFC 9132 section 4.4.1.1 on a DER SubjectPublicKeyInfo, and on that of a
-// certificate. Return 0, or -ENOMEM.
-int spki_text(const uint8_t *der, size_t length, char out[SPKI_TEXT]);
-int spki_of(const X509 *certificate, char out[SPKI_TEXT]);
+static inline bool credentials_use_psk(const struct credentials *credentials)
+{
+	return credentials->psk.count != 0;
+}
+
+// Opens a file that nobody but its owner may use, else NULL with the reason, which begins with what
+// it is, in err.
+FILE *credentials_open_secret(const char *what, const char *path, struct err *err);
 
 // context.c: makes the four contexts from what has been loaded.
 int context_make_all(struct credentials *credentials, struct err *err);

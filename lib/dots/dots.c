@@ -173,8 +173,8 @@ int dots_add(struct dots *dots, const struct dots_upstream *upstream, struct err
 	return 0;
 }
 
-int dots_renew(struct dots *dots, const char *name, const struct credentials_files *files,
-	struct err *err)
+int dots_renew(
+	struct dots *dots, const char *name, const struct credentials_files *files, struct err *err)
 {
 	struct session *s = *find(dots, name);
 

@@ -12,6 +12,7 @@
 #include "base/subkey.h"
 #include "dots/exchange.h"
 #include "dots/heartbeat.h"
+#include "dots/list.h"
 #include "dots/order.h"
 
 #define HOME_CUID      23 // bytes of a client identifier with its terminating zero
@@ -39,8 +40,8 @@ struct home {
 	struct home *next_by_subscriber;
 	struct home_club *club;
 	char *name;
-	char *identity; // DNS name or key hash in its certificate
-	bool by_key;
+	char *identity;
+	enum home_identity kind;
 	struct subkey subscriber;
 	bool any_source; // its session may come from elsewhere
 

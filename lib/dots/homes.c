@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "dots/errand.h"
+#include "dots/spki.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -50,14 +51,15 @@ static unsigned hash(const void *data, size_t length)
 	return h ^ h >> 15;
 }
 
-// Names are in lower case here; a key's hash stands as it is.
-static struct home *find_identity(const struct homes *homes, const char *identity)
+// Names are in lower case here; a key's hash and a pre-shared key's identity stand as they are.
+static struct home *find_identity(
+	const struct homes *homes, const char *identity, enum home_identity kind)
 {
 	struct home *h = NULL;
 
 	if (homes->buckets)
 		h = homes->by_identity[hash(identity, strlen(identity)) & (homes->buckets - 1)];
-	while (h && strcmp(h->identity, identity) != 0)
+	while (h && (h->kind != kind || strcmp(h->identity, identity) != 0))
 		h = h->next_by_identity;
 	return h;
 }
@@ -120,16 +122,28 @@ static void note_failure(struct homes *homes, const struct ipaddr *addr)
 			ipaddr_format(addr, text));
 }
 
-// CH-05: the certificate says which home it is, and the address has to agree.
+static struct home *find_peer(const struct homes *homes, const struct transport_peer *peer)
+{
+	char name[sizeof(peer->name)];
+	struct home *h;
+
+	if (peer->psk)
+		return find_identity(homes, peer->name, HOME_BY_PSK);
+	h = find_identity(homes, peer->spki, HOME_BY_KEY);
+	if (!h && peer->name[0])
+		h = find_identity(homes, lower(name, sizeof(name), peer->name), HOME_BY_NAME);
+	return h;
+}
+
+// CH-05: the certificate, or the identity that goes with the key, says which home it is, and the
+// address has to agree.
 static void *on_accept(void *ctx, struct transport *transport)
 {
 	const struct transport_peer *peer = transport_peer(transport);
 	struct homes *homes = ctx;
-	char name[sizeof(peer->name)], text[IPADDR_TEXT];
-	struct home *h = find_identity(homes, peer->spki);
+	struct home *h = find_peer(homes, peer);
+	char text[IPADDR_TEXT];
 
-	if (!h && peer->name[0])
-		h = find_identity(homes, lower(name, sizeof(name), peer->name));
 	if (!h) {
 		homes->counters.unknown++;
 		note_failure(homes, &peer->addr);
@@ -223,7 +237,7 @@ static int load_credentials(struct homes *homes, const struct homes_setup *setup
 static struct home *take_out(
 	struct homes *homes, const struct homes_home *wanted, const char *identity)
 {
-	struct home *h = find_identity(homes, identity), **link;
+	struct home *h = find_identity(homes, identity, wanted->kind), **link;
 
 	if (!h || strcmp(h->name, wanted->name) != 0 || h->any_source != wanted->any_source ||
 		!subkey_equal(&h->subscriber, &wanted->subscriber))
@@ -251,6 +265,19 @@ static void free_all(struct homes *homes)
 	homes->buckets = homes->count = 0;
 }
 
+static struct home *make(struct homes *homes, const struct homes_home *wanted, const char *identity)
+{
+	struct home *h = home_new(&homes->club, wanted->name, identity, &wanted->subscriber);
+
+	// the box has no identity of its own then: the recipe takes the one that both know
+	if (h && wanted->kind == HOME_BY_PSK &&
+		spki_text(identity, strlen(identity), h->cuid) < 0) {
+		home_free(h);
+		return NULL;
+	}
+	return h;
+}
+
 // The lists anew, with the homes that stay in them.
 static int change_homes(struct homes *homes, const struct homes_setup *setup)
 {
@@ -269,17 +296,17 @@ static int change_homes(struct homes *homes, const struct homes_setup *setup)
 		const char *identity = wanted->identity;
 		struct home *h;
 
-		if (!wanted->is_key)
+		if (wanted->kind == HOME_BY_NAME)
 			identity = lower(name, sizeof(name), identity);
 		h = take_out(homes, wanted, identity);
 		if (!h)
-			h = home_new(&homes->club, wanted->name, identity, &wanted->subscriber);
+			h = make(homes, wanted, identity);
 		if (!h) {
 			rc = -ENOMEM;
 			break;
 		}
 		h->any_source = wanted->any_source;
-		h->by_key = wanted->is_key;
+		h->kind = wanted->kind;
 		enter(&next, h);
 	}
 	free_all(homes);
@@ -341,7 +368,7 @@ static void show(
 	struct dots_home_row row = {
 		.name = h->name,
 		.identity = h->identity,
-		.by_key = h->by_key,
+		.kind = h->kind,
 		.subscriber = h->subscriber,
 		.state = state[h->state],
 		.since = unix_seconds(h->since),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// All homes: the listeners they dial, which certificate is which subscriber's home, and who is not
+// All homes: the listeners they dial, which certificate or key is which subscriber's home, and who is not
 // listened to. Made once; a configuration is put in force by homes_configure(), which keeps the
 // sessions of homes that stay as they are. Control thread only.
 
@@ -27,8 +27,8 @@ struct homes_listener {
 
 struct homes_home {
 	const char *name;     // unique
-	const char *identity; // unique: DNS name in its certificate,
-	bool is_key;          // or the hash of its key, as in transport_peer.spki
+	const char *identity; // unique
+	enum home_identity kind;
 	struct subkey subscriber;
 	bool any_source; // it may dial from an address that is not its subscriber's
 };

@@ -30,7 +30,7 @@ struct dots_session_row {
 	int64_t retry_at;           // of the next attempt while waiting, else 0
 	const char *redirected_to;  // by the upstream; NULL: it is where the configuration says
 	const char *last_error;     // NULL: none yet
-	int64_t certificate_end;    // Unix time our certificate ends
+	int64_t certificate_end;    // Unix time our certificate ends; 0: there is none
 	unsigned mitigations;       // in force
 	unsigned observers;         // of this session
 	uint64_t sessions;          // established so far
@@ -46,11 +46,18 @@ struct dots_session_row {
 void dots_list_sessions(const struct dots *dots,
 	void (*fn)(void *ctx, const struct dots_session_row *row), void *ctx);
 
+// What a home is known by.
+enum home_identity {
+	HOME_BY_NAME, // the DNS name in its certificate
+	HOME_BY_KEY,  // the hash of its certificate's key, as in transport_peer.spki
+	HOME_BY_PSK,  // the identity of its pre-shared key
+};
+
 // A subscriber's home, of which the box is the client.
 struct dots_home_row {
 	const char *name;
-	const char *identity; // DNS name in its certificate,
-	bool by_key;          // or hash of its key
+	const char *identity;
+	enum home_identity kind;
 	struct subkey subscriber;
 	const char *state;     // "absent", "greeting" or "ready"
 	const char *transport; // "dtls" or "tls"; NULL without a session, as what follows

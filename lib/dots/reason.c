@@ -234,6 +234,30 @@ static void cut(const struct transport *t, struct err *why)
 		err_set(why, "cut by peer in the middle of the handshake");
 }
 
+// What comes of keys that differ, or of an identity that the peer does not know. Before 1.3 it is the
+// first record sealed with them that cannot be opened (RFC 4279 section 2).
+static bool is_wrong_psk(struct transport *t, int reason, struct err *why)
+{
+	if (!credentials_use_psk(t->credentials) || t->state != STATE_HANDSHAKE)
+		return false;
+	switch (reason) {
+	case SSL_R_BINDER_DOES_NOT_VERIFY:
+	case SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC:
+		t->unproven = true;
+		err_set(why, "the peer's pre-shared key is not ours");
+		return true;
+	case SSL_AD_REASON_OFFSET + SSL_AD_BAD_RECORD_MAC:
+	case SSL_AD_REASON_OFFSET + SSL_AD_ILLEGAL_PARAMETER:
+	case SSL_AD_REASON_OFFSET + SSL_AD_DECRYPT_ERROR:
+	case SSL_AD_REASON_OFFSET + SSL_AD_UNKNOWN_PSK_IDENTITY:
+		err_set(why, "the peer refused our identity or pre-shared key (alert %d)",
+			reason - SSL_AD_REASON_OFFSET);
+		return true;
+	default:
+		return false;
+	}
+}
+
 static void from_queue(struct transport *t, unsigned long e, struct err *why)
 {
 	int reason = ERR_GET_LIB(e) == ERR_LIB_SSL ? ERR_GET_REASON(e) : 0;
@@ -245,6 +269,8 @@ static void from_queue(struct transport *t, unsigned long e, struct err *why)
 		cut(t, why);
 		return;
 	}
+	if (is_wrong_psk(t, reason, why))
+		return;
 	for (unsigned i = 0; i < ARRAY_LEN(words); i++) {
 		if (words[i].reason == reason) {
 			err_set(why, "%s", words[i].text);
@@ -276,9 +302,10 @@ void reason_of(struct transport *t, int r, struct err *why)
 	int kind = SSL_get_error(t->ssl, r);
 	unsigned long e = first_error();
 
-	if (t->refused.text[0])
+	if (t->refused.text[0]) {
 		*why = t->refused;
-	else if (kind == SSL_ERROR_ZERO_RETURN)
+		t->unproven = true;
+	} else if (kind == SSL_ERROR_ZERO_RETURN)
 		err_set(why, "closed by peer");
 	else if (e)
 		from_queue(t, e, why);

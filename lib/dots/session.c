@@ -338,7 +338,8 @@ static int read_upstream(struct session *s, const struct dots_upstream *upstream
 {
 	struct ipaddr addr;
 
-	if (!upstream->peer_name && ipaddr_parse(upstream->host, &addr) == 0)
+	if (!upstream->peer_name && !upstream->credentials.psk_file &&
+		ipaddr_parse(upstream->host, &addr) == 0)
 		return err_set(err,
 			"upstream %s: host %s is an address, so the name in the peer's certificate "
 			"has to be given",

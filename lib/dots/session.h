@@ -71,8 +71,7 @@ void session_start(struct session *session);
 
 // Reads the credentials again, for attempts from now on; the association that stands keeps the old
 // ones. Returns -EINVAL with the reason in err, and then nothing has changed.
-int session_renew(
-	struct session *session, const struct credentials_files *files, struct err *err);
+int session_renew(struct session *session, const struct credentials_files *files, struct err *err);
 
 const char *session_state_name(const struct session *session);
 

@@ -70,20 +70,23 @@ int transport_init_dial(struct transport *t, const struct dial *dial,
 	const struct transport_events *events, void *ctx, struct err *err)
 {
 	X509_VERIFY_PARAM *param = SSL_get0_param(t->ssl);
+	bool psk = credentials_use_psk(t->credentials);
+	struct err ignored;
+	bool named = check_server_name(dial->server_name, psk ? &ignored : err) == 0;
 
-	if (check_server_name(dial->server_name, err) < 0 ||
-		credentials_check_side(t->credentials, SIDE_DIAL, err) < 0)
+	if ((!named && !psk) || credentials_check_side(t->credentials, SIDE_DIAL, err) < 0)
 		return -EINVAL;
 	t->events = events;
 	t->ctx = ctx;
 	t->known = true;
-	snprintf(t->peer.name, sizeof(t->peer.name), "%s", dial->server_name);
+	snprintf(t->peer.name, sizeof(t->peer.name), "%s",
+		dial->server_name ? dial->server_name : "");
 	// only a DNS-ID counts: no common name, no wildcard (RFC 9132 section 7.1)
 	X509_VERIFY_PARAM_set_hostflags(
 		param, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT | X509_CHECK_FLAG_NO_WILDCARDS);
 	t->timeout_ns = dial->timeout_ns;
-	if (!X509_VERIFY_PARAM_set1_host(param, dial->server_name, 0) ||
-		!SSL_set_tlsext_host_name(t->ssl, t->peer.name) ||
+	if (!X509_VERIFY_PARAM_set1_host(param, t->peer.name, 0) ||
+		(named && !SSL_set_tlsext_host_name(t->ssl, t->peer.name)) ||
 		timer_set(t->loop, &t->deadline, clock_now() + t->timeout_ns, on_deadline) < 0)
 		return err_set(err, "out of memory");
 	t->offered = ticket_offer(t);
@@ -161,11 +164,16 @@ void transport_fail(struct transport *t, const struct err *why)
 static void on_deadline(struct timer *timer)
 {
 	struct transport *t = CONTAINER_OF(timer, struct transport, deadline);
-	const char *hint = t->error ? strerror(t->error)
-		: t->heard          ? "the peer stopped answering"
-				    : "nothing was received";
+	bool psk = credentials_use_psk(t->credentials);
+	const char *hint = t->refused.text[0] ? t->refused.text
+		: t->error                    ? strerror(t->error)
+		: t->heard && psk ? "the peer stopped answering, as it does if the keys differ"
+		: t->heard        ? "the peer stopped answering"
+				  : "nothing was received";
 	struct err why;
 
+	// DTLS throws away what a wrong key has sealed, so that this is all that is seen of it
+	t->unproven |= t->named;
 	err_set(&why, "handshake timed out after %.3g s (%s)",
 		(double)t->timeout_ns / (double)CLOCK_SECOND, hint);
 	transport_fail(t, &why);
@@ -195,10 +203,21 @@ int transport_handshake(struct transport *t, struct err *why)
 	}
 }
 
-// Learns who the peer is. A session that is resumed is not verified again, so what may have come to
+// What it is called the listener has learned in the handshake (psk.c).
+static int learn_psk_peer(struct transport *t, struct err *why)
+{
+	if (!psk_was_used(t->ssl) || (t->listener && !t->peer.name[0])) {
+		t->unproven = true;
+		return err_set(why, "no pre-shared key was used");
+	}
+	t->peer.psk = true;
+	return 0;
+}
+
+// A session that is resumed is not verified again, so what may have come to
 // an end since then is looked at here; revocation is not, but a new CRL comes with new credentials
 // and those take no old tickets.
-static int learn_peer(struct transport *t, struct err *why)
+static int learn_certified_peer(struct transport *t, struct err *why)
 {
 	X509 *certificate = SSL_get0_peer_certificate(t->ssl);
 
@@ -215,10 +234,17 @@ static int learn_peer(struct transport *t, struct err *why)
 		reason_first_name(certificate, t->peer.name, sizeof(t->peer.name));
 	if (spki_of(certificate, t->peer.spki) < 0)
 		return err_set(why, "out of memory");
-	t->peer.cipher = SSL_get_cipher_name(t->ssl);
-	t->peer.version = SSL_get_version(t->ssl);
 	t->peer.resumed = SSL_session_reused(t->ssl);
 	return 0;
+}
+
+// Learns who the peer is.
+static int learn_peer(struct transport *t, struct err *why)
+{
+	t->peer.cipher = SSL_get_cipher_name(t->ssl);
+	t->peer.version = SSL_get_version(t->ssl);
+	return credentials_use_psk(t->credentials) ? learn_psk_peer(t, why)
+						   : learn_certified_peer(t, why);
 }
 
 void transport_is_up(struct transport *t)

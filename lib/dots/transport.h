@@ -22,12 +22,15 @@ struct transport;
 
 enum transport_kind { TRANSPORT_DTLS, TRANSPORT_TLS };
 
-// Where the keys are. Paths are to PEM files; what is NULL is not used.
+// Where the keys are: a certificate and what belongs to it, in PEM files, or pre-shared keys (psk.h).
+// What is NULL is not used.
 struct credentials_files {
 	const char *certificate; // own chain, leaf first
 	const char *private_key; // refused if others may read it
 	const char *ca;          // who may have signed the peer
 	const char *crl;
+	const char *psk_file;     // refused if others may read it
+	const char *psk_identity; // the only one used; to listen, NULL takes all in the file
 };
 
 // Reads and checks the files: they parse, the key fits the certificate, the certificate is within
@@ -38,18 +41,26 @@ struct credentials *credentials_load(const struct credentials_files *files, stru
 void credentials_free(struct credentials *credentials);
 
 // cuid by the recipe of RFC 9132 section 4.4.1.1: base64url of the first 16 bytes of the SHA-256 of
-// our certificate's SubjectPublicKeyInfo, 22 characters.
+// our certificate's SubjectPublicKeyInfo, or of the one identity used, 22 characters; "" if all
+// identities of a file are.
 const char *credentials_cuid(const struct credentials *credentials);
 
-// Unix time our certificate ends.
+// Whether there is a pre-shared key of that identity.
+bool credentials_have_psk(const struct credentials *credentials, const char *identity);
+
+// Unix time our certificate ends; 0 with pre-shared keys.
 int64_t credentials_not_after(const struct credentials *credentials);
 
 // Who is at the other end; complete once `up` has been called.
 struct transport_peer {
 	struct ipaddr addr;
 	uint16_t port;
-	char name[256]; // the DNS name verified; for a listener the first it presents, "" if none
-	char spki[23];  // the peer's key, hashed as credentials_cuid() does
+	// The DNS name verified; for a listener the first it presents, "" if none. With a pre-shared
+	// key the name it was dialled by; for a listener its identity.
+	char name[256];
+	bool psk;
+	char spki
+		[23]; // the peer's key, hashed as credentials_cuid() does; "" with a pre-shared one
 	const char *cipher; // as OpenSSL names it
 	const char *version;
 	bool resumed;
@@ -66,9 +77,11 @@ struct transport_events {
 
 struct dial {
 	struct ipaddr addr;
-	uint16_t port;           // host order
-	const char *server_name; // sent as SNI and verified as DNS-ID (RFC 9132 section 7.1)
-	uint64_t timeout_ns;     // for the whole handshake
+	uint16_t port; // host order
+	// Sent as SNI and verified as DNS-ID (RFC 9132 section 7.1). With a pre-shared key there is
+	// nothing to verify it by, and it need not be a DNS name.
+	const char *server_name;
+	uint64_t timeout_ns; // for the whole handshake
 };
 
 // Begin a handshake; `up` or `down` follows, never from inside the call. Return NULL with the reason
@@ -122,7 +135,7 @@ struct listener_gate {
 	// Asked before anything is done for a stranger, so it must be quick.
 	bool (*admit)(void *ctx, const struct ipaddr *addr);
 	// A handshake failed; `unproven` if it did because the peer showed no certificate, or one
-	// that is not valid. The address is the peer's own: it has answered from there.
+	// that is not valid, or has no key or not the right one for its identity. The address is the peer's own: it has answered from there.
 	void (*failed)(void *ctx, const struct ipaddr *addr, bool unproven, const struct err *why);
 };
 

@@ -17,6 +17,10 @@ ISP = f"{BOX}/dots/server/upstream[name='isp']"
 ROUTE = "route[destination-prefix="
 
 
+# without what a pre-shared key takes the place of
+NO_CERTIFICATE = {f"{UPSTREAM}/{leaf}": GONE for leaf in ("certificate", "private-key", "ca", "peer-name")}
+
+
 def another(device, **leaves):
     """One more interface."""
     return {"name": "more", "type": "iana-if-type:ethernetCsmacd", "homeport:device": device,
@@ -57,6 +61,10 @@ SCHEMA = [
     ({f"{STATIC}/internal-src-port": {"start-port-number": 90, "end-port-number": 80}},
      f"{ENTRY}/internal-src-port/end-port-number: The end-port-number must be greater than or equal"),
     ({f"{UPSTREAM}/certificate": GONE}, "certificate"),
+    ({f"{UPSTREAM}/psk-file": "pki/psk", f"{UPSTREAM}/psk-identity": "box"}, "certificate", "psk"),
+    ({**NO_CERTIFICATE, f"{UPSTREAM}/psk-file": "pki/psk"}, "psk-identity"),
+    ({**NO_CERTIFICATE, f"{UPSTREAM}/psk-file": "pki/psk", f"{UPSTREAM}/psk-identity": "a:b"}, "psk-identity"),
+    (NO_CERTIFICATE, "credentials"),
     ({f"{UPSTREAM}/port": 0}, "port", "1 to 65535"),
     ({f"{UPSTREAM}/transport": ["dtls", "sctp"]}, "transport", "dtls, tls"),
     ({f"{UPSTREAM}/heartbeat-interval": 14}, "heartbeat-interval", "15 to 240"),
@@ -269,6 +277,10 @@ SEMANTIC = [
      "accept[name='ping']/lower-port: 7, but the protocol has no ports. Allowed: with protocol 6, 17, 33 or 132"),
     ({f"{UPSTREAM}/certificate": "pki/none.pem"}, f"{ISP}: ", "pki/none.pem"),
     ({f"{UPSTREAM}/private-key": "pki/upstream.key"}, f"{ISP}: ", "key"),
+    ({**NO_CERTIFICATE, f"{UPSTREAM}/psk-file": "pki/none.psk", f"{UPSTREAM}/psk-identity": "box"},
+     f"{ISP}: pre-shared keys ", "pki/none.psk: No such file"),
+    ({**NO_CERTIFICATE, f"{UPSTREAM}/psk-file": "pki/ca.key", f"{UPSTREAM}/psk-identity": "box"},
+     f"{ISP}: pre-shared keys ", "line 1: no colon. Allowed: IDENTITY:KEY"),
 ]
 
 # Files that are no configuration at all.

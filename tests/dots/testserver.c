@@ -5,6 +5,7 @@
 //
 //	testserver --upstream name=N,host=H,port=P,peer=NAME[,transport=dtls|tls][,...]
 //	           --cert FILE --key FILE --ca FILE [--crl FILE] [--held-clock] LINE...
+//	testserver --upstream ... --psk-identity NAME --psk-file FILE ...
 //
 // More members of --upstream: domain=PREFIX (once or more), max-subscribers, max-mitigations,
 // max-lifetime, retry-interval, heartbeat-interval, overlap=target. LINEs are those of
@@ -244,6 +245,8 @@ static void take_options(int argc, char **argv, struct credentials_files *files)
 		{"key", required_argument, NULL, 'k'},
 		{"ca", required_argument, NULL, 'a'},
 		{"crl", required_argument, NULL, 'r'},
+		{"psk-identity", required_argument, NULL, 'i'},
+		{"psk-file", required_argument, NULL, 'f'},
 		{"held-clock", no_argument, NULL, 'h'},
 		{0},
 	};
@@ -265,6 +268,12 @@ static void take_options(int argc, char **argv, struct credentials_files *files)
 			break;
 		case 'r':
 			files->crl = optarg;
+			break;
+		case 'i':
+			files->psk_identity = optarg;
+			break;
+		case 'f':
+			files->psk_file = optarg;
 			break;
 		case 'h':
 			clock_hold();

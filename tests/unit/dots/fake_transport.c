@@ -66,6 +66,7 @@ struct fake_dial fake_dialled[64];
 unsigned fake_dialled_count;
 size_t fake_room = 1201;
 struct ipaddr fake_source;
+bool fake_psk;
 char fake_name[64] = "home.example";
 
 static void deliver(struct timer *)
@@ -213,7 +214,9 @@ static void dial_done(struct timer *timer)
 	t->other = far;
 	far->peer.addr = t->from;
 	snprintf(far->peer.name, sizeof(far->peer.name), "%s", t->name);
-	snprintf(far->peer.spki, sizeof(far->peer.spki), "spki-of-home");
+	far->peer.psk = t->peer.psk;
+	if (!far->peer.psk)
+		snprintf(far->peer.spki, sizeof(far->peer.spki), "spki-of-home");
 	l->counters.completed++;
 	far->ctx = l->accept(l->ctx, far);
 	if (!far->ctx) {
@@ -249,6 +252,7 @@ static struct transport *dial_any(enum transport_kind kind, const struct dial *d
 			(struct fake_dial){kind, dial->addr, clock_now()};
 	t->listener = listener_find(kind, dial);
 	t->peer.addr = dial->addr;
+	t->peer.psk = fake_psk;
 	t->peer.port = dial->port;
 	t->from = fake_source;
 	snprintf(t->name, sizeof(t->name), "%s", fake_name);
@@ -456,6 +460,7 @@ void fake_reset(struct evloop *loop)
 	fake_room = 1201;
 	fake_source = (struct ipaddr){0};
 	snprintf(fake_name, sizeof(fake_name), "home.example");
+	fake_psk = false;
 	if (net.loop)
 		timer_stop(net.loop, &net.deliver);
 	net.loop = loop;

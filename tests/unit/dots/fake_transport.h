@@ -43,6 +43,7 @@ extern size_t fake_room; // of a datagram
 // Who the dialling ends of now and later are, as a listener sees them.
 extern struct ipaddr fake_source;
 extern char fake_name[64];
+extern bool fake_psk; // that name is the identity of a pre-shared key
 
 void fake_reset(struct evloop *loop);
 

@@ -177,6 +177,7 @@ void homestead_dial(struct homestead *h, struct evloop *loop, const char *listen
 	assert_int_equal(ipaddr_parse(listener, &dial.addr), 0);
 	assert_int_equal(ipaddr_parse(h->addr, &fake_source), 0);
 	snprintf(fake_name, sizeof(fake_name), "%s", h->name);
+	fake_psk = h->psk;
 	if (!h->credentials)
 		h->credentials = credentials_load(&files, NULL);
 	// the session before is as good as gone

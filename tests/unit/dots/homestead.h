@@ -25,6 +25,7 @@ struct asked {
 
 struct homestead {
 	const char *name; // in its certificate
+	bool psk;         // it has none: the name is the identity of its key
 	const char *addr; // it dials from
 	struct credentials *credentials;
 	struct transport *transport; // NULL without a session

@@ -183,6 +183,47 @@ static void test_strangers(void **)
 	assert_int_equal(count().misplaced, 1);
 }
 
+static void take_row(void *ctx, const struct dots_home_row *row)
+{
+	struct dots_home_row *out = ctx;
+
+	*out = *row;
+}
+
+// CH-08: an identity is a home's as it stands, and no name of a certificate stands for it, nor the other
+// way round
+static void test_psk(void **)
+{
+	struct homes_setup setup = setup_of(2);
+	struct dots_home_row row = {0};
+	struct err err;
+
+	configured[0].identity = "home-1";
+	configured[0].kind = HOME_BY_PSK;
+	assert_int_equal(homes_configure(homes, &setup, &err), 0);
+	one.name = "home-1";
+	dial(&one);
+	assert_int_equal(count().unknown, 1);
+	one.psk = true;
+	one.name = "HOME-1";
+	dial(&one);
+	assert_int_equal(count().unknown, 2);
+	one.name = "two.example";
+	one.addr = "100.64.0.11"; // for one address may fail only so often
+	dial(&one);
+	assert_int_equal(count().unknown, 3);
+	assert_int_equal(one.sessions, 0);
+	one.addr = "100.64.0.10";
+	one.name = "home-1";
+	dial(&one);
+	assert_int_equal(count().ready, 1);
+	// what the box calls itself is made of what both call the home
+	homes_list(homes, "one", take_row, &row);
+	assert_int_equal(row.kind, HOME_BY_PSK);
+	assert_string_equal(row.identity, "home-1");
+	assert_string_equal(row.cuid, "-x6802yesa__6P87_urczA");
+}
+
 static void test_any_source(void **)
 {
 	struct homes_setup setup = setup_of(2);
@@ -667,6 +708,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_known_home),
 		TEST(test_strangers),
+		TEST(test_psk),
 		TEST(test_any_source),
 		TEST(test_drop_list),
 		TEST(test_newer_session),
