@@ -8,6 +8,9 @@
 
 #include <string.h>
 
+// Random tries at a block of an address before its blocks are searched; blocks are drawn seldom.
+#define BLOCK_TRIES 16
+
 uint32_t portblk_size(const struct pool *pool, uint32_t limit)
 {
 	uint64_t blocks = (uint64_t)pool->addresses * pool_blocks_an_address(pool);
@@ -137,10 +140,20 @@ uint32_t portblk_random_address(const struct portblk *share, struct rand *random
 uint32_t portblk_pick(const struct portblk *share, struct rand *random, uint32_t address)
 {
 	uint32_t blocks = pool_blocks_an_address(share->pool);
-	uint32_t start = rand_below(random, blocks);
+	uint32_t first = address * blocks, start;
 
-	for (uint32_t i = 0; share->free_of[address] && i < blocks; i++) {
-		uint32_t entry = address * blocks + ((start + i) & (blocks - 1));
+	if (!share->free_of[address])
+		return UINT32_MAX;
+	// the one after a row of others, as after the system ports, must not be likelier than the rest
+	for (unsigned i = 0; i < BLOCK_TRIES; i++) {
+		uint32_t entry = first + rand_below(random, blocks);
+
+		if (portblk_is_free(share, entry))
+			return entry;
+	}
+	start = rand_below(random, blocks);
+	for (uint32_t i = 0; i < blocks; i++) {
+		uint32_t entry = first + ((start + i) & (blocks - 1));
 
 		if (portblk_is_free(share, entry))
 			return entry;

@@ -295,6 +295,7 @@ void world_free(struct world *world)
 {
 	struct nat_policy *policy = world->snapshot->policy[0];
 
+	rcu_barrier(world->rcu);
 	for (unsigned i = 0; i < world->dataplane.workers; i++) {
 		worker_free(world->dataplane.worker[i]);
 		portblk_free(policy->share[i]);
