@@ -22,6 +22,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "netns"))
 import lab  # noqa: E402
 
 import checksums  # noqa: E402
+import rules  # noqa: E402
 from config import MAC, TAPS, config  # noqa: E402
 from control import Control  # noqa: E402
 from wire import Wire  # noqa: E402
@@ -48,6 +49,9 @@ class Box(lab.Lab):
         self.add_host("wire")
         for host in ("box", "wire"):
             self.sysctl(host, "net.ipv6.conf.default.disable_ipv6", 1)
+        # with a host device, the kernel is to hear a packet from the box alone
+        self.sysctl("box", "net.ipv4.conf.all.rp_filter", 1)
+        self.sysctl("box", "net.ipv4.conf.all.arp_ignore", 1)
         self.wires = {}
         for side in ("inside", "outside"):
             self.link("box", side, "wire", side)
@@ -149,6 +153,7 @@ class Box(lab.Lab):
             time.sleep(0.0005)
         fresh = now - self.known
         self.known = now
+        rules.earned.update(fresh)
         return dict(fresh)
 
     # packets

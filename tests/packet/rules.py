@@ -11,6 +11,7 @@ BUILD = pathlib.Path(os.environ.get("HOMEPORT_BUILD", ROOT / "build"))
 HERE = pathlib.Path(__file__).parent
 
 _outcomes = collections.defaultdict(set)
+earned = set()  # names of verdicts that packets of this run have had
 
 
 def note(report):
@@ -24,6 +25,11 @@ def outcome(file, name):
     """What became of a case of these tests in this run: "passed", or what else."""
     seen = _outcomes.get((file, name), {"not run"})
     return "passed" if seen == {"passed"} else " and ".join(sorted(seen))
+
+
+def verdicts():
+    """The names of all verdicts."""
+    return re.findall(r'VERDICT\(V_\w+,\s*"([^"]+)"', (ROOT / "lib/net/verdict.h").read_text())
 
 
 def levels():

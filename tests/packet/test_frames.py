@@ -260,3 +260,18 @@ def test_vlan_interfaces(fresh):
     assert box.rx_inside().dst == host
     box.tx_outside(IP(src=SOMEBODY, dst=got[IP].src) / UDP(sport=2000, dport=got[UDP].sport), "drop-vlan")
     box.tx_outside(to_box(Dot1Q(vlan=8) / IP(src=SOMEBODY, dst=got[IP].src) / UDP()), "drop-vlan")
+
+
+def test_kernel_behind_own_addresses(fresh):
+    """With a host device what the box does not answer itself goes to the kernel, so many packets a second and no
+    more, and the kernel's answers come out by the interface."""
+    box = fresh(outside={"homeport:host-device": "hp-outside", "ietf-ip:ipv6": None},
+                platform={"host-packet-rate": 10})
+    box.advance(1)
+    probe = IP(src=GATEWAY_OUTSIDE, dst=BOX_OUTSIDE) / UDP(sport=7, dport=9)
+    box.tx_outside(probe, "punted")
+    p = box.rx_outside()
+    assert (p.src, p.dst, p[ICMP].type, p[ICMP].code) == (BOX_OUTSIDE, GATEWAY_OUTSIDE, 3, 3)
+    # what the kernel keeps silent about: no answers to take
+    unwanted = IP(src=GATEWAY_OUTSIDE, dst=BOX_OUTSIDE) / ICMP(type=0, id=1)
+    box.tx_outside([unwanted] * 20, {"punted": 9, "drop-punt-limit": 11})

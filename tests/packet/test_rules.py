@@ -5,8 +5,19 @@ import pytest
 
 import rules
 
+# Verdicts that no traffic brings about at will in a running box, and the unit tests that do
+LIMITS = {
+    "drop-acl": ("tests/unit/worker/test_limits.c", "acl"),
+    "drop-acl-rate": ("tests/unit/worker/test_limits.c", "acl_rate"),
+    "drop-quarantine": ("tests/unit/worker/test_limits.c", "quarantine"),
+    "drop-buffer": ("tests/unit/worker/test_limits.c", "buffers"),
+    "drop-log-full": ("tests/unit/worker/test_limits.c", "log_full"),
+    "drop-ring": ("tests/unit/worker/test_limits.c", "ring"),
+    "drop-transmit": ("tests/unit/worker/test_limits.c", "transmit_queue"),
+}
 ROWS = rules.table()
 NAMED = [(rule, file, name) for rule, text in ROWS for file, name in rules.cases(text)]
+NAMED += [(verdict, file, name) for verdict, (file, name) in LIMITS.items()]
 PACKET_CASES = sorted({(f, n) for _, f, n in NAMED if f.endswith(".py")})
 UNIT_FILES = sorted({f for _, f, _ in NAMED if f.endswith(".c")})
 
@@ -26,6 +37,13 @@ def test_packet_cases():
     """Only true of a run of the whole folder."""
     wrong = {f"{f}: {n}": rules.outcome(f, n) for f, n in PACKET_CASES if rules.outcome(f, n) != "passed"}
     assert not wrong
+
+
+def test_verdicts():
+    """Every verdict there is has been earned by some packet of this run. Only true of the whole folder."""
+    names = rules.verdicts()
+    assert len(names) == len(set(names)) and not set(LIMITS) - set(names)
+    assert not [name for name in names if name not in rules.earned and name not in LIMITS]
 
 
 @pytest.mark.parametrize("file", UNIT_FILES)
