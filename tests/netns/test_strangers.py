@@ -11,8 +11,8 @@ from test_homes import BOX_NAME, Homes
 CONNECTIONS = 900
 LEAST = 20000  # spoofed ClientHellos, at the least
 
-# ClientHellos from addresses of this network that nobody has, as fast as half the host-packet-rate, until
-# standard input ends and LEAST have gone
+# ClientHellos from addresses of this network that nobody has, as fast as a quarter of the host-packet-rate,
+# until standard input ends and LEAST have gone
 HELLOS = """
 import json, select, socket, struct, sys, time
 least, box, mac = int(sys.argv[1]), socket.inet_aton(sys.argv[2]), bytes.fromhex(sys.argv[3])
@@ -39,7 +39,7 @@ while sent < least or not select.select([sys.stdin], [], [], 0)[0]:
         udp = struct.pack(">HHHH", 1024 + sent % 60000, 4647, 8 + len(record), 0)
         wire.send(mac + b"\\2\\0\\0\\0\\0\\1" + b"\\x08\\0" + ip + udp + record)
         sent += 1
-    time.sleep(0.01)
+    time.sleep(0.02)
 print(json.dumps(sent), flush=True)
 """
 
@@ -61,6 +61,11 @@ def stranger(world, *words):
     return world.start("neighbour", PYTHON, "-c", *words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
 
+def ready(box):
+    """The home has its session; one that a busy machine has kept waiting too long dials again after a minute."""
+    lab.wait_for("the home has a session", lambda: box.state("attacker")["status"] == "ready", 150)
+
+
 def device_address(world):
     """The MAC address behind which the neighbour sees the box."""
     world.exec("neighbour", "ping", "-c", "1", lab.BOX_INSIDE)
@@ -76,7 +81,7 @@ def test_spoofed_hellos(world, transport):
     lines = Lines(flood)
     lines.wait("the flood", lambda line: line == "begins")
     home = box.dial("attacker")
-    box.wait_ready("attacker")
+    ready(box)
     mid = box.mitigate(box.open_port("attacker"))
     home.wait("the home's rule", lambda line: line.get("event") == "acl-add")
     flood.stdin.close()
@@ -98,7 +103,7 @@ def test_half_open_handshakes(world, transport):
     Lines(silent).wait("the connections", lambda line: line == CONNECTIONS)
     lab.wait_for("they are seen", lambda: box.counters()["half-open"] > CONNECTIONS / 2)
     box.dial("attacker")
-    box.wait_ready("attacker")
+    ready(box)
     silent.stdin.close()
     box.end()
 
@@ -117,5 +122,5 @@ def test_wrong_certificates(world):
     assert "its key usages lack clientAuth" in world.log_text()
     assert box.counters()["ready"] == 0
     box.dial("attacker")
-    box.wait_ready("attacker")
+    ready(box)
     box.end()
