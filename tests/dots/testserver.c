@@ -317,6 +317,7 @@ int main(int argc, char **argv)
 	}
 	dots_free(dots);
 	print_acl_changes();
+	rcu_barrier(rcu); // rules that have just ended are the ACL's yet
 	acl_free(acl);
 	rcu_free(rcu);
 	evloop_free(loop);
