@@ -48,6 +48,19 @@ def test_a_mitigation(psk_client, server, keys, transport):
     assert home.wait("acl-add")["subscriber"] == "100.64.0.1"
 
 
+def test_the_box(psk_client, box, authority, keys):
+    """CH-08: homeportd takes the key from its configuration, and has no certificate to show the end of."""
+    upstream = psk_client()
+    box.join(upstream, authority)
+    for leaf in ("certificate", "private-key", "ca", "peer-name"):
+        del box.upstream[leaf]
+    _, identity, _, file = keys("home", KEY)
+    box.upstream.update({"psk-identity": identity, "psk-file": str(file)})
+    box.start()
+    assert upstream.wait("up")["peer"]["name"] == "home"
+    assert "certificate-expires" not in str(box.ask("show", "dots"))
+
+
 @pytest.mark.parametrize("identity, key, why", [
     ("home", OTHER, "the peer's pre-shared key is not ours"),
     ("house", KEY, "there is no pre-shared key of identity house"),
