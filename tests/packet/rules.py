@@ -36,6 +36,12 @@ def levels():
     return dict(re.findall(r"\b([A-Z]\d+):([MSO-])", (HERE / "levels.txt").read_text()))
 
 
+def later():
+    """The rules of services that are not built yet."""
+    return {rule for names in re.findall(r"(?m)^later [^:]+: ([A-Z0-9 ]+)$", (HERE / "levels.txt").read_text())
+            for rule in names.split()}
+
+
 def table():
     """The rows of rfc.md: rule, text of the second cell."""
     return re.findall(r"(?m)^\| *([A-Z]\d+) *\| *([^|\n]*?) *\|", (HERE / "rfc.md").read_text())

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What a carrier asks of a NAT (RFC 6888): pools of any shape, port blocks, and who had which port."""
+import contextlib
 import ipaddress
+import json
+import sqlite3
 
 from scapy.all import ICMP, IP, UDP
 
@@ -19,6 +22,12 @@ def subscriber(box, host):
 def holder(box, endpoint, protocol="udp"):
     answer = box.ask("lookup", endpoint[0], endpoint[1], protocol)["homeport:homeport"]["resolve"]["answer"]
     return answer.get("holder", [])
+
+
+def forms(address):
+    """How an address may stand in a file: as text, as a number in either byte order, as bytes."""
+    packed = ipaddress.ip_address(address).packed
+    return {address, str(int.from_bytes(packed, "big")), str(int.from_bytes(packed, "little")), packed.hex().upper()}
 
 
 def block_of(port):
@@ -94,6 +103,26 @@ def test_record_of_a_block(box):
     assert last["subscriber"] == f"{flow.host}/32" and "until" in last
     box.advance(121)
     assert not holder(box, flow.outside)
+
+
+def test_no_destinations(fresh):
+    """Where subscribers send to is in no record, no table and no log (RFC 6888 REQ-12)."""
+    remote, port = "198.18.77.9", 43210
+    box = fresh(more={"homeport:homeport": {"resolve": {"history-file": "history.db"}}})
+    flow = Udp(box, remote=remote, dport=port)
+    flow.send()
+    flow.answer()
+    Tcp(box, host=flow.host, remote=remote, dport=port).open()
+    told = json.dumps([box.ask("show", what) for what in ("mappings", "subscribers", "acls", "interfaces")] +
+                      [box.ask("lookup", *flow.outside, "udp")])
+    assert flow.host in told and remote not in told and str(port) not in told
+    box.advance(301)
+    box.stop_daemon()
+    with contextlib.closing(sqlite3.connect(box.folder / "history.db")) as history:
+        told = "\n".join(history.iterdump())
+    assert any(form in told for form in forms(flow.host)) and not any(form in told for form in forms(remote))
+    assert str(port) not in told and remote not in box.log_text()
+    box.start_daemon(config())
 
 
 def test_static_ports_with_workers(fresh):

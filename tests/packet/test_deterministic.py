@@ -72,6 +72,32 @@ def test_example(fresh, workers):
         box.ask("show", "deterministic", subscriber(15))
 
 
+def test_alarm(fresh):
+    """The operator is told when the dynamic ports run low, once hosts have filled their fixed ones (RFC 7422 section
+    2.2): here 126 port sets of 64, of which two are more than one percent."""
+    box = fresh(pool=EXAMPLE["pool"], policy={
+        **EXAMPLE["policy"],
+        "notify-pool-usage": {"low-threshold": 0, "high-threshold": 1, "notify-interval": 20}})
+    host, remote = subscriber(6), box.remote()
+
+    def told_after(sports):
+        for first in range(sports.start, sports.stop, 64):
+            sent = [udp(host, remote, sport) for sport in range(first, min(first + 64, sports.stop))]
+            box.tx_inside(sent)
+            for _ in sent:
+                box.rx_outside()
+        box.advance(1)
+        box.counters()
+        box.counters()
+        return [n["event"]["ietf-nat:nat-pool-event"]["notify-pool-threshold"]
+                for n in box.ask("show", "notifications")["homeport:homeport"]["notification"]]
+
+    fixed, one = range(1024, 1024 + 4032), range(10000, 10064)
+    assert told_after(fixed) == []
+    assert told_after(one) == []
+    assert told_after(range(20000, 20001)) == [1]
+
+
 @pytest.mark.parametrize("workers", [1, 3])
 def test_dynamic_ports(fresh, workers):
     """Past its fixed ports a host gets port sets of the dynamic ones, each told, as far as its maximum; then it is
