@@ -631,6 +631,7 @@ static void policy_free(struct config_policy *policy)
 	free(policy->filtering);
 	free(policy->port_timeout);
 	free(policy->quota);
+	free(policy->reserved_ports);
 }
 
 void conf_free(struct config *config)

@@ -15,12 +15,10 @@ static uint32_t first_address(const struct ipprefix *prefix)
 
 uint32_t detnat_hosts(const struct ipprefix *prefix)
 {
-	uint32_t addresses = UINT32_MAX >> prefix->len;
-
 	// both ends of a point-to-point network are hosts (RFC 3021)
 	if (prefix->len >= 31)
 		return prefix->len == 32 ? 1 : 2;
-	return addresses - 1;
+	return (UINT32_MAX >> prefix->len) - 1;
 }
 
 // Numbers the ports that are not reserved.

@@ -201,7 +201,7 @@ SEMANTIC = [
     ({f"{POLICY}/external-realm/external-interface": "inside"},
      f"{ONE}/external-realm/external-interface: inside has homeport:realm internal. Allowed: an interface that"),
     ({f"{POLICY}/homeport:port-set-size": 64},
-     f"{ONE}/homeport:port-set-size: 64. Allowed: nothing, with port-allocation-type port-range-allocation"),
+     f"{ONE}/homeport:port-set-size: given. Allowed: nothing, with port-allocation-type port-range-allocation"),
     ({f"{POLICY}/address-allocation-type": "arbitrary", f"{POLICY}/homeport:soft-pairing": True},
      f"{ONE}/homeport:soft-pairing: true with address-allocation-type arbitrary. Allowed: with paired"),
     ({f"{POLICY}/homeport:reserved-ports": [{"lower": 2000, "upper": 1999}]},

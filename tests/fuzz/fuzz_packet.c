@@ -159,8 +159,8 @@ static void world_make(void)
 	static const struct static_mapping served = {
 		.index = 1,
 		.protocol = IPPROTO_TCP,
-		.inside = RTE_BE32(RTE_IPV4(100, 64, 0, 9)),
-		.outside = RTE_BE32(RTE_IPV4(203, 0, 113, 1)),
+		.inside = RTE_BE32(RTE_IPV4(100u, 64, 0, 9)),
+		.outside = RTE_BE32(RTE_IPV4(203u, 0, 113, 1)),
 		.inside_lower = 8080,
 		.outside_lower = 80,
 	};
@@ -444,8 +444,8 @@ static void answer_error(unsigned iface, uint8_t type, uint8_t code)
 		.version_ihl = 0x45,
 		.time_to_live = 64,
 		.next_proto_id = IPPROTO_ICMP,
-		.src_addr = iface == WORLD_OUTSIDE ? RTE_BE32(RTE_IPV4(198, 51, 100, 254))
-						   : RTE_BE32(RTE_IPV4(100, 64, 0, 2)),
+		.src_addr = iface == WORLD_OUTSIDE ? RTE_BE32(RTE_IPV4(198u, 51, 100, 254))
+						   : RTE_BE32(RTE_IPV4(100u, 64, 0, 2)),
 		.dst_addr = ((struct rte_ipv4_hdr *)sent->ip)->src_addr,
 	};
 	packet[sizeof(*ip)] = type;
@@ -458,7 +458,7 @@ static void answer_error(unsigned iface, uint8_t type, uint8_t code)
 static void mitigate(unsigned n, bool on)
 {
 	struct acl_rule rule = {
-		.subscriber = subkey_v4(rte_cpu_to_be_32(RTE_IPV4(100, 64, 0, 2 + n)),
+		.subscriber = subkey_v4(rte_cpu_to_be_32(RTE_IPV4(100u, 64, 0, 2 + n)),
 			box.world->snapshot->policy[0]->instance),
 		.target = {.addr.family = 4},
 		.any_protocol = true,

@@ -78,7 +78,7 @@ void sum_tuple(struct tuple *t, const struct blank *blank)
 struct tuple tuple_of_flow(unsigned flow, uint32_t remote)
 {
 	return (struct tuple){
-		.src = rte_cpu_to_be_32(RTE_IPV4(100, 64, 0, 16) + flow / PORTS_A_SUBSCRIBER),
+		.src = rte_cpu_to_be_32(RTE_IPV4(100u, 64, 0, 16) + flow / PORTS_A_SUBSCRIBER),
 		.dst = rte_cpu_to_be_32(remote),
 		.src_port = rte_cpu_to_be_16((uint16_t)(1024 + flow % PORTS_A_SUBSCRIBER * 977)),
 		.dst_port = RTE_BE16(443),

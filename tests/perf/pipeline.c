@@ -200,7 +200,7 @@ static void fix_ports(struct world_setup *setup, struct detnat_setup *fixed,
 	while (hosts < subscribers + 32)
 		hosts *= 2;
 	*inside = (struct ipprefix){
-		.addr = ipaddr_v4(RTE_BE32(RTE_IPV4(100, 64, 0, 0))),
+		.addr = ipaddr_v4(RTE_BE32(RTE_IPV4(100u, 64, 0, 0))),
 		.len = (uint8_t)(32 - __builtin_ctz(hosts)),
 	};
 	*fixed = (struct detnat_setup){.inside = inside, .prefixes = 1};

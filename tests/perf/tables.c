@@ -107,7 +107,7 @@ void measure_tables(struct task *task)
 {
 	unsigned n = task->sessions, blocks = n / PORTS_A_SUBSCRIBER + SMALL;
 	struct nat_size small = {SMALL, SMALL, SMALL, SMALL}, size = small;
-	struct pool_range range = {.first = RTE_IPV4(203, 0, 113, 0)};
+	struct pool_range range = {.first = RTE_IPV4(203u, 0, 113, 0)};
 	double mapping, session, subscriber, block;
 	unsigned mappings, sessions;
 	uint64_t base = bytes_of_nat(small);

@@ -55,8 +55,8 @@ struct world_setup world_setup(void)
 			.each_source = 64},
 		.block_bits = 6,
 		.max_blocks = 4,
-		.pool_first = RTE_IPV4(203, 0, 113, 0),
-		.pool_last = RTE_IPV4(203, 0, 113, 15),
+		.pool_first = RTE_IPV4(203u, 0, 113, 0),
+		.pool_last = RTE_IPV4(203u, 0, 113, 15),
 		.mbufs = 1023,
 		.hairpinning = true,
 		.fragments = {.behavior = FRAGMENTS_OUT_OF_ORDER,
@@ -135,22 +135,22 @@ static void add_routes(struct world *world, const struct world_setup *setup)
 		.iface = WORLD_INSIDE,
 		.realm = REALM_INTERNAL,
 		.mtu = setup->mtu};
-	add_neighbour(world, WORLD_INSIDE, RTE_BE32(RTE_IPV4(100, 64, 0, 2)), &s->nexthop[1]);
+	add_neighbour(world, WORLD_INSIDE, RTE_BE32(RTE_IPV4(100u, 64, 0, 2)), &s->nexthop[1]);
 	s->nexthop[2] = (struct nexthop){.kind = NEXTHOP_GATEWAY,
 		.iface = WORLD_OUTSIDE,
 		.realm = REALM_EXTERNAL,
 		.mtu = setup->mtu};
-	add_neighbour(world, WORLD_OUTSIDE, RTE_BE32(RTE_IPV4(192, 0, 2, 254)), &s->nexthop[2]);
+	add_neighbour(world, WORLD_OUTSIDE, RTE_BE32(RTE_IPV4(192u, 0, 2, 254)), &s->nexthop[2]);
 	s->nexthop[3].kind = NEXTHOP_LOCAL;
 	s->nexthop[3].iface = WORLD_INSIDE;
 	s->nexthop[4].kind = NEXTHOP_LOCAL;
 	s->nexthop[4].iface = WORLD_OUTSIDE;
 	s->nexthop[5].kind = NEXTHOP_POOL;
 	s->nexthop[5].first = setup->pool_first;
-	snapshot_add_route(s, RTE_IPV4(100, 64, 0, 0), 10, 1);
+	snapshot_add_route(s, RTE_IPV4(100u, 64, 0, 0), 10, 1);
 	snapshot_add_route(s, 0, 0, 2);
-	snapshot_add_route(s, RTE_IPV4(100, 64, 0, 1), 32, 3);
-	snapshot_add_route(s, RTE_IPV4(192, 0, 2, 1), 32, 4);
+	snapshot_add_route(s, RTE_IPV4(100u, 64, 0, 1), 32, 3);
+	snapshot_add_route(s, RTE_IPV4(192u, 0, 2, 1), 32, 4);
 	// the pool as the largest aligned prefixes that fit
 	for (uint32_t at = 0; at < count;) {
 		unsigned bits = 0;
@@ -265,9 +265,9 @@ struct world *world_new(const struct world_setup *setup, uint32_t now)
 	world->snapshot->ifaces = 2;
 	world->snapshot->ports = 2;
 	add_iface(world->snapshot, WORLD_INSIDE, setup, "inside", REALM_INTERNAL,
-		RTE_BE32(RTE_IPV4(100, 64, 0, 1)));
+		RTE_BE32(RTE_IPV4(100u, 64, 0, 1)));
 	add_iface(world->snapshot, WORLD_OUTSIDE, setup, "outside", REALM_EXTERNAL,
-		RTE_BE32(RTE_IPV4(192, 0, 2, 1)));
+		RTE_BE32(RTE_IPV4(192u, 0, 2, 1)));
 	add_routes(world, setup);
 	add_policy(world, setup);
 	add_statics(world, setup);

@@ -368,6 +368,7 @@ static void the_acl_is_full(void **)
 	rcu_barrier(rcu);
 	assert_int_equal(acl_count(small), 0);
 	assert_int_equal(found.slots, 0);
+	enforce_end(&enforcer, &found);
 	scope.targets = 1;
 	find_and_install(2, 2);
 	enforce_end(&enforcer, &found);

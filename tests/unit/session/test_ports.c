@@ -17,9 +17,9 @@ static uint16_t open_flow(struct world *world, unsigned host, unsigned port)
 {
 	struct tuple t = {
 		.l4 = L4_UDP,
-		.src = rte_cpu_to_be_32(RTE_IPV4(100, 64, 1, 0) + host),
+		.src = rte_cpu_to_be_32(RTE_IPV4(100u, 64, 1, 0) + host),
 		.src_port = rte_cpu_to_be_16((uint16_t)(2000 + port)),
-		.dst = RTE_BE32(RTE_IPV4(198, 51, 100, 1)),
+		.dst = RTE_BE32(RTE_IPV4(198u, 51, 100, 1)),
 		.dst_port = RTE_BE16(80),
 	};
 	uint8_t ip[PACKET_MAX] = {0};

@@ -17,8 +17,8 @@
 #define WORKERS 3
 #define LENGTH  228 // of the whole datagram: three fragments, of 64, 64 and 80 bytes
 #define PARTS   3
-#define HOST    RTE_BE32(RTE_IPV4(100, 64, 3, 7))
-#define REMOTE  RTE_BE32(RTE_IPV4(198, 51, 100, 10))
+#define HOST    RTE_BE32(RTE_IPV4(100u, 64, 3, 7))
+#define REMOTE  RTE_BE32(RTE_IPV4(198u, 51, 100, 10))
 
 static const struct tuple to_80 = {L4_UDP, HOST, REMOTE, RTE_BE16(5000), RTE_BE16(80)};
 static const struct tuple to_81 = {L4_UDP, HOST, REMOTE, RTE_BE16(5000), RTE_BE16(81)};
@@ -139,7 +139,7 @@ static void from_outside(void **state)
 		struct rte_mbuf *m[PARTS];
 
 		out.src_port = rte_cpu_to_be_16((uint16_t)(5000 + id));
-		out.src = rte_cpu_to_be_32(RTE_IPV4(100, 64, 4, id));
+		out.src = rte_cpu_to_be_32(RTE_IPV4(100u, 64, 4, id));
 		send_parts(&out, id, WORLD_INSIDE);
 		assert_int_equal(drain(WORLD_OUTSIDE, m), PARTS);
 		for (unsigned i = 0; i < PARTS; i++) {

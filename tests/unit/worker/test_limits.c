@@ -20,7 +20,7 @@
 
 static rte_be32_t host(unsigned n)
 {
-	return rte_cpu_to_be_32(RTE_IPV4(100, 64, 1, 0) + n);
+	return rte_cpu_to_be_32(RTE_IPV4(100u, 64, 1, 0) + n);
 }
 
 // One datagram from a subscriber to 198.51.100.1, received by worker 0.
@@ -29,7 +29,7 @@ static void send_from(struct world *world, unsigned from)
 	struct tuple t = {.l4 = L4_UDP,
 		.src = host(from),
 		.src_port = RTE_BE16(2000),
-		.dst = RTE_BE32(RTE_IPV4(198, 51, 100, 1)),
+		.dst = RTE_BE32(RTE_IPV4(198u, 51, 100, 1)),
 		.dst_port = RTE_BE16(80)};
 	uint8_t ip[PACKET_MAX] = {0};
 
@@ -210,7 +210,7 @@ static void buffers(void **)
 	struct tuple t = {.l4 = L4_UDP,
 		.src = host(1),
 		.src_port = RTE_BE16(2000),
-		.dst = RTE_BE32(RTE_IPV4(198, 51, 100, 1)),
+		.dst = RTE_BE32(RTE_IPV4(198u, 51, 100, 1)),
 		.dst_port = RTE_BE16(80)};
 	uint8_t ip[PACKET_MAX] = {0};
 	struct rte_mbuf *m, *taken[1023];

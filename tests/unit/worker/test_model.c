@@ -60,7 +60,7 @@ static struct model model;
 
 static rte_be32_t host_address(unsigned host)
 {
-	return rte_cpu_to_be_32(RTE_IPV4(100, 64, 1, 0) + host * 7);
+	return rte_cpu_to_be_32(RTE_IPV4(100u, 64, 1, 0) + host * 7);
 }
 
 static rte_be16_t host_port(unsigned port)
@@ -305,7 +305,7 @@ static struct model_mapping *pick(enum l4 l4)
 
 static rte_be32_t random_remote(void)
 {
-	return rte_cpu_to_be_32(RTE_IPV4(198, 51, 100, 1) + rand_below(&model.random, REMOTES));
+	return rte_cpu_to_be_32(RTE_IPV4(198u, 51, 100, 1) + rand_below(&model.random, REMOTES));
 }
 
 static rte_be16_t random_remote_port(void)

@@ -188,7 +188,7 @@ static void check_own_error(const uint8_t *ip, const uint8_t *error, uint16_t le
 
 static void check_owner(const struct tuple *in, const struct tuple *out)
 {
-	uint32_t address = rte_be_to_cpu_32(out->src) - RTE_IPV4(203, 0, 113, 0);
+	uint32_t address = rte_be_to_cpu_32(out->src) - RTE_IPV4(203u, 0, 113, 0);
 	struct endpoint *e = &owner[in->l4][address][rte_be_to_cpu_16(out->src_port)];
 
 	assert_true(address < 16);
@@ -232,7 +232,7 @@ static void refuse(const uint8_t *in, const uint8_t *out, uint16_t frame)
 	uint16_t least = (uint16_t)(ihl_of(out) + 8);
 	uint16_t quoted = (uint16_t)(least + below(frame - least + 1u));
 	uint8_t ip[2048], arrived[2048], expected[2048];
-	rte_be32_t router = rte_cpu_to_be_32(RTE_IPV4(198, 51, 100, 1) + below(200));
+	rte_be32_t router = rte_cpu_to_be_32(RTE_IPV4(198u, 51, 100, 1) + below(200));
 	uint16_t length, checksum = (uint16_t)(ihl_of(out) + checksum_at(t.l4));
 	unsigned side;
 
@@ -267,9 +267,9 @@ static void round_trip(void)
 	enum l4 l4 = below(L4_SLOTS);
 	struct tuple t = {
 		.l4 = l4,
-		.src = rte_cpu_to_be_32(RTE_IPV4(100, 64, 1, 0) + below(HOSTS)),
+		.src = rte_cpu_to_be_32(RTE_IPV4(100u, 64, 1, 0) + below(HOSTS)),
 		.src_port = rte_cpu_to_be_16((uint16_t)(1 + below(PORTS) * 2700)),
-		.dst = rte_cpu_to_be_32(RTE_IPV4(198, 51, 100, 1) + below(4)),
+		.dst = rte_cpu_to_be_32(RTE_IPV4(198u, 51, 100, 1) + below(4)),
 		.dst_port = rte_cpu_to_be_16((uint16_t)(1 + below(3))),
 	};
 	uint8_t ip[2048] = {0}, out[2048];
