@@ -334,10 +334,21 @@ static void print_members(json_t *object, const char *const *heads)
 		char text[CELL];
 		const char *cells[] = {name, cell(value, text)};
 
-		if (!json_is_object(value))
+		if (!json_is_object(value) && !json_is_array(value))
 			table_row(table, cells);
 	}
 	table_print(table);
+}
+
+static void print_warnings(const json_t *state, const char *name)
+{
+	const json_t *warning;
+	size_t i;
+
+	json_array_foreach(json_object_get(state, "warning"), i, warning)
+	{
+		printf("warning: %s: %s\n", name, json_string_value(warning));
+	}
 }
 
 static void output_homes(const json_t *client)
@@ -357,6 +368,7 @@ static void output_homes(const json_t *client)
 	}
 	putchar('\n');
 	print_members(json_object_get(client, "state"), all);
+	print_warnings(json_object_get(client, "state"), "homes");
 	if (json_array_size(at(client, "drop-list source"))) {
 		putchar('\n');
 		print_list(client, "drop-list source", heads, paths);
@@ -365,6 +377,8 @@ static void output_homes(const json_t *client)
 
 void output_dots(const json_t *answer)
 {
+	const json_t *upstream;
+	size_t i;
 	static const char *const heads[] = {"UPSTREAM", "STATUS", "TRANSPORT", "PEER", "NAME",
 		"CIPHER", "SINCE", "MITIGATIONS", "LAST-ERROR", NULL};
 	static const char *const paths[] = {"name", "state status", "state transport",
@@ -373,6 +387,11 @@ void output_dots(const json_t *answer)
 
 	if (at(answer, "homeport:homeport dots server"))
 		print_list(answer, "homeport:homeport dots server upstream", heads, paths);
+	json_array_foreach(at(answer, "homeport:homeport dots server upstream"), i, upstream)
+	{
+		print_warnings(json_object_get(upstream, "state"),
+			json_string_value(json_object_get(upstream, "name")));
+	}
 	if (at(answer, "homeport:homeport dots client"))
 		output_homes(at(answer, "homeport:homeport dots client"));
 }

@@ -19,6 +19,7 @@
 #include "host/host.h"
 
 struct dots;
+struct expiry;
 struct homes;
 struct relay;
 
@@ -50,6 +51,7 @@ struct box {
 	struct homes *homes;
 	struct relay *relay;
 	struct dots *dots;
+	struct expiry *expiry;
 	struct ctl *ctl;
 	struct ctl_source source;
 	struct notifier *notifier;

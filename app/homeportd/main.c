@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "dots/dots.h"
+#include "dots/expiry.h"
 #include "dots/homes.h"
 #include "dots/relay.h"
 
@@ -270,6 +271,7 @@ static void close_box(struct box *box)
 
 	ctl_close(box->ctl);
 	notifier_free(box->notifier);
+	expiry_free(box->expiry);
 	dots_free(box->dots);
 	relay_free(box->relay);
 	homes_free(box->homes);
@@ -323,6 +325,9 @@ static int run(struct box *box)
 	dots.delegate = relay_delegate(box->relay);
 	box->dots = dots_new(&dots);
 	if (!box->dots)
+		return EXIT_RUN_TIME;
+	box->expiry = expiry_new(box->loop, box->dots, box->homes);
+	if (!box->expiry)
 		return EXIT_RUN_TIME;
 	if (box->config->state_file &&
 		dots_keep(box->dots, box->config->state_file, box->config->audit_retention,

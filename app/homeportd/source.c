@@ -183,6 +183,7 @@ void source_fill(struct box *box)
 		.acl = box->acl,
 		.dots = box->dots,
 		.homes = box->homes,
+		.expiry = box->expiry,
 		.resolver = resolve_table_resolver(box->resolve),
 		.neighbours = box->neighbours,
 		.snapshot = get_snapshot,

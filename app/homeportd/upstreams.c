@@ -3,6 +3,7 @@
 // The join of configuration and DOTS: conf knows no DOTS, and DOTS no configuration.
 
 #include "dots/dots.h"
+#include "dots/expiry.h"
 
 #include "box.h"
 
@@ -184,6 +185,8 @@ unsigned upstreams_apply(struct box *box, const struct config *old, const struct
 			faults++;
 		}
 	}
+	if (expiry_begin(box->expiry, next->certificate_warning) < 0)
+		log_error("dots", "no memory to watch when certificates end");
 	return faults;
 }
 

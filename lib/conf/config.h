@@ -362,6 +362,7 @@ struct config {
 	uint32_t history_retention;
 	char *history_file; // a path, made absolute; NULL: none
 	uint32_t history_file_size;
+	uint16_t certificate_warning; // days
 	uint32_t max_rules;
 	char *state_file; // a path, made absolute; NULL: none
 	char *hook;       // likewise

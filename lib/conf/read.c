@@ -561,6 +561,7 @@ static void read_homeport(const struct lyd_node *node, struct config *config)
 	config->history_retention = tree_number(resolve, "retention", 604800);
 	config->history_file = read_path(config, tree_text(resolve, "history-file"));
 	config->history_file_size = tree_number(resolve, "history-file-size", 10000000);
+	config->certificate_warning = (uint16_t)tree_number(dots, "certificate-warning", 30);
 	config->max_rules = tree_number(dots, "max-rules", 4096);
 	config->hook = read_path(config, tree_text(dots, "hook"));
 	config->state_file = read_path(config, tree_text(dots, "state-file"));

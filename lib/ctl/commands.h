@@ -40,6 +40,9 @@ void show_audit(struct call *call);
 
 // show_homes.c: the homes for show_dots(), as its "client"; NULL if there are none, or none of that
 // name. The caller takes the reference.
+// Adds what there is to say about the end of a certificate (dots/list.h) to a `state`.
+void add_warning(const struct call *call, json_t *state, const char *whose, int64_t end);
+
 json_t *all_homes(const struct call *call);
 json_t *one_home(const struct call *call, const char *name);
 

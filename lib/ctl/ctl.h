@@ -17,6 +17,7 @@
 
 struct acl;
 struct dots;
+struct expiry;
 struct homes;
 struct neighbour_table;
 struct notifier;
@@ -83,6 +84,7 @@ struct ctl_source {
 	struct acl *acl;
 	struct dots *dots;
 	struct homes *homes;
+	const struct expiry *expiry;
 	struct resolver *resolver;
 	const struct neighbour_table *neighbours;
 	const struct snapshot *(*snapshot)(void *ctx);

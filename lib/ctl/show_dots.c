@@ -80,8 +80,28 @@ static void set_text(json_t *object, const char *name, const char *text)
 		json_object_set_new(object, name, json_string(text));
 }
 
+void add_warning(const struct call *call, json_t *state, const char *whose, int64_t end)
+{
+	json_t *list = json_object_get(state, "warning");
+	char text[EXPIRY_TEXT];
+
+	if (!expiry_text(call->source->expiry, whose, end, text))
+		return;
+	if (!list) {
+		list = json_array();
+		json_object_set_new(state, "warning", list);
+	}
+	json_array_append_new(list, json_string(text));
+}
+
+struct session_list {
+	const struct call *call;
+	json_t *entries;
+};
+
 static void add_session(void *ctx, const struct dots_session_row *row)
 {
+	const struct session_list *list = ctx;
 	json_t *state = json_object();
 
 	set_text(state, "status", row->state);
@@ -98,6 +118,9 @@ static void add_session(void *ctx, const struct dots_session_row *row)
 	if (row->certificate_end)
 		json_object_set_new(
 			state, "certificate-expires", json_time(row->certificate_end * 1000));
+	add_warning(list->call, state, EXPIRY_OWN, row->certificate_end);
+	add_warning(list->call, state, EXPIRY_CA, row->ca_end);
+	add_warning(list->call, state, EXPIRY_PEER, row->peer_end);
 	json_object_set_new(state, "mitigations", json_integer(row->mitigations));
 	json_object_set_new(state, "sessions", json_number64(row->sessions));
 	json_object_set_new(state, "failures", json_number64(row->failures));
@@ -108,17 +131,17 @@ static void add_session(void *ctx, const struct dots_session_row *row)
 	json_object_set_new(state, "heartbeats-heard", json_number64(row->heartbeats_heard));
 	json_object_set_new(state, "heartbeats-missed", json_integer(row->heartbeats_missed));
 	set_text(state, "last-error", row->last_error);
-	json_array_append_new(ctx,
+	json_array_append_new(list->entries,
 		json_pack("{s:s, s:s, s:i, s:o}", "name", row->upstream, "address", row->host,
 			"port", (int)row->port, "state", state));
 }
 
 static json_t *sessions(const struct call *call)
 {
-	json_t *list = json_array();
+	struct session_list list = {call, json_array()};
 
-	dots_list_sessions(call->source->dots, add_session, list);
-	return json_pack("{s:o}", "upstream", list);
+	dots_list_sessions(call->source->dots, add_session, &list);
+	return json_pack("{s:o}", "upstream", list.entries);
 }
 
 void show_dots(struct call *call)

@@ -78,6 +78,8 @@ json_t *all_homes(const struct call *call)
 	state = json_pack("{s:i, s:i, s:i, s:i, s:o}", "configured", (int)c.configured, "ready",
 		(int)c.ready, "half-open", (int)c.half_open, "mitigations", (int)c.orders,
 		"certificate-expires", json_time(c.certificate_end * 1000));
+	add_warning(call, state, EXPIRY_OWN, c.certificate_end);
+	add_warning(call, state, EXPIRY_CA, c.ca_end);
 	json_object_set_new(state, "handshakes", json_number64(c.handshakes));
 	json_object_set_new(state, "failed", json_number64(c.failed));
 	json_object_set_new(state, "unknown", json_number64(c.unknown));

@@ -68,11 +68,11 @@ static int read_chain(struct credentials *c, const char *path, struct err *err)
 	return 0;
 }
 
-static int64_t asn1_seconds(const ASN1_TIME *at)
+int64_t certificate_end(const X509 *certificate)
 {
 	struct tm tm;
 
-	return ASN1_TIME_to_tm(at, &tm) ? (int64_t)timegm(&tm) : 0;
+	return ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &tm) ? (int64_t)timegm(&tm) : 0;
 }
 
 static int check_dates(struct credentials *c, const char *path, struct err *err)
@@ -81,7 +81,7 @@ static int check_dates(struct credentials *c, const char *path, struct err *err)
 	const ASN1_TIME *after = X509_get0_notAfter(c->certificate);
 	char date[REASON_DATE];
 
-	c->not_after = asn1_seconds(after);
+	c->not_after = certificate_end(c->certificate);
 	if (X509_cmp_current_time(before) > 0)
 		return err_set(err, "certificate %s is not valid before %s", path,
 			reason_date(before, date));
@@ -145,6 +145,23 @@ static int read_trust(struct credentials *c, const struct credentials_files *fil
 	return 0;
 }
 
+static void find_ca_end(struct credentials *c)
+{
+	const STACK_OF(X509_OBJECT) *all = X509_STORE_get0_objects(c->trust);
+
+	c->ca_end = INT64_MAX;
+	for (int i = 0; i < sk_X509_OBJECT_num(all); i++) {
+		X509 *ca = X509_OBJECT_get0_X509(sk_X509_OBJECT_value(all, i));
+
+		if (ca && certificate_end(ca) < c->ca_end)
+			c->ca_end = certificate_end(ca);
+	}
+	for (int i = 0; i < sk_X509_num(c->chain); i++) {
+		if (certificate_end(sk_X509_value(c->chain, i)) < c->ca_end)
+			c->ca_end = certificate_end(sk_X509_value(c->chain, i));
+	}
+}
+
 // With a list every certificate of a peer's chain must be covered by one (RFC 5280 section 6.3): a
 // list that is missing or too old refuses, rather than lets pass.
 static int read_crl(struct credentials *c, const char *path, struct err *err)
@@ -190,6 +207,7 @@ static int load_certificate(
 	ERR_clear_error();
 	if (read_trust(c, files, err) < 0 || (files->crl && read_crl(c, files->crl, err) < 0))
 		return -EINVAL;
+	find_ca_end(c);
 	if (spki_of(c->certificate, c->cuid) < 0)
 		return err_set(err, "out of memory");
 	return 0;
@@ -268,6 +286,11 @@ int64_t credentials_not_after(const struct credentials *c)
 bool credentials_have_psk(const struct credentials *c, const char *identity)
 {
 	return psk_find(&c->psk, identity) != NULL;
+}
+
+int64_t credentials_ca_end(const struct credentials *c)
+{
+	return c->ca_end;
 }
 
 SSL_CTX *credentials_context(const struct credentials *c, enum side side, enum transport_kind kind)

@@ -26,6 +26,7 @@ struct credentials {
 	SSL_CTX *context[2][2]; // by enum side and enum transport_kind
 	char cuid[SPKI_TEXT];
 	int64_t not_after;
+	int64_t ca_end;
 	struct ticket_keys ticket_keys; // of the tickets our listeners give out
 	struct ticket_box ticket_box;   // tickets our dialled associations were given
 };
@@ -48,6 +49,9 @@ static inline bool credentials_use_psk(const struct credentials *credentials)
 // Opens a file that nobody but its owner may use, else NULL with the reason, which begins with what
 // it is, in err.
 FILE *credentials_open_secret(const char *what, const char *path, struct err *err);
+
+// Unix time it ends.
+int64_t certificate_end(const X509 *certificate);
 
 // context.c: makes the four contexts from what has been loaded.
 int context_make_all(struct credentials *credentials, struct err *err);

@@ -254,6 +254,7 @@ static struct dots_session_row session_row(const struct session *s)
 		.since = unix_seconds(s->since),
 		.last_error = s->last_error.text[0] ? s->last_error.text : NULL,
 		.certificate_end = credentials_not_after(s->credentials),
+		.ca_end = credentials_ca_end(s->credentials),
 		.mitigations = s->signal.owner.mitigations,
 		.observers = s->signal.observers.count,
 		.sessions = s->established,
@@ -277,6 +278,7 @@ static struct dots_session_row session_row(const struct session *s)
 		row.peer = peer->addr;
 		row.peer_port = peer->port;
 		row.peer_name = peer->name;
+		row.peer_end = peer->not_after;
 		row.cipher = peer->cipher;
 		row.version = peer->version;
 	}

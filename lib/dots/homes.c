@@ -429,8 +429,10 @@ void homes_count(const struct homes *homes, struct dots_homes_counters *out)
 		out->half_open += c->half_open;
 		out->not_admitted += c->not_admitted;
 	}
-	if (homes->credentials)
+	if (homes->credentials) {
 		out->certificate_end = credentials_not_after(homes->credentials);
+		out->ca_end = credentials_ca_end(homes->credentials);
+	}
 }
 
 void homes_list_dropped(const struct homes *homes,

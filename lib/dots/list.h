@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 struct dots;
+struct expiry;
 struct homes;
 
 struct dots_session_row {
@@ -30,7 +31,9 @@ struct dots_session_row {
 	int64_t retry_at;           // of the next attempt while waiting, else 0
 	const char *redirected_to;  // by the upstream; NULL: it is where the configuration says
 	const char *last_error;     // NULL: none yet
-	int64_t certificate_end;    // Unix time our certificate ends; 0: there is none
+	int64_t certificate_end;    // Unix time our certificate ends; 0: there is none,
+	int64_t ca_end;             // the first of the authorities' does,
+	int64_t peer_end;           // and the peer's; 0 unless up
 	unsigned mitigations;       // in force
 	unsigned observers;         // of this session
 	uint64_t sessions;          // established so far
@@ -89,6 +92,7 @@ struct dots_homes_counters {
 	unsigned half_open; // in the handshake
 	unsigned orders;
 	int64_t certificate_end; // Unix time the listeners' certificate ends; 0: there is none
+	int64_t ca_end;          // and the first of the authorities'
 	uint64_t handshakes;     // that were completed
 	uint64_t failed;         // that failed for want of valid credentials
 	uint64_t unknown;        // with a valid certificate that no home has
@@ -147,3 +151,14 @@ void dots_list_mitigations(const struct dots *dots,
 // The audit trail, the newest record first.
 void dots_list_audit(const struct dots *dots,
 	void (*fn)(void *ctx, const struct dots_audit_row *row), void *ctx);
+
+#define EXPIRY_TEXT 96
+
+// What there is to say about a certificate that ends at that Unix time (0: there is none); false: nothing.
+bool expiry_text(
+	const struct expiry *expiry, const char *whose, int64_t end, char out[EXPIRY_TEXT]);
+
+// Whose they are.
+#define EXPIRY_OWN  "the box's certificate"
+#define EXPIRY_CA   "a certificate of the authorities"
+#define EXPIRY_PEER "the peer's certificate"

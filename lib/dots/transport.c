@@ -234,6 +234,7 @@ static int learn_certified_peer(struct transport *t, struct err *why)
 		reason_first_name(certificate, t->peer.name, sizeof(t->peer.name));
 	if (spki_of(certificate, t->peer.spki) < 0)
 		return err_set(why, "out of memory");
+	t->peer.not_after = certificate_end(certificate);
 	t->peer.resumed = SSL_session_reused(t->ssl);
 	return 0;
 }

@@ -51,6 +51,10 @@ bool credentials_have_psk(const struct credentials *credentials, const char *ide
 // Unix time our certificate ends; 0 with pre-shared keys.
 int64_t credentials_not_after(const struct credentials *credentials);
 
+// The same of whichever is the first to end of those that may have signed the peer's, and those that have
+// signed ours.
+int64_t credentials_ca_end(const struct credentials *credentials);
+
 // Who is at the other end; complete once `up` has been called.
 struct transport_peer {
 	struct ipaddr addr;
@@ -61,6 +65,7 @@ struct transport_peer {
 	bool psk;
 	char spki
 		[23]; // the peer's key, hashed as credentials_cuid() does; "" with a pre-shared one
+	int64_t not_after;  // Unix time its certificate ends; 0 with a pre-shared key
 	const char *cipher; // as OpenSSL names it
 	const char *version;
 	bool resumed;

@@ -76,3 +76,32 @@ def test_new_revocations(client, box, authority, transport):
     client(port=upstream.port, transport=transport)
     box.wait_log("certificate has been revoked", meanwhile=lambda: box.run("test", "advance", "5"))
     assert state(box)["sessions"] == "1"
+
+
+def test_expiry(client, box, authority, tmp_path):
+    """What ends soon is told in the log once a day, and by show dots; 0 days: what has ended."""
+    upstream = client(transport="tls")
+    box.join(upstream, authority, transport=["tls"])
+    authority.issue(HOME, "soon", to_days=20)
+    box.upstream.update({"certificate": str(authority.folder / "soon.pem"),
+                         "private-key": str(authority.folder / "soon.key")})
+    box.homeport["dots"]["certificate-warning"] = 25
+    box.start("--test-clock")
+    box.wait_log("isp: the box's certificate expires on ")
+    upstream.wait("up")
+    (own,) = state(box)["warning"]
+    assert own.startswith("the box's certificate expires on ")
+    assert f"warning: isp: {own}" in box.run("show", "dots").stdout
+    box.run("test", "advance", "86399")
+    at = box.read
+    box.run("test", "advance", "1")
+    box.wait_log("isp: the box's certificate expires on ")
+    assert (box.folder / "log").read_text()[at:].count("the box's certificate") == 1
+    box.homeport["dots"]["certificate-warning"] = 400
+    box.reload()
+    box.wait_log("isp: a certificate of the authorities expires on ")
+    assert [w.split(" expires")[0] for w in state(box)["warning"]][:2] == [
+        "the box's certificate", "a certificate of the authorities"]
+    box.homeport["dots"]["certificate-warning"] = 0
+    box.reload()
+    assert "warning" not in state(box)

@@ -131,6 +131,12 @@ void homes_count(const struct homes *, struct dots_homes_counters *out)
 	out->certificate_end = 1;
 }
 
+bool expiry_text(const struct expiry *, const char *whose, int64_t end, char out[EXPIRY_TEXT])
+{
+	snprintf(out, EXPIRY_TEXT, "%s %lld", whose, (long long)end);
+	return true;
+}
+
 void homes_list_dropped(const struct homes *,
 	void (*fn)(void *ctx, const struct ipprefix *source, uint64_t left_ns), void *ctx)
 {

@@ -155,6 +155,11 @@ const char *credentials_cuid(const struct credentials *)
 	return "dz6pHjaADkaFTbjr0JGBpw";
 }
 
+int64_t credentials_ca_end(const struct credentials *)
+{
+	return 4102444801;
+}
+
 int64_t credentials_not_after(const struct credentials *)
 {
 	return 4102444800;
@@ -172,6 +177,7 @@ static struct transport *transport_new(enum transport_kind kind, enum fake_side 
 	t->room = 1152;
 	t->events = events;
 	t->ctx = ctx;
+	t->peer.not_after = 4102444802;
 	t->peer.cipher = "FAKE";
 	t->peer.version = kind == TRANSPORT_DTLS ? "DTLSv1.2" : "TLSv1.3";
 	t->next = net.transports;

@@ -62,6 +62,7 @@ static void loads(void **)
 	X509 *x = pki_certificate("client");
 	char cuid[SPKI_TEXT];
 
+	assert_true(credentials_ca_end(c) > time(NULL));
 	assert_int_equal(spki_of(x, cuid), 0);
 	assert_string_equal(credentials_cuid(c), cuid);
 	assert_int_equal(strlen(cuid), 22);

@@ -52,6 +52,8 @@ static void dtls_first(void **)
 	assert_int_equal(row.peer_port, DOTS_PORT);
 	assert_int_equal(row.sessions, 1);
 	assert_int_equal(row.certificate_end, 4102444800);
+	assert_int_equal(row.ca_end, 4102444801);
+	assert_int_equal(row.peer_end, 4102444802);
 	assert_int_equal(fake_dials[TRANSPORT_TLS], 0);
 }
 
