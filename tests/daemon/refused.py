@@ -21,6 +21,10 @@ ROUTE = "route[destination-prefix="
 NO_CERTIFICATE = {f"{UPSTREAM}/{leaf}": GONE for leaf in ("certificate", "private-key", "ca", "peer-name")}
 
 
+# few enough inside hosts for fixed ports
+FEW = {f"{POLICY}/subscriber-match/0/subnet": "100.64.0.0/26"}
+
+
 def another(device, **leaves):
     """One more interface."""
     return {"name": "more", "type": "iana-if-type:ethernetCsmacd", "homeport:device": device,
@@ -216,6 +220,23 @@ SEMANTIC = [
      f"{ONE}/homeport:port-set-active-timeout: 59. Allowed: 60 to 31536000 seconds"),
     ({f"{POLICY}/timers/tcp-in-syn-timeout": 5},
      f"{ONE}/timers/tcp-in-syn-timeout: 5. Allowed: 6 to 31536000 seconds"),
+    # fixed ports
+    ({f"{POLICY}/homeport:deterministic": {}},
+     f"{ONE}/homeport:deterministic/algorithm: 4194302 inside hosts on 16 outside addresses have 0 ports each."),
+    ({**FEW, f"{POLICY}/homeport:deterministic": {"algorithm": "cryptographic"}},
+     f"{ONE}/homeport:deterministic/key: missing. Allowed: 32 bytes with algorithm cryptographic"),
+    ({**FEW, f"{POLICY}/homeport:deterministic": {"algorithm": "round-robin"}},
+     f"{ONE}/address-allocation-type: missing. Allowed: roundrobin with the algorithm round-robin"),
+    ({**FEW, f"{POLICY}/homeport:deterministic": {}, f"{POLICY}/port-allocation-type": "port-preservation",
+      f"{POLICY}/port-set": GONE, f"{POLICY}/homeport:port-set-size": 64},
+     f"{ONE}/port-allocation-type: port-preservation. Allowed with deterministic NAT: random"),
+    ({**FEW, f"{POLICY}/homeport:deterministic": {"max-ports": 64}},
+     f"{ONE}/homeport:deterministic/max-ports: 64. Allowed: 12902, the fixed ports of a host"),
+    ({f"{POLICY}/subscriber-match/0/subnet": "100.64.0.0/18", f"{POLICY}/homeport:deterministic": {
+        "dynamic-factor": 1}}, f"{ONE}/homeport:deterministic/dynamic-factor: 1, which leaves 62 ports on each"),
+    ({**FEW, f"{POLICY}/subscriber-match/+": {"match-id": 2, "subnet": "100.64.0.8/29"},
+      f"{POLICY}/homeport:deterministic": {}},
+     "[match-id='2']/subnet: overlaps another. Allowed with deterministic NAT: prefixes that have no host in"),
     # destinations that are left alone
     ({f"{INSTANCE}/nat-pass-through": [{"id": 1, "prefix": "224.0.0.0/4"}]},
      "nat-pass-through[id='1']/prefix: 224.0.0.0/4. Allowed: IPv4 prefixes of unicast addresses"),
@@ -275,6 +296,12 @@ SEMANTIC = [
     ({"homeport:homeport/dots/server/accept": [
         {"name": "ping", "target-prefix": ["192.0.2.9/32"], "protocol": 1, "lower-port": 7}]},
      "accept[name='ping']/lower-port: 7, but the protocol has no ports. Allowed: with protocol 6, 17, 33 or 132"),
+    ({f"{UPSTREAM}/name": "operator"},
+     "upstream[name='operator']/name: operator is the name of the operator's own mitigations. Allowed: any other"),
+    ({f"{UPSTREAM}/action": "rate-limit"},
+     f"{ISP}/rate: 0, with action rate-limit. Allowed: 64 or more kbit/s with rate-limit"),
+    ({"homeport:homeport/dots/hook": "/nowhere/hook"},
+     f"{BOX}/dots/hook: /nowhere/hook: No such file or directory. Allowed: a program that can be run"),
     ({f"{UPSTREAM}/certificate": "pki/none.pem"}, f"{ISP}: ", "pki/none.pem"),
     ({f"{UPSTREAM}/private-key": "pki/upstream.key"}, f"{ISP}: ", "key"),
     ({**NO_CERTIFICATE, f"{UPSTREAM}/psk-file": "pki/none.psk", f"{UPSTREAM}/psk-identity": "box"},
