@@ -40,6 +40,7 @@ struct box {
 	struct build build;
 	struct snapshot *snapshot; // in force
 	struct snapshot *retired;  // its predecessor, while some worker may still use it
+	bool reload_again;         // asked for while a predecessor was still in use
 	uint32_t generation;
 	struct evloop *loop;
 	struct rcu *rcu;
@@ -100,7 +101,8 @@ void loop_settle(struct box *box);
 // Builds and publishes the first configuration.
 int reload_first(struct box *box, struct err *err);
 
-// Loads the file again; what is wrong with it is logged, and then nothing changes.
+// Loads the file again, now or as soon as the last reload is finished; what is wrong with it is logged,
+// and then nothing changes.
 void reload(struct box *box);
 
 // Frees the retired snapshot once no worker uses it.

@@ -117,7 +117,7 @@ fail:
 void reload(struct box *box)
 {
 	if (box->retired) {
-		log_warning("conf", "the last reload is not finished yet");
+		box->reload_again = true;
 		return;
 	}
 	sd_notify(0, "RELOADING=1");
@@ -138,4 +138,8 @@ void reload_poll(struct box *box)
 	}
 	conf_release(box->retired, box->snapshot, &box->build);
 	box->retired = NULL;
+	if (box->reload_again) {
+		box->reload_again = false;
+		reload(box);
+	}
 }

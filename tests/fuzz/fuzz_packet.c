@@ -477,10 +477,11 @@ static void mitigate(unsigned n, bool on)
 	}
 }
 
-// Whether no packet waits and no worker has mappings, sessions or subscribers any more.
+// Whether no packet waits, be it for a neighbour, for its other fragments or for an answer, and no worker has
+// mappings, sessions or subscribers any more.
 static bool is_empty(void)
 {
-	bool empty = !neigh_waiting(box.neigh);
+	bool empty = !neigh_waiting(box.neigh) && !rte_mempool_in_use_count(box.world->mbufs);
 
 	for (unsigned i = 0; i < WORKERS; i++) {
 		const struct nat *nat = &box.world->dataplane.worker[i]->nat;
