@@ -13,7 +13,7 @@
 static struct acl_packet describe(const struct burst *b, unsigned i)
 {
 	bool icmp = b->l4[i] == L4_ICMP;
-	bool has_port = b->l4[i] == L4_UDP || b->l4[i] == L4_TCP;
+	bool has_port = !icmp && b->l4[i] != L4_COUNT;
 
 	return (struct acl_packet){
 		.destination = ipaddr_v4(b->dst[i]),
