@@ -10,3 +10,10 @@ struct config *read_config(struct lyd_node *tree, const char *folder);
 // A path as it is used, to be freed: relative ones start at the folder of the configuration file. NULL
 // for NULL, and if memory runs out, which config->whole then tells.
 char *read_path(struct config *config, const char *path);
+
+// An array of n elements; NULL and false in config->whole if memory runs out.
+void *read_array(struct config *config, unsigned n, size_t size);
+
+// An array of as many elements as the parent has children of that name, and how many.
+void *read_list(struct config *config, const struct lyd_node *parent, const char *name, size_t size,
+	unsigned *count);
