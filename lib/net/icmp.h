@@ -18,12 +18,18 @@ enum icmp_code {
 	ICMP_SOURCE_ROUTE_FAILED = 5,
 };
 
+#define ICMP_ERROR_ADDED (20 + 8) // bytes before what an error quotes
+
 struct icmp_error {
 	uint8_t type;
 	uint8_t code;
 	uint16_t mtu;      // of the next hop, with ICMP_FRAGMENTATION_NEEDED; else 0
 	rte_be32_t source; // of the error
 };
+
+// Writes the headers of an error at `at`, addressed to the source of the IPv4 packet that it quotes, of which
+// `quote` bytes stand behind them. As much is quoted as fits 576 bytes. Returns the length of the error.
+uint16_t icmp_error_write(uint8_t *at, const struct icmp_error *error, uint32_t quote);
 
 // Turns the packet whose IPv4 header is at `ip` inside mbuf into an error about it, addressed to its
 // source and to the station that sent the frame. As much is quoted as fits 576 bytes (RFC 1812
