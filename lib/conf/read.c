@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// Data tree to structures, part one: interfaces, routes and the box. Nothing is judged here: what is missing or odd is left for check.c to name.
+// Data tree to structures, part one: interfaces, routes and the box. Nothing is judged here: what is
+// missing or odd is left for check.c to name.
 
 #include "conf/read.h"
 

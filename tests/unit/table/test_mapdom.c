@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// Mapping rules: the worked examples of RFC 7597 appendix A, that reading an address undoes making it whatever the
+// rule (Q4, Q5), and the longest match (M1, M3).
+
+#include "base/bits.h"
+#include "base/ipaddr.h"
+#include "base/rand.h"
+#include "table/mapdom.h"
+
+#include "unit.h"
+
+#include <rte_byteorder.h>
+
+static struct map_rule rule(const char *prefix6, const char *prefix4, uint8_t ea,
+	struct psid_geometry geometry, uint16_t psid)
+{
+	struct ipprefix p6, p4;
+	struct map_rule r = {.ea = ea, .geometry = geometry, .psid = psid};
+
+	assert_int_equal(ipprefix_parse(prefix6, &p6, NULL), 0);
+	assert_int_equal(ipprefix_parse(prefix4, &p4, NULL), 0);
+	memcpy(r.prefix6, p6.addr.bytes, sizeof(r.prefix6));
+	r.len6 = p6.len;
+	r.prefix4 = rte_be_to_cpu_32(ipaddr_be32(&p4.addr));
+	r.len4 = p4.len;
+	return r;
+}
+
+static uint32_t ipv4(const char *text)
+{
+	struct ipaddr a;
+
+	assert_int_equal(ipaddr_parse(text, &a), 0);
+	return rte_be_to_cpu_32(ipaddr_be32(&a));
+}
+
+static void assert_address(
+	const struct map_rule *r, const char *address4, uint16_t port, const char *want)
+{
+	char text[IPADDR_TEXT];
+	struct ipaddr a = {.family = 6};
+	uint16_t psid;
+
+	assert_true(map_psid(r, port, &psid));
+	map_address(r, ipv4(address4), psid, a.bytes);
+	assert_string_equal(ipaddr_format(&a, text), want);
+}
+
+static void examples(void **state)
+{
+	struct map_rule shared =
+		rule("2001:db8::/40", "192.0.2.0/24", 16, (struct psid_geometry){6, 8}, 0);
+	struct map_rule whole =
+		rule("2001:db8:12:3400::/56", "192.0.2.18/32", 0, (struct psid_geometry){6, 0}, 0);
+	struct map_rule told = rule(
+		"2001:db8:12:3400::/56", "192.0.2.18/32", 0, (struct psid_geometry){6, 8}, 0x34);
+	uint32_t address4;
+	uint16_t psid;
+	struct ipaddr a;
+
+	(void)state;
+	// examples 1 to 3
+	assert_int_equal(map_user_len(&shared), 56);
+	assert_address(&shared, "192.0.2.18", 1232, "2001:db8:12:3400:0:c000:212:34");
+	assert_false(map_psid(&shared, 1023, &psid));
+	assert_int_equal(ipaddr_parse("2001:db8:12:3400:0:c000:212:34", &a), 0);
+	map_read(&shared, a.bytes, &address4, &psid);
+	assert_int_equal(address4, ipv4("192.0.2.18"));
+	assert_int_equal(psid, 0x34);
+	// example 4: a whole address, any port
+	assert_address(&whole, "192.0.2.18", 80, "2001:db8:12:3400:0:c000:212:0");
+	// example 5: the port set was told otherwise
+	assert_address(&told, "192.0.2.18", 1232, "2001:db8:12:3400:0:c000:212:34");
+	assert_false(map_psid(&told, 1236, &psid));
+	// a subscriber with a prefix has its first address in his own
+	struct map_rule prefix =
+		rule("2001:db8::/40", "192.0.0.0/16", 12, (struct psid_geometry){6, 0}, 0);
+
+	assert_address(&prefix, "192.0.171.205", 7, "2001:db8:ab:c000:0:c000:abc0:0");
+	// an end-user prefix longer than 64 bits has the upper part of the interface identifier
+	struct map_rule beyond =
+		rule("2001:db8:0:1::/72", "192.0.2.0/24", 16, (struct psid_geometry){6, 8}, 0);
+
+	assert_address(&beyond, "192.0.2.18", 1232, "2001:db8:0:1:12:3400:212:34");
+}
+
+// Random rules of every shape.
+static void undone(void **state)
+{
+	struct rand random;
+
+	(void)state;
+	rand_seed_fixed(&random, 1);
+	for (unsigned n = 0; n < 200000; n++) {
+		struct map_rule r = {.len4 = (uint8_t)(rand_u32(&random) % 33)};
+		unsigned suffix = 32u - r.len4;
+		uint8_t address[16], again[16];
+		uint32_t address4, read4;
+		uint16_t psid, read_psid;
+
+		r.ea = (uint8_t)(rand_u32(&random) % (suffix + 17));
+		r.geometry.length = r.ea > suffix ? (uint8_t)(r.ea - suffix) : 0;
+		r.geometry.offset = (uint8_t)(rand_u32(&random) % (17u - r.geometry.length));
+		r.len6 = (uint8_t)(rand_u32(&random) % (129u - r.ea));
+		for (unsigned i = 0; i < 16; i++)
+			r.prefix6[i] = (uint8_t)rand_u32(&random);
+		map_store128(r.prefix6,
+			r.len6 ? map_load128(r.prefix6) >> (128 - r.len6) << (128 - r.len6) : 0);
+		r.prefix4 = r.len4 ? rand_u32(&random) & ~(uint32_t)(UINT64_C(0xffffffff) >> r.len4)
+				   : 0;
+		address4 = r.prefix4 |
+			(rand_u32(&random) & (uint32_t)(UINT64_C(0xffffffff) >> r.len4));
+		psid = psid_of_port(r.geometry, (uint16_t)rand_u32(&random));
+		map_address(&r, address4, psid, address);
+		map_read(&r, address, &read4, &read_psid);
+		assert_int_equal(read_psid, psid);
+		assert_int_equal((uint64_t)read4 >> (suffix - map_address_bits(&r)),
+			(uint64_t)address4 >> (suffix - map_address_bits(&r)));
+		map_address(&r, read4, read_psid, again);
+		assert_memory_equal(again, address, sizeof(address));
+	}
+}
+
+static int find6(const struct mapdom *dom, const char *text)
+{
+	struct ipaddr a;
+
+	assert_int_equal(ipaddr_parse(text, &a), 0);
+	return mapdom_find6(dom, a.bytes);
+}
+
+static void longest_match(void **state)
+{
+	struct psid_geometry whole = {6, 0};
+	struct map_rule rules[] = {
+		rule("2001:db8::/32", "192.0.0.0/8", 24, whole, 0),
+		rule("2001:db8:40::/44", "192.0.2.0/24", 8, whole, 0),
+		rule("2001:db8:41::/48", "192.0.2.128/25", 7, whole, 0),
+		rule("2001:db9::/32", "198.51.100.0/24", 8, whole, 0),
+	};
+	struct mapdom *dom = mapdom_new(rules, ARRAY_LEN(rules));
+	struct mapdom *none = mapdom_new(NULL, 0);
+
+	(void)state;
+	assert_int_equal(mapdom_find4(dom, ipv4("192.1.0.0")), 0);
+	assert_int_equal(mapdom_find4(dom, ipv4("192.0.2.127")), 1);
+	assert_int_equal(mapdom_find4(dom, ipv4("192.0.2.128")), 2);
+	assert_int_equal(mapdom_find4(dom, ipv4("192.0.3.0")), 0);
+	assert_int_equal(mapdom_find4(dom, ipv4("192.255.255.255")), 0);
+	assert_int_equal(mapdom_find4(dom, ipv4("193.0.0.0")), -1);
+	assert_int_equal(mapdom_find4(dom, ipv4("198.51.100.255")), 3);
+	assert_int_equal(mapdom_find4(dom, 0), -1);
+	assert_int_equal(find6(dom, "2001:db8::"), 0);
+	assert_int_equal(find6(dom, "2001:db8:40::1"), 1);
+	assert_int_equal(find6(dom, "2001:db8:41::1"), 2);
+	assert_int_equal(find6(dom, "2001:db8:42::"), 1);
+	assert_int_equal(find6(dom, "2001:db8:50::"), 0);
+	assert_int_equal(find6(dom, "2001:db9:ffff::"), 3);
+	assert_int_equal(find6(dom, "2001:dba::"), -1);
+	assert_true(mapdom_is_nested(dom, 0));
+	assert_true(mapdom_is_nested(dom, 1));
+	assert_false(mapdom_is_nested(dom, 2));
+	assert_false(mapdom_is_nested(dom, 3));
+	assert_int_equal(mapdom_find4(none, 1), -1);
+	mapdom_free(none);
+	mapdom_free(dom);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(examples),
+		cmocka_unit_test(undone),
+		cmocka_unit_test(longest_match),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
