@@ -37,6 +37,7 @@ struct worker_size eal_worker_size(const struct config *config)
 				.mappings = share(p->max_mappings, p->workers),
 				.sessions = share(p->max_sessions, p->workers),
 				.subscribers = share(p->max_subscribers, p->workers),
+				.aliases = share(p->max_aliases, p->workers),
 			},
 		.datagrams =
 			{

@@ -337,6 +337,7 @@ struct config_platform {
 	uint32_t max_mappings;
 	uint32_t max_sessions;
 	uint32_t max_subscribers;
+	uint32_t max_aliases;
 	uint32_t max_port_sets;
 	uint32_t max_neighbours;
 	uint32_t max_held_syns;

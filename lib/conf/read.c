@@ -245,6 +245,7 @@ static void read_platform(struct config *config, const struct lyd_node *node)
 	p->max_mappings = tree_number(node, "max-mappings", 262144);
 	p->max_sessions = tree_number(node, "max-sessions", 262144);
 	p->max_subscribers = tree_number(node, "max-subscribers", 65536);
+	p->max_aliases = tree_number(node, "max-aliases", 65536);
 	p->max_port_sets = tree_number(node, "max-port-sets", 65536);
 	p->max_neighbours = tree_number(node, "max-neighbours", 4096);
 	p->max_held_syns = tree_number(node, "max-held-syns", 1024);

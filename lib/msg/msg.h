@@ -38,6 +38,7 @@ enum walk_table { WALK_MAPPINGS, WALK_SUBSCRIBERS };
 // One mapping of the BIB, for `show mappings` and `lookup`.
 struct mapping_row {
 	struct ipaddr inside;
+	struct ipaddr b4; // that the inside host is behind; family 0: it is behind none
 	rte_be32_t outside;
 	uint16_t inside_port; // host order; ICMP: identifier
 	uint16_t outside_port;

@@ -16,6 +16,7 @@ bool verdict_is_refusal(enum verdict verdict)
 	case V_HOLD_DOWN:
 	case V_SUBSCRIBER_LIMIT:
 	case V_MAPPING_LIMIT:
+	case V_HOST_MEMORY:
 	case V_SUBSCRIBER_MEMORY:
 	case V_MAPPING_MEMORY:
 	case V_SESSION_MEMORY:

@@ -103,6 +103,8 @@
 		"the NAT instance serves as many subscribers as it may")                           \
 	VERDICT(V_MAPPING_LIMIT, "drop-mapping-limit", DROP,                                       \
 		"the NAT instance has as many mappings as it may")                                 \
+	VERDICT(V_HOST_MEMORY, "drop-host-memory", DROP,                                           \
+		"table of inside hosts without an IPv4 address is full")                           \
 	VERDICT(V_SUBSCRIBER_MEMORY, "drop-subscriber-memory", DROP, "subscriber table is full")   \
 	VERDICT(V_MAPPING_MEMORY, "drop-mapping-memory", DROP, "mapping table is full")            \
 	VERDICT(V_SESSION_MEMORY, "drop-session-memory", DROP, "session table is full")            \

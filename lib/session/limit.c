@@ -30,7 +30,7 @@ enum verdict limit_check(
 	const struct nat *nat, const struct flow *flow, const struct nat_policy *policy)
 {
 	const struct nat_limits *limits = &policy->limits;
-	struct subkey key = subkey_v4(flow->inside, policy->instance);
+	struct subkey key = nat_subkey(nat, flow->inside, policy);
 	struct load load = {0};
 	uint64_t mappings = 0;
 

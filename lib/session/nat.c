@@ -28,7 +28,8 @@ static struct link *link_of(void *owner, uint32_t handle)
 uint64_t nat_bytes(const struct nat_size *size)
 {
 	return bib_bytes(size->mappings) + session_bytes(size->sessions) +
-		subscriber_bytes(size->subscribers) + WHEEL_TICKS * sizeof(uint32_t);
+		subscriber_bytes(size->subscribers) + alias_bytes(size->aliases) +
+		WHEEL_TICKS * sizeof(uint32_t);
 }
 
 int nat_init(struct nat *nat, const struct nat_size *size, uint32_t now)
@@ -39,6 +40,7 @@ int nat_init(struct nat *nat, const struct nat_size *size, uint32_t now)
 	if (bib_init(&nat->bib, size->mappings) < 0 ||
 		session_init(&nat->sessions, size->sessions) < 0 ||
 		subscriber_init(&nat->subscribers, size->subscribers) < 0 ||
+		alias_init(&nat->aliases, size->aliases) < 0 ||
 		wheel_init(&nat->wheel, now, link_of, nat) < 0) {
 		nat_fini(nat);
 		return -ENOMEM;
@@ -49,6 +51,7 @@ int nat_init(struct nat *nat, const struct nat_size *size, uint32_t now)
 void nat_fini(struct nat *nat)
 {
 	wheel_free(&nat->wheel);
+	alias_fini(&nat->aliases);
 	subscriber_fini(&nat->subscribers);
 	session_fini(&nat->sessions);
 	bib_free(&nat->bib);
@@ -62,9 +65,55 @@ void subscriber_settle(struct nat *nat, uint32_t number)
 		subscriber_remove(&nat->subscribers, number);
 }
 
+int nat_policy_for(const struct nat *nat, rte_be32_t inside)
+{
+	uint8_t slot;
+
+	if (!alias_is(inside))
+		return snapshot_policy_of(nat->snapshot, inside);
+	slot = alias_at(&nat->aliases, inside)->policy;
+	return slot == ALIAS_NO_POLICY ? -1 : slot;
+}
+
+struct subkey nat_subkey(const struct nat *nat, rte_be32_t inside, const struct nat_policy *policy)
+{
+	struct ipaddr addr;
+	struct ipprefix prefix;
+
+	if (!alias_is(inside))
+		return subkey_v4(inside, policy->instance);
+	addr = ipaddr_v6(alias_at(&nat->aliases, inside)->key.address);
+	prefix = ipprefix_make(&addr, policy->subscriber_len);
+	return subkey_of(&prefix, policy->instance);
+}
+
+const struct static_mapping *nat_static_for(
+	const struct nat *nat, rte_be32_t inside, uint8_t protocol, uint16_t port)
+{
+	if (!alias_is(inside))
+		return static_by_inside(&nat->snapshot->statics, inside, protocol, port);
+	return NULL;
+}
+
+uint32_t nat_alias(struct nat *nat, const struct alias_key *key, enum verdict *verdict)
+{
+	uint32_t number = alias_find(&nat->aliases, key);
+	int slot;
+
+	if (likely(number))
+		return number;
+	slot = snapshot_policy_of6(nat->snapshot, key->instance, key->address);
+	if (slot < 0) {
+		*verdict = V_POLICY;
+		return 0;
+	}
+	*verdict = V_HOST_MEMORY;
+	return alias_add(&nat->aliases, key, (uint8_t)slot);
+}
+
 static uint32_t subscriber_get(struct nat *nat, rte_be32_t inside, uint8_t policy)
 {
-	struct subkey key = subkey_v4(inside, policy_of(nat, policy)->instance);
+	struct subkey key = nat_subkey(nat, inside, policy_of(nat, policy));
 	uint32_t number = subscriber_find(&nat->subscribers, &key);
 
 	if (number)
@@ -159,6 +208,8 @@ static enum verdict mapping_new(struct nat *nat, uint32_t subscriber, const stru
 		m->flags |= MAPPING_DEPENDENT;
 	}
 	s->mappings++;
+	if (unlikely(alias_is(flow->inside)))
+		alias_hold(&nat->aliases, alias_number(flow->inside));
 	*mapping = number;
 	return V_NAT44_OUT;
 }
@@ -207,9 +258,9 @@ static enum verdict open_static(struct nat *nat, uint32_t subscriber,
 
 enum verdict nat_open(struct nat *nat, const struct flow *flow, uint32_t now, uint32_t *mapping)
 {
-	const struct static_mapping *from = static_by_inside(&nat->snapshot->statics, flow->inside,
-		l4_protocol(flow->l4), rte_be_to_cpu_16(flow->inside_port));
-	int slot = from ? from->policy : snapshot_policy_of(nat->snapshot, flow->inside);
+	const struct static_mapping *from = nat_static_for(
+		nat, flow->inside, l4_protocol(flow->l4), rte_be_to_cpu_16(flow->inside_port));
+	int slot = from ? from->policy : nat_policy_for(nat, flow->inside);
 	uint32_t subscriber;
 	enum verdict verdict;
 
@@ -303,9 +354,9 @@ static void expire_mapping(struct nat *nat, uint32_t number, uint32_t now)
 
 unsigned nat_expire(struct nat *nat, uint32_t now, unsigned budget)
 {
-	unsigned n;
+	unsigned n = alias_expire(&nat->aliases, now, budget);
 
-	for (n = 0; n < budget; n++) {
+	for (; n < budget; n++) {
 		uint32_t handle = wheel_next(&nat->wheel, now);
 		uint32_t number = handle_number(handle);
 

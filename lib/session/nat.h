@@ -9,10 +9,13 @@
 //	subscriber --blocks--> port block --slot--> mapping <--session-- session
 //	     ^                                        |                    |
 //	     +----------------------------------------+        wheel <-----+
+//
+// The inside address of a mapping is its host's, or an alias of one that has none of its own here (alias.h).
 
 #include "base/rand.h"
 #include "msg/msg.h"
 #include "net/verdict.h"
+#include "session/alias.h"
 #include "session/bib.h"
 #include "session/dccp.h"
 #include "session/portblk.h"
@@ -28,12 +31,13 @@ struct nat_size {
 	uint32_t mappings;
 	uint32_t sessions;
 	uint32_t subscribers;
+	uint32_t aliases;
 	uint32_t blocks; // granted at one time, of each pool
 };
 
 // A flow as its inside host sees it.
 struct flow {
-	rte_be32_t inside;
+	rte_be32_t inside; // or an alias
 	rte_be32_t remote;
 	rte_be16_t inside_port; // ICMP query: its identifier
 	rte_be16_t remote_port; // ICMP query: anything
@@ -50,6 +54,7 @@ struct nat {
 	struct bib bib;
 	struct session_table sessions;
 	struct subscriber_table subscribers;
+	struct alias_table aliases;
 	struct wheel wheel;
 	struct portblk
 		*share[SNAPSHOT_MAX_POLICIES]; // by policy slot; the snapshot's, or its past's
@@ -71,6 +76,20 @@ void nat_fini(struct nat *nat);
 
 // Bytes that nat_init would allocate.
 uint64_t nat_bytes(const struct nat_size *size);
+
+// The policy that serves an inside address, an alias too. Returns its slot, or -1.
+int nat_policy_for(const struct nat *nat, rte_be32_t inside);
+
+// The static mapping that covers an inside address, an alias too, and port (host order), or NULL.
+const struct static_mapping *nat_static_for(
+	const struct nat *nat, rte_be32_t inside, uint8_t protocol, uint16_t port);
+
+// The subscriber that an inside address, an alias too, belongs to under a policy.
+struct subkey nat_subkey(const struct nat *nat, rte_be32_t inside, const struct nat_policy *policy);
+
+// The number of the alias of a host of a NAT instance, made if it has none; 0 if there can be none, with the
+// verdict that says why. A packet it was made for that comes to its end must settle it, one that waits pin it.
+uint32_t nat_alias(struct nat *nat, const struct alias_key *key, enum verdict *verdict);
 
 // Whether a packet may be the first of a session: one with flags (struct burst) must say that it opens one.
 static inline bool nat_may_open(enum l4 l4, uint8_t flags)

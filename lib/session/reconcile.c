@@ -50,8 +50,7 @@ static void drop_stale_statics(struct nat *nat, uint32_t now)
 		if (!mapping_in_use(m) || !(m->flags & MAPPING_STATIC))
 			continue;
 		port = rte_be_to_cpu_16(m->inside_port);
-		from = static_by_inside(
-			&nat->snapshot->statics, m->inside, l4_protocol(mapping_l4(m)), port);
+		from = nat_static_for(nat, m->inside, l4_protocol(mapping_l4(m)), port);
 		if (!from || from->outside != m->outside ||
 			from->outside_lower + (port - from->inside_lower) !=
 				rte_be_to_cpu_16(m->outside_port))
@@ -102,6 +101,19 @@ static void reserve_again(struct nat *nat, struct portblk *share, uint32_t numbe
 	}
 }
 
+// Hosts may have got another policy, or lost theirs; mappings that they have stay what they are.
+static void find_policies_again(struct nat *nat)
+{
+	for (uint32_t n = 1; n < nat->aliases.fresh; n++) {
+		struct alias *a = &nat->aliases.alias[n];
+		int slot = -1;
+
+		if (a->in_use)
+			slot = snapshot_policy_of6(nat->snapshot, a->key.instance, a->key.address);
+		a->policy = slot < 0 ? ALIAS_NO_POLICY : (uint8_t)slot;
+	}
+}
+
 void nat_reconcile(struct nat *nat, unsigned worker, uint32_t now)
 {
 	bool has_statics = false;
@@ -126,6 +138,7 @@ void nat_reconcile(struct nat *nat, unsigned worker, uint32_t now)
 		if (policy->static_blocks)
 			has_statics = true;
 	}
+	find_policies_again(nat);
 	if (has_statics || nat->had_statics) {
 		// mappings of static ones first: what is reserved next is then nobody's
 		drop_stale_statics(nat, now);

@@ -312,12 +312,15 @@ void track_forget(struct nat *nat, uint32_t mapping)
 {
 	struct mapping *m = &nat->bib.mapping[mapping];
 	uint64_t hash = hash_of(nat, m);
+	rte_be32_t inside = m->inside;
 
 	if (!(m->flags & MAPPING_SESSIONS))
 		wheel_stop(&nat->wheel, handle_make(HANDLE_MAPPING, mapping));
 	while (m->sessions)
 		track_end(nat, m->session);
 	bib_remove(&nat->bib, mapping, hash);
+	if (unlikely(alias_is(inside)))
+		alias_let_go(&nat->aliases, alias_number(inside));
 }
 
 void track_expire(struct nat *nat, uint32_t number, uint32_t now)

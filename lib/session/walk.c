@@ -14,6 +14,24 @@ static uint32_t seconds(uint32_t ticks)
 	return (int32_t)ticks < 0 ? 0 : ticks / TICKS_A_SECOND;
 }
 
+// The inside host of a mapping as it calls itself; behind a B4, whose address that is.
+static void tell_inside(const struct nat *nat, const struct mapping *m, struct mapping_row *row)
+{
+	const struct alias *a;
+
+	if (!alias_is(m->inside)) {
+		row->inside = ipaddr_v4(m->inside);
+		return;
+	}
+	a = alias_at(&nat->aliases, m->inside);
+	if (!a->key.inner) {
+		row->inside = ipaddr_v6(a->key.address);
+		return;
+	}
+	row->inside = ipaddr_v4(a->key.inner);
+	row->b4 = ipaddr_v6(a->key.address);
+}
+
 void nat_mapping_row(const struct nat *nat, uint32_t number, uint32_t now, struct mapping_row *row)
 {
 	const struct mapping *m = &nat->bib.mapping[number];
@@ -31,7 +49,6 @@ void nat_mapping_row(const struct nat *nat, uint32_t number, uint32_t now, struc
 	}
 	memset(row, 0, sizeof(*row));
 	*row = (struct mapping_row){
-		.inside = ipaddr_v4(m->inside),
 		.outside = m->outside,
 		.inside_port = rte_be_to_cpu_16(m->inside_port),
 		.outside_port = rte_be_to_cpu_16(m->outside_port),
@@ -43,6 +60,7 @@ void nat_mapping_row(const struct nat *nat, uint32_t number, uint32_t now, struc
 		.left_s = seconds(due - now),
 		.id = number,
 	};
+	tell_inside(nat, m, row);
 }
 
 uint32_t nat_walk_mappings(const struct nat *nat, uint32_t *cursor, uint32_t room,

@@ -81,6 +81,18 @@ bool snapshot_is_ours(const struct snapshot *snapshot, rte_be32_t source)
 		is_ours(snapshot_route(snapshot, rte_be_to_cpu_32(source)));
 }
 
+// The longest prefix of a policy that an address is in, or -1.
+static int longest_match(const struct nat_policy *policy, const struct ipaddr *addr)
+{
+	int longest = -1;
+
+	for (unsigned i = 0; i < policy->matches; i++) {
+		if (policy->match[i].len > longest && ipprefix_has(&policy->match[i], addr))
+			longest = policy->match[i].len;
+	}
+	return longest;
+}
+
 int snapshot_policy_of(const struct snapshot *snapshot, rte_be32_t inside)
 {
 	struct ipaddr addr = ipaddr_v4(inside);
@@ -88,13 +100,31 @@ int snapshot_policy_of(const struct snapshot *snapshot, rte_be32_t inside)
 
 	for (int slot = 0; slot < SNAPSHOT_MAX_POLICIES; slot++) {
 		const struct nat_policy *policy = snapshot->policy[slot];
+		int len = policy ? longest_match(policy, &addr) : -1;
 
-		for (unsigned i = 0; policy && i < policy->matches; i++) {
-			if (policy->match[i].len > best_len &&
-				ipprefix_has(&policy->match[i], &addr)) {
-				best = slot;
-				best_len = policy->match[i].len;
-			}
+		if (len > best_len) {
+			best = slot;
+			best_len = len;
+		}
+	}
+	return best;
+}
+
+int snapshot_policy_of6(
+	const struct snapshot *snapshot, uint16_t instance, const uint8_t inside[16])
+{
+	struct ipaddr addr = ipaddr_v6(inside);
+	int best = -1, best_len = -1;
+
+	for (int slot = 0; slot < SNAPSHOT_MAX_POLICIES; slot++) {
+		const struct nat_policy *policy = snapshot->policy[slot];
+		int len = -1;
+
+		if (policy && policy->instance == instance)
+			len = longest_match(policy, &addr);
+		if (len > best_len) {
+			best = slot;
+			best_len = len;
 		}
 	}
 	return best;

@@ -175,7 +175,8 @@ enum port_choice {
 struct nat_policy {
 	uint32_t instance_id;
 	uint32_t policy_id;
-	uint16_t instance; // number of the instance, in subscriber keys
+	uint16_t instance;      // number of the instance, in subscriber keys
+	uint8_t subscriber_len; // of the IPv6 prefix that is one subscriber
 	bool hairpinning;
 	bool hold_down_at_start; // nothing is given out before the hold-down time has passed
 	bool answer_syns;        // from outside that no mapping lets in, by ICMP (RFC 5382 REQ-4)
@@ -285,3 +286,7 @@ static inline bool snapshot_may_be_ours(const struct snapshot *snapshot, rte_be3
 // The policy that serves an inside source: the longest of all matching prefixes decides. Returns its
 // slot, or -1.
 int snapshot_policy_of(const struct snapshot *snapshot, rte_be32_t inside);
+
+// The same for an IPv6 source, among the policies of one instance.
+int snapshot_policy_of6(
+	const struct snapshot *snapshot, uint16_t instance, const uint8_t inside[16]);

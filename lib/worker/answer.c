@@ -14,7 +14,7 @@
 static const struct nat_policy *policy_for(
 	const struct worker *w, const struct burst *b, unsigned i, bool outward)
 {
-	int slot = outward ? snapshot_policy_of(w->snapshot, b->src[i])
+	int slot = outward ? nat_policy_for(&w->nat, b->src[i])
 			   : w->snapshot->nexthop[b->route[i]].policy;
 
 	return slot < 0 ? NULL : w->snapshot->policy[slot];

@@ -131,7 +131,7 @@ static bool is_from_inside(const struct worker *w, const struct burst *b, unsign
 	case REALM_EXTERNAL:
 		return false;
 	default:
-		return snapshot_policy_of(w->snapshot, b->src[i]) >= 0;
+		return nat_policy_for(&w->nat, b->src[i]) >= 0;
 	}
 }
 
@@ -172,7 +172,7 @@ static bool passes(const struct worker *w, const struct burst *b, unsigned i, bo
 	if (!s->pass_through.count)
 		return false;
 	ends = ends_of(b, i, outward);
-	slot = snapshot_policy_of(s, ends.inside);
+	slot = nat_policy_for(&w->nat, ends.inside);
 	return slot >= 0 &&
 		pass_through_has(
 			&s->pass_through, s->policy[slot]->instance, ends.remote, ends.remote_port);

@@ -48,7 +48,7 @@ static unsigned slot_of(const struct worker *w, const struct burst *b, unsigned 
 	int slot = -1;
 
 	if (outward)
-		slot = snapshot_policy_of(w->snapshot, b->src[i]);
+		slot = nat_policy_for(&w->nat, b->src[i]);
 	else if (nh->kind == NEXTHOP_POOL || nh->kind == NEXTHOP_STATIC)
 		slot = nh->policy;
 	return slot < 0 ? SNAPSHOT_MAX_POLICIES : (unsigned)slot;

@@ -69,14 +69,14 @@ static void check_known(struct worker *w, struct burst *b, unsigned i)
 // A source without a mapping for this packet may be a subscriber all the same, here or not yet.
 static void check_first(struct worker *w, struct burst *b, unsigned i)
 {
-	const struct static_mapping *from = static_by_inside(&w->snapshot->statics, b->src[i],
-		b->ip[i][PROTOCOL_AT], rte_be_to_cpu_16(b->src_port[i]));
-	int slot = from ? from->policy : snapshot_policy_of(w->snapshot, b->src[i]);
+	const struct static_mapping *from = nat_static_for(
+		&w->nat, b->src[i], b->ip[i][PROTOCOL_AT], rte_be_to_cpu_16(b->src_port[i]));
+	int slot = from ? from->policy : nat_policy_for(&w->nat, b->src[i]);
 	struct subkey key;
 
 	if (slot < 0)
 		return;
-	key = subkey_v4(b->src[i], w->snapshot->policy[slot]->instance);
+	key = nat_subkey(&w->nat, b->src[i], w->snapshot->policy[slot]);
 	if (acl_marked(w->dataplane->acl, &key))
 		check(w, b, i, &key);
 }

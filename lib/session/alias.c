@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "session/alias.h"
+
+#include <rte_malloc.h>
+
+#include <errno.h>
+
+// What keeps the pins of one greedy subscriber from filling the table.
+static uint32_t pins_max(const struct alias_table *table)
+{
+	return table->size / 4 + 1;
+}
+
+uint64_t alias_bytes(uint32_t size)
+{
+	return ((uint64_t)size + 1) * sizeof(struct alias) + index_bytes(size);
+}
+
+int alias_init(struct alias_table *table, uint32_t size)
+{
+	*table = (struct alias_table){.size = size, .fresh = 1};
+	table->alias = rte_zmalloc(
+		"aliases", ((size_t)size + 1) * sizeof(struct alias), RTE_CACHE_LINE_SIZE);
+	if (!table->alias || index_init(&table->by_key, "alias-key", size) < 0) {
+		alias_fini(table);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+void alias_fini(struct alias_table *table)
+{
+	index_free(&table->by_key);
+	rte_free(table->alias);
+	table->alias = NULL;
+}
+
+uint32_t alias_find(const struct alias_table *table, const struct alias_key *key)
+{
+	struct index_search search = index_begin(&table->by_key, alias_hash(table, key));
+	uint32_t number;
+
+	while ((number = index_next(&search))) {
+		if (alias_key_equal(&table->alias[number].key, key))
+			break;
+	}
+	return number;
+}
+
+uint32_t alias_add(struct alias_table *table, const struct alias_key *key, uint8_t policy)
+{
+	uint32_t number = table->next_free;
+
+	if (number)
+		table->next_free = table->alias[number].next;
+	else if (table->fresh <= table->size)
+		number = table->fresh++;
+	else
+		return 0;
+	table->alias[number] = (struct alias){.key = *key, .policy = policy, .in_use = true};
+	index_add(&table->by_key, alias_hash(table, key), number);
+	table->used++;
+	return number;
+}
+
+void alias_settle(struct alias_table *table, uint32_t number)
+{
+	struct alias *a = &table->alias[number];
+
+	if (!a->in_use || a->mappings || a->pinned)
+		return;
+	index_remove(&table->by_key, alias_hash(table, &a->key), number);
+	*a = (struct alias){.next = table->next_free};
+	table->next_free = number;
+	table->used--;
+}
+
+void alias_hold(struct alias_table *table, uint32_t number)
+{
+	table->alias[number].mappings++;
+}
+
+void alias_let_go(struct alias_table *table, uint32_t number)
+{
+	table->alias[number].mappings--;
+	alias_settle(table, number);
+}
+
+static void unpin(struct alias_table *table, uint32_t number)
+{
+	struct alias *a = &table->alias[number];
+
+	table->alias[a->prev].next = a->next;
+	table->alias[a->next].prev = a->prev;
+	a->pinned = false;
+	table->pinned--;
+}
+
+bool alias_pin(struct alias_table *table, uint32_t number, uint32_t until)
+{
+	struct alias *a = &table->alias[number];
+
+	if (a->pinned)
+		unpin(table, number);
+	else if (table->pinned >= pins_max(table))
+		return false;
+	a->pinned = true;
+	a->pinned_until = until;
+	a->next = 0;
+	a->prev = table->alias[0].prev;
+	table->alias[a->prev].next = number;
+	table->alias[0].prev = number;
+	table->pinned++;
+	return true;
+}
+
+unsigned alias_expire(struct alias_table *table, uint32_t now, unsigned budget)
+{
+	unsigned n;
+
+	for (n = 0; n < budget; n++) {
+		uint32_t number = table->alias[0].next;
+
+		if (!number || (int32_t)(table->alias[number].pinned_until - now) > 0)
+			break;
+		unpin(table, number);
+		alias_settle(table, number);
+	}
+	return n;
+}
