@@ -43,7 +43,8 @@ static const struct command commands[] = {
 	{{"dots", "mitigate"}, 4, 30,
 		"--source PREFIX... --target PREFIX... [--source-port LOW[-HIGH]]... "
 		"[--target-port LOW[-HIGH]]...\n      [--protocol PROTOCOL]... [--lifetime "
-		"SECONDS|-1] [--at TIME] [--tolerance SECONDS]",
+		"SECONDS|-1] [--at TIME] [--tolerance SECONDS]\n      [--action "
+		"block|rate-limit|quarantine] [--rate KBIT]",
 		"stops what an abuse report is about, as if an upstream had asked; who it was is\n"
 		"      looked up as of TIME",
 		output_mitigations},

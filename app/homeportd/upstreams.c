@@ -31,8 +31,29 @@ static enum relay_policy relay_of(const char *text)
 	return strcmp(text, "box") ? RELAY_HOME_THEN_BOX : RELAY_BOX;
 }
 
+static struct measure measure_of(const struct config_measure *m)
+{
+	struct measure measure = {.rate = (uint64_t)m->rate * 1000 / 8};
+
+	acl_action_find(m->action, &measure.action);
+	return measure;
+}
+
+static struct request_class class_of(const struct config_class *c)
+{
+	return (struct request_class){
+		.target = c->target,
+		.targets = c->targets,
+		.protocol = c->protocol,
+		.protocols = c->protocols,
+		.port = {c->lower_port, c->upper_port},
+		.measure = measure_of(&c->measure),
+	};
+}
+
 static int add(struct box *box, const struct config_upstream *u, struct err *err)
 {
+	struct request_class *class = calloc(u->classes + 1, sizeof(*class));
 	struct dots_upstream upstream = {
 		.name = u->name,
 		.host = u->address,
@@ -50,10 +71,9 @@ static int add(struct box *box, const struct config_upstream *u, struct err *err
 		.retry_interval = u->retry_interval,
 		.probe_interval = u->probe_interval,
 		.config_lifetime = u->config_lifetime,
-		.action = !strcmp(u->action, "rate-limit") ? ACL_RATE_LIMIT
-			: !strcmp(u->action, "quarantine") ? ACL_QUARANTINE
-							   : ACL_BLOCK,
-		.rate = (uint64_t)u->rate * 1000 / 8,
+		.class = class,
+		.classes = u->classes,
+		.measure = measure_of(&u->measure),
 		.max_rules = u->max_rules,
 		.consent = u->consent_ask ? CONSENT_ASK : CONSENT_AUTOMATIC,
 		.consent_time = u->consent_timeout,
@@ -61,11 +81,18 @@ static int add(struct box *box, const struct config_upstream *u, struct err *err
 		.terminating_time = u->terminating_time,
 		.heartbeat_interval = u->heartbeat_interval,
 	};
+	int rc;
 
+	if (!class)
+		return err_set(err, "out of memory");
+	for (unsigned i = 0; i < u->classes; i++)
+		class[i] = class_of(&u->class[i]);
 	for (unsigned i = 0; i < u->transports; i++)
 		upstream.transport[i] =
 			strcmp(u->transport[i], "tls") ? TRANSPORT_DTLS : TRANSPORT_TLS;
-	return dots_add(box->dots, &upstream, err);
+	rc = dots_add(box->dots, &upstream, err);
+	free(class);
+	return rc;
 }
 
 static bool same_text(const char *a, const char *b)
@@ -73,13 +100,35 @@ static bool same_text(const char *a, const char *b)
 	return a == b || (a && b && !strcmp(a, b));
 }
 
-static bool same_prefixes(const struct config_upstream *a, const struct config_upstream *b)
+static bool same_prefixes(
+	const struct ipprefix *a, unsigned as, const struct ipprefix *b, unsigned bs)
 {
-	if (a->prefixes != b->prefixes)
+	if (as != bs)
 		return false;
-	for (unsigned i = 0; i < a->prefixes; i++) {
-		if (a->prefix[i].len != b->prefix[i].len ||
-			ipaddr_compare(&a->prefix[i].addr, &b->prefix[i].addr))
+	for (unsigned i = 0; i < as; i++) {
+		if (a[i].len != b[i].len || ipaddr_compare(&a[i].addr, &b[i].addr))
+			return false;
+	}
+	return true;
+}
+
+static bool same_measure(const struct config_measure *a, const struct config_measure *b)
+{
+	return same_text(a->action, b->action) && a->rate == b->rate;
+}
+
+static bool same_classes(const struct config_upstream *a, const struct config_upstream *b)
+{
+	if (a->classes != b->classes)
+		return false;
+	for (unsigned i = 0; i < a->classes; i++) {
+		const struct config_class *c = &a->class[i], *d = &b->class[i];
+
+		if (!same_prefixes(c->target, c->targets, d->target, d->targets) ||
+			c->protocols != d->protocols ||
+			memcmp(c->protocol, d->protocol, c->protocols) != 0 ||
+			c->lower_port != d->lower_port || c->upper_port != d->upper_port ||
+			!same_measure(&c->measure, &d->measure))
 			return false;
 	}
 	return true;
@@ -100,7 +149,8 @@ static bool same_transports(const struct config_upstream *a, const struct config
 static bool same(const struct config_upstream *a, const struct config_upstream *b)
 {
 	return same_text(a->address, b->address) && a->port == b->port && same_transports(a, b) &&
-		same_text(a->peer_name, b->peer_name) && same_prefixes(a, b) &&
+		same_text(a->peer_name, b->peer_name) &&
+		same_prefixes(a->prefix, a->prefixes, b->prefix, b->prefixes) &&
 		a->max_subscribers == b->max_subscribers &&
 		a->max_mitigations == b->max_mitigations &&
 		a->overlap_by_target == b->overlap_by_target && same_text(a->relay, b->relay) &&
@@ -108,7 +158,7 @@ static bool same(const struct config_upstream *a, const struct config_upstream *
 		a->heartbeat_interval == b->heartbeat_interval &&
 		a->retry_interval == b->retry_interval && a->probe_interval == b->probe_interval &&
 		a->config_lifetime == b->config_lifetime && a->consent_ask == b->consent_ask &&
-		same_text(a->action, b->action) && a->rate == b->rate &&
+		same_measure(&a->measure, &b->measure) && same_classes(a, b) &&
 		a->max_rules == b->max_rules && a->consent_timeout == b->consent_timeout &&
 		a->consent_approve == b->consent_approve &&
 		a->terminating_time == b->terminating_time;

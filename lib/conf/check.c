@@ -8,6 +8,7 @@
 #include "conf/homes.h"
 #include "conf/judge.h"
 #include "conf/tree.h"
+#include "conf/upstreams.h"
 
 #include <errno.h>
 #include <string.h>
@@ -296,61 +297,12 @@ static void check_platform(struct judge *j, const struct config *config)
 	}
 }
 
-static void check_upstreams(struct judge *j, const struct config *config)
-{
-	char text[IPPREFIX_TEXT];
-
-	for (unsigned i = 0; i < config->upstreams; i++) {
-		const struct config_upstream *u = &config->upstream[i];
-
-		if (!strcmp(u->name, "operator"))
-			judge_fault(j, u->node, "name",
-				"operator is the name of the operator's own mitigations. Allowed: any "
-				"other");
-		if (!strcmp(u->action, "rate-limit") != (u->rate != 0))
-			judge_fault(j, u->node, "rate",
-				"%u, with action %s. Allowed: 64 or more kbit/s with rate-limit, none "
-				"with any other",
-				u->rate, u->action);
-		if (!u->peer_name && !u->psk_file)
-			judge_fault(j, u->node, "peer-name",
-				"missing, and %s is no name. Allowed: the DNS name that its "
-				"certificate must have",
-				u->address);
-		for (unsigned k = 0; k < u->prefixes; k++) {
-			if (!check_is_outside(config, &u->prefix[k]))
-				judge_fault(j, u->node, "domain-prefix",
-					"%s has no address of a pool or static mapping. Allowed: "
-					"prefixes that have",
-					ipprefix_format(&u->prefix[k], text));
-		}
-	}
-}
-
 static void check_hook(struct judge *j, const struct config *config)
 {
 	if (config->hook && access(config->hook, X_OK) < 0)
 		judge_text(j,
 			"/homeport:homeport/dots/hook: %s: %s. Allowed: a program that can be run",
 			config->hook, strerror(errno));
-}
-
-static void check_accepts(struct judge *j, const struct config *config)
-{
-	for (unsigned i = 0; i < config->accepts; i++) {
-		const struct config_accept *a = &config->accept[i];
-
-		if (!a->targets && !a->subscribers)
-			judge_fault(j, a->node, "target-prefix",
-				"missing, as is subscriber-prefix: everything would be legitimate. "
-				"Allowed: one of them, or both");
-		if (tree_child(a->node, "lower-port") && a->protocol != 6 && a->protocol != 17 &&
-			a->protocol != 33 && a->protocol != 132)
-			judge_fault(j, a->node, "lower-port",
-				"%u, but the protocol has no ports. Allowed: with protocol 6, 17, 33 "
-				"or 132",
-				a->lower_port);
-	}
 }
 
 unsigned check_config(
@@ -365,7 +317,6 @@ unsigned check_config(
 	check_fragments(&judge, &config->platform);
 	check_upstreams(&judge, config);
 	check_homes(&judge, config);
-	check_accepts(&judge, config);
 	check_hook(&judge, config);
 	return judge.faults;
 }

@@ -235,6 +235,24 @@ struct config_instance {
 	struct config_pass_through *pass_through;
 };
 
+// What mitigations do.
+struct config_measure {
+	const char *action;
+	uint32_t rate; // kbit/s; 0: none
+};
+
+// Requests of one kind.
+struct config_class {
+	const struct lyd_node *node;
+	unsigned targets;
+	struct ipprefix *target;
+	unsigned protocols;
+	uint8_t *protocol;
+	uint16_t lower_port;
+	uint16_t upper_port;
+	struct config_measure measure;
+};
+
 struct config_upstream {
 	const struct lyd_node *node;
 	const char *name;
@@ -260,8 +278,9 @@ struct config_upstream {
 	uint32_t retry_interval;
 	uint32_t probe_interval;
 	uint32_t config_lifetime; // 0: for good
-	const char *action;
-	uint32_t rate; // kbit/s; 0: none
+	struct config_measure measure;
+	unsigned classes;
+	struct config_class *class;
 	uint32_t max_rules;
 	bool consent_ask;
 	uint32_t consent_timeout;

@@ -9,6 +9,7 @@
 #include "conf/homes.h"
 #include "conf/read_nat.h"
 #include "conf/tree.h"
+#include "conf/upstreams.h"
 
 #include <libyang/libyang.h>
 
@@ -158,8 +159,7 @@ char *read_path(struct config *config, const char *path)
 	return out;
 }
 
-// The prefixes of a leaf-list, which belong to the config.
-static struct ipprefix *read_plain_prefixes(
+struct ipprefix *read_plain_prefixes(
 	struct config *config, const struct lyd_node *node, const char *name, unsigned *count)
 {
 	struct ipprefix *prefix = read_list(config, node, name, sizeof(*prefix), count);
@@ -168,59 +168,6 @@ static struct ipprefix *read_plain_prefixes(
 	for (const struct lyd_node *n = tree_child(node, name); i < *count; n = tree_next(n))
 		ipprefix_parse(tree_value(n), &prefix[i++], NULL);
 	return prefix;
-}
-
-static void read_upstream(
-	struct config *config, const struct lyd_node *node, struct config_upstream *u)
-{
-	struct ipaddr ignored;
-
-	u->node = node;
-	u->name = tree_text(node, "name");
-	u->address = tree_text(node, "address");
-	u->port = (uint16_t)tree_number(node, "port", 4647);
-	for (const struct lyd_node *n = tree_child(node, "transport"); n && u->transports < 2;
-		n = tree_next(n))
-		u->transport[u->transports++] = tree_value(n);
-	u->certificate = read_path(config, tree_text(node, "certificate"));
-	u->private_key = read_path(config, tree_text(node, "private-key"));
-	u->ca = read_path(config, tree_text(node, "ca"));
-	u->crl = read_path(config, tree_text(node, "crl"));
-	u->psk_file = read_path(config, tree_text(node, "psk-file"));
-	u->psk_identity = tree_text(node, "psk-identity");
-	u->peer_name = tree_text(node, "peer-name");
-	if (!u->peer_name && ipaddr_parse(u->address, &ignored) < 0)
-		u->peer_name = u->address;
-	u->prefix = read_plain_prefixes(config, node, "domain-prefix", &u->prefixes);
-	u->max_subscribers = (uint16_t)tree_number(node, "max-subscribers", 16);
-	u->max_mitigations = (uint16_t)tree_number(node, "max-mitigations", 1024);
-	u->relay = tree_text(node, "relay");
-	u->overlap_by_target = !strcmp(tree_text(node, "overlap-key"), "target");
-	u->max_lifetime = tree_number(node, "max-lifetime", 0);
-	u->heartbeat_interval = (uint16_t)tree_number(node, "heartbeat-interval", 30);
-	u->retry_interval = tree_number(node, "retry-interval", 300);
-	u->probe_interval = tree_number(node, "probe-interval", 86400);
-	u->config_lifetime = tree_number(node, "config-lifetime", 0);
-	u->action = tree_text(node, "action");
-	u->rate = tree_number(node, "rate", 0);
-	u->max_rules = tree_number(node, "max-rules", 0);
-	u->consent_ask = !strcmp(tree_text(node, "consent"), "ask");
-	u->consent_timeout = tree_number(node, "consent-timeout", 3600);
-	u->consent_approve = !strcmp(tree_text(node, "consent-default"), "approve");
-	u->terminating_time = (uint16_t)tree_number(node, "terminating-time", 0);
-}
-
-static void read_accept(struct config *config, const struct lyd_node *node, struct config_accept *a)
-{
-	a->node = node;
-	a->name = tree_text(node, "name");
-	a->target = read_plain_prefixes(config, node, "target-prefix", &a->targets);
-	a->subscriber = read_plain_prefixes(config, node, "subscriber-prefix", &a->subscribers);
-	a->any_protocol = !tree_child(node, "protocol");
-	a->protocol = (uint8_t)tree_number(node, "protocol", 0);
-	a->lower_port = (uint16_t)tree_number(node, "lower-port", 0);
-	a->upper_port = (uint16_t)tree_number(
-		node, "upper-port", tree_child(node, "lower-port") ? a->lower_port : UINT16_MAX);
 }
 
 static void read_platform(struct config *config, const struct lyd_node *node)
@@ -259,10 +206,8 @@ static void read_platform(struct config *config, const struct lyd_node *node)
 static void read_homeport(const struct lyd_node *node, struct config *config)
 {
 	const struct lyd_node *dots = tree_child(node, "dots");
-	const struct lyd_node *server = tree_child(dots, "server");
 	const struct lyd_node *resolve = tree_child(node, "resolve");
 	const char *socket = tree_text(tree_child(node, "management"), "socket");
-	unsigned i = 0;
 
 	read_platform(config, tree_child(node, "platform"));
 	config->socket = socket ? socket : "/run/homeport/homeport.sock";
@@ -276,20 +221,8 @@ static void read_homeport(const struct lyd_node *node, struct config *config)
 	config->state_file = read_path(config, tree_text(dots, "state-file"));
 	config->audit_retention = tree_number(dots, "audit-retention", 7776000);
 	config->audit_size = tree_number(dots, "audit-size", 100000);
-	config->upstream = read_list(
-		config, server, "upstream", sizeof(*config->upstream), &config->upstreams);
-	for (const struct lyd_node *n = tree_child(server, "upstream"); i < config->upstreams;
-		n = tree_next(n))
-		read_upstream(config, n, &config->upstream[i++]);
+	read_upstreams(config, tree_child(dots, "server"));
 	read_homes(config, tree_child(dots, "client"));
-	config->quarantine_allow =
-		read_plain_prefixes(config, server, "quarantine-allow", &config->quarantine_allows);
-	config->accept =
-		read_list(config, server, "accept", sizeof(*config->accept), &config->accepts);
-	i = 0;
-	for (const struct lyd_node *n = tree_child(server, "accept"); i < config->accepts;
-		n = tree_next(n))
-		read_accept(config, n, &config->accept[i++]);
 }
 
 // The top-level node of a module, or NULL.
@@ -335,24 +268,8 @@ void conf_free(struct config *config)
 		free(config->iface[i].neighbour);
 	}
 	free_nat(config);
-	for (unsigned i = 0; i < config->upstreams; i++) {
-		struct config_upstream *u = &config->upstream[i];
-
-		free(u->certificate);
-		free(u->private_key);
-		free(u->ca);
-		free(u->crl);
-		free(u->psk_file);
-		free(u->prefix);
-	}
-	free(config->upstream);
+	free_upstreams(config);
 	free_homes(config);
-	for (unsigned i = 0; i < config->accepts; i++) {
-		free(config->accept[i].target);
-		free(config->accept[i].subscriber);
-	}
-	free(config->accept);
-	free(config->quarantine_allow);
 	free(config->platform.eal_option);
 	free(config->route);
 	free(config->iface);

@@ -17,3 +17,7 @@ void *read_array(struct config *config, unsigned n, size_t size);
 // An array of as many elements as the parent has children of that name, and how many.
 void *read_list(struct config *config, const struct lyd_node *parent, const char *name, size_t size,
 	unsigned *count);
+
+// The prefixes of a leaf-list, likewise.
+struct ipprefix *read_plain_prefixes(
+	struct config *config, const struct lyd_node *node, const char *name, unsigned *count);

@@ -83,7 +83,9 @@ void do_withdraw(struct call *call)
 
 // ------------------------------------------------------------------ mitigate
 
-#define LIST_MAX 16 // of each kind
+#define LIST_MAX 16        // of each kind
+#define RATE_MIN 64        // kbit/s
+#define RATE_MAX 100000000 // as in the configuration
 
 struct words {
 	struct ipprefix source[LIST_MAX];
@@ -122,6 +124,11 @@ static bool take_lifetime(struct dots_report *report, const char *text)
 	return true;
 }
 
+static bool take_action(struct measure *measure, const char *text)
+{
+	return acl_action_find(text, &measure->action) == 0 && measure->action != ACL_COUNT;
+}
+
 static bool take_word(struct words *w, const char *name, const char *value)
 {
 	struct scope *s = &w->scope;
@@ -142,6 +149,14 @@ static bool take_word(struct words *w, const char *name, const char *value)
 		return take_lifetime(&w->report, value);
 	if (!strcmp(name, "--at"))
 		return words_time(value, &w->report.at);
+	if (!strcmp(name, "--action"))
+		return take_action(&w->report.measure, value);
+	if (!strcmp(name, "--rate")) {
+		if (!words_number(value, RATE_MAX, &number) || number < RATE_MIN)
+			return false;
+		w->report.measure.rate = number * 1000 / 8;
+		return true;
+	}
 	if (strcmp(name, "--tolerance") != 0 || !words_number(value, 86400, &number))
 		return false;
 	w->report.tolerance_s = (uint32_t)number;
@@ -161,8 +176,14 @@ void do_mitigate(struct call *call)
 		call_fail(call, PROTO_USAGE,
 			"%s %s. Allowed: --source and --target with a prefix, --source-port and "
 			"--target-port with 0 to 65535 or a range, --protocol, up to %d of each; "
-			"--lifetime, --at, --tolerance",
+			"--lifetime, --at, --tolerance; --action with block, rate-limit or "
+			"quarantine, --rate with 64 to 100000000 kbit/s",
 			r->word[i], i + 1 < r->words ? r->word[i + 1] : "", LIST_MAX);
+		return;
+	}
+	if ((w.report.measure.action == ACL_RATE_LIMIT) != (w.report.measure.rate != 0)) {
+		call_fail(call, PROTO_USAGE,
+			"--rate goes with --action rate-limit, and that with it alone");
 		return;
 	}
 	w.scope.source = w.source;

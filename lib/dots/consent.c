@@ -27,7 +27,7 @@ int consent_ask(struct mitigation *m, uint64_t until)
 	int rc;
 
 	m->phase = PHASE_ASKED;
-	m->enforcement.action = ACL_COUNT;
+	m->enforcement.measure.action = ACL_COUNT;
 	rc = enforce_install(
 		m->all->enforcer, &m->scope, mitigation_label(m, label), &m->enforcement);
 	return rc < 0 ? rc : timer_set(m->all->loop, &m->verdict, until, decide_by_default);

@@ -43,9 +43,10 @@ struct dots_upstream {
 	enum overlap_key overlap;
 	uint32_t max_lifetime;     // seconds; 0: none
 	uint32_t terminating_time; // seconds a withdrawn mitigation goes on; 0: none, at most 300
-	enum acl_action action;    // ACL_BLOCK, ACL_RATE_LIMIT or ACL_QUARANTINE
-	uint64_t rate;             // of ACL_RATE_LIMIT, bytes a second
-	unsigned max_rules;        // in force at once; 0: as many as there is room for
+	const struct request_class *class; // the first that matches says what is done,
+	unsigned classes;
+	struct measure measure; // and this where none does
+	unsigned max_rules;     // in force at once; 0: as many as there is room for
 	enum consent consent;
 	uint32_t consent_time;   // seconds to wait for somebody to decide; 3600
 	bool consent_by_default; // what is then assumed

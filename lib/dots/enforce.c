@@ -323,13 +323,13 @@ static void make_rules(struct rules *rules, const struct scope *scope,
 	for (unsigned i = 0; i < enforcement->suspects; i++) {
 		const struct suspect *suspect = &enforcement->suspect[i];
 		struct acl_rule rule = {.subscriber = suspect->holder.subscriber,
-			.action = enforcement->action,
-			.rate = enforcement->rate};
+			.action = enforcement->measure.action,
+			.rate = enforcement->measure.rate};
 
 		if (suspect->delegated || suspect->installed)
 			continue;
 		memcpy(rule.label, label, strnlen(label, sizeof(rule.label) - 1));
-		if (enforcement->action == ACL_QUARANTINE) {
+		if (rule.action == ACL_QUARANTINE) {
 			put_quarantine(rules, rule);
 			continue;
 		}
@@ -426,13 +426,12 @@ int enforce_install(const struct enforcer *enforcer, const struct scope *scope, 
 }
 
 int enforce_change(const struct enforcer *enforcer, const struct scope *scope, const char *label,
-	enum acl_action action, uint64_t rate, struct enforcement *enforcement)
+	const struct measure *measure, struct enforcement *enforcement)
 {
 	struct enforcement before = *enforcement;
 	int rc;
 
-	enforcement->action = action;
-	enforcement->rate = rate;
+	enforcement->measure = *measure;
 	enforcement->slot = NULL;
 	enforcement->slots = 0;
 	for (unsigned i = 0; i < enforcement->suspects; i++)

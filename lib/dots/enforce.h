@@ -32,8 +32,7 @@ struct suspect {
 
 // What one request comes to; all zero is nothing.
 struct enforcement {
-	enum acl_action action; // of its rules
-	uint64_t rate;          // of ACL_RATE_LIMIT
+	struct measure measure; // what its rules do
 	struct suspect *suspect;
 	unsigned suspects;
 	uint32_t *slot; // in the ACL
@@ -58,10 +57,10 @@ int enforce_find(const struct enforcer *enforcer, const struct policy *policy,
 int enforce_install(const struct enforcer *enforcer, const struct scope *scope, const char *label,
 	struct enforcement *enforcement);
 
-// Puts rules of another action in the place of those there are: as enforce_install(), and if it
+// Puts rules that do something else in the place of those there are: as enforce_install(), and if it
 // fails the old ones stay.
 int enforce_change(const struct enforcer *enforcer, const struct scope *scope, const char *label,
-	enum acl_action action, uint64_t rate, struct enforcement *enforcement);
+	const struct measure *measure, struct enforcement *enforcement);
 
 // How many rules it would take to stop the suspects.
 unsigned enforce_count(const struct scope *scope, const struct enforcement *found);

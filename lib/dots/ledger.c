@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define FORMAT      "1" // of the tables, in the file as user_version
+#define FORMAT      "2" // of the tables, in the file as user_version
 #define LOG_MS      60000
 #define PRUNE_EVERY 256 // ended records
 #define SCOPE_ROOM  (64 * 1024)
@@ -38,7 +38,7 @@ static const char *const text_of[Q_COUNT] = {
 	[Q_COMMIT] = "COMMIT",
 	[Q_SAVE] =
 		"INSERT OR REPLACE INTO mitigation VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,"
-		" ?11, ?12)",
+		" ?11, ?12, ?13, ?14)",
 	[Q_FORGET] = "DELETE FROM mitigation WHERE upstream = ?1 AND cuid = ?2 AND mid = ?3",
 	[Q_OPEN] = "INSERT INTO audit (upstream, cuid, mid, scope, subscribers, asked)"
 		   " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
@@ -48,8 +48,9 @@ static const char *const text_of[Q_COUNT] = {
 	[Q_CLOSE] = "UPDATE audit SET ended = ?4, outcome = ?5, packets = ?6, bytes = ?7,"
 		    " decided = coalesce(?8, decided) WHERE ended IS NULL"
 		    " AND upstream = ?1 AND cuid = ?2 AND mid = ?3",
-	[Q_RESTORE] = "SELECT cuid, mid, scope, subscribers, phase, lifetime, ends, began, verdict,"
-		      " terminating, cause FROM mitigation WHERE upstream = ?1 ORDER BY began, mid",
+	[Q_RESTORE] =
+		"SELECT cuid, mid, scope, subscribers, phase, lifetime, ends, began, verdict,"
+		" terminating, cause, action, rate FROM mitigation WHERE upstream = ?1 ORDER BY began, mid",
 	[Q_SHOW] =
 		"SELECT number, upstream, cuid, mid, scope, subscribers, asked, began, ended, decided,"
 		" action, rules, outcome, packets, bytes FROM audit ORDER BY number DESC",
@@ -58,11 +59,12 @@ static const char *const text_of[Q_COUNT] = {
 };
 
 // Times are Unix milliseconds; `ends` -1 is never. A scope is the CBOR of a request, subscribers are
-// lines of text: instance, inside prefix, outside address, first and last port, families.
+// lines of text: instance, inside prefix, outside address, first and last port, families. The action of
+// a mitigation is there if its asker has chosen it.
 static const char schema_text[] =
 	"CREATE TABLE IF NOT EXISTS mitigation (upstream TEXT, cuid TEXT, mid INTEGER, scope BLOB,"
 	"  subscribers TEXT, phase INTEGER, lifetime INTEGER, ends INTEGER, began INTEGER,"
-	"  verdict INTEGER, terminating INTEGER, cause INTEGER,"
+	"  verdict INTEGER, terminating INTEGER, cause INTEGER, action TEXT, rate INTEGER,"
 	"  PRIMARY KEY (upstream, cuid, mid)) WITHOUT ROWID;"
 	"CREATE TABLE IF NOT EXISTS audit (number INTEGER PRIMARY KEY AUTOINCREMENT, upstream TEXT,"
 	"  cuid TEXT, mid INTEGER, scope BLOB, subscribers TEXT, asked INTEGER, began INTEGER,"
@@ -70,6 +72,10 @@ static const char schema_text[] =
 	"  bytes INTEGER);"
 	"CREATE INDEX IF NOT EXISTS audit_open ON audit (upstream, cuid, mid) WHERE ended IS NULL;"
 	"PRAGMA user_version = " FORMAT;
+
+// What makes the tables of format 1 those of today.
+static const char from_1[] = "ALTER TABLE mitigation ADD COLUMN action TEXT;"
+			     "ALTER TABLE mitigation ADD COLUMN rate INTEGER;";
 
 struct ledger {
 	sqlite3 *db;
@@ -206,6 +212,10 @@ static bool save(struct ledger *l, const struct mitigation *m)
 	bind_number(q, 10, m->phase == PHASE_ASKED ? unix_ms(m->verdict.at) : 0);
 	bind_number(q, 11, m->terminating_time);
 	bind_number(q, 12, m->conflict_cause);
+	if (m->chosen) {
+		bind_text(q, 13, acl_action_name(m->measure.action));
+		bind_number(q, 14, (int64_t)m->measure.rate);
+	}
 	return run(l, Q_SAVE);
 }
 
@@ -225,7 +235,7 @@ static bool note_action(struct ledger *l, const struct mitigation *m)
 
 	bind_number(q, 4, clock_unix_ms());
 	bind_text(q, 5, m->decided_by);
-	bind_text(q, 6, acl_action_name(m->enforcement.action));
+	bind_text(q, 6, acl_action_name(m->enforcement.measure.action));
 	bind_number(q, 7, m->enforcement.slots);
 	return run(l, Q_ACT);
 }
@@ -323,6 +333,16 @@ static int read_suspects(struct ledger *l, const char *text, struct restored *r)
 	return r->suspects ? 0 : -ENOENT;
 }
 
+// Returns -EINVAL for an action that there is not.
+static int read_measure(sqlite3_stmt *q, struct restored *r)
+{
+	const char *action = column_text(q, 11);
+
+	r->chosen = action != NULL;
+	r->measure.rate = (uint64_t)sqlite3_column_int64(q, 12);
+	return action ? acl_action_find(action, &r->measure.action) : 0;
+}
+
 static int read_row(struct ledger *l, sqlite3_stmt *q, struct restored *r)
 {
 	int64_t ends = sqlite3_column_int64(q, 6);
@@ -343,7 +363,7 @@ static int read_row(struct ledger *l, sqlite3_stmt *q, struct restored *r)
 	};
 	if (ends >= 0 && ends <= clock_unix_ms())
 		return -ETIME;
-	if (!r->cuid || r->phase > PHASE_REJECTED ||
+	if (!r->cuid || r->phase > PHASE_REJECTED || read_measure(q, r) < 0 ||
 		codec_read_mitigations(sqlite3_column_blob(q, 2),
 			(size_t)sqlite3_column_bytes(q, 2), true, &body, &count, &err) < 0)
 		return -EBADMSG;
@@ -488,6 +508,8 @@ static int prepare(struct ledger *l)
 		    "PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY"))
 		return -EIO;
 	format = format_of(l);
+	if (format == 1 && execute(l, from_1))
+		format = 2;
 	if (format != 0 && format != atoi(FORMAT))
 		return format < 0 ? -EIO : -EPROTO;
 	if (!execute(l, schema_text))

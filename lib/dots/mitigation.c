@@ -306,8 +306,8 @@ int mitigation_put_in_force(struct mitigation *m)
 	m->delegating = d != NULL;
 	for (unsigned i = 0; d && i < m->enforcement.suspects; i++)
 		m->enforcement.suspect[i].delegated = d->take(d->ctx, m, i);
-	rc = enforce_change(m->all->enforcer, &m->scope, mitigation_label(m, label),
-		m->owner->policy.action, m->owner->policy.rate, &m->enforcement);
+	rc = enforce_change(m->all->enforcer, &m->scope, mitigation_label(m, label), &m->measure,
+		&m->enforcement);
 	if (rc < 0)
 		return rc;
 	m->phase = PHASE_IN_FORCE;
@@ -356,6 +356,8 @@ static struct mitigation *create(struct mitigations *all, const struct put *put,
 		goto fail;
 	m->scope = put->body->scope;
 	put->body->scope = (struct scope){0};
+	m->chosen = put->chosen != NULL;
+	m->measure = m->chosen ? *put->chosen : policy_measure(&m->owner->policy, &m->scope);
 	rc = put->owner->policy.consent == CONSENT_ASK
 		? consent_ask(m, m->began + put->owner->policy.consent_time * CLOCK_SECOND)
 		: mitigation_put_in_force(m);

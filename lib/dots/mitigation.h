@@ -66,6 +66,8 @@ struct mitigation {
 	uint8_t hop_limit; // for those that it is relayed to (RFC 8768 section 3)
 	struct scope scope;
 	enum mitigation_phase phase;
+	struct measure measure;    // what is done once it is in force;
+	bool chosen;               // by whoever asked, not by the policy
 	int64_t lifetime;          // granted, in seconds, or LIFETIME_INDEFINITE
 	uint64_t ends;             // reading of clock_now(); UINT64_MAX: never
 	struct timer expiry;       // set unless indefinite
@@ -108,6 +110,7 @@ struct put {
 	uint8_t hop_limit;            // left of the request's
 	struct mitigation_body *body; // its scope is taken over by a new mitigation
 	bool efficacy;                // came with If-Match (RFC 9132 section 4.4.3)
+	const struct measure *chosen; // NULL: what the policy says
 	struct enforce_time when;
 };
 
@@ -161,6 +164,8 @@ struct restored {
 	int64_t began_unix;
 	uint32_t terminating_time;
 	uint8_t conflict_cause;
+	bool chosen;            // the measure was,
+	struct measure measure; // and is this
 };
 
 // restore.c: makes it again for an owner, for the rest of its lifetime, and takes over its scope and

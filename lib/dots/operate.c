@@ -78,6 +78,7 @@ int dots_mitigate(
 		.cuid = DOTS_OPERATOR,
 		.body = &body,
 		.when = {report->at, report->tolerance_s},
+		.chosen = &report->measure,
 	};
 	struct mitigation *m;
 	enum put_outcome outcome;

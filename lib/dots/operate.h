@@ -4,6 +4,7 @@
 // What an operator does about mitigations.
 
 #include "base/err.h"
+#include "dots/policy.h"
 #include "dots/scope.h"
 
 #include <stdbool.h>
@@ -24,6 +25,7 @@ struct dots_report {
 	int64_t lifetime; // seconds, or LIFETIME_INDEFINITE
 	int64_t at;       // when the attack was seen: Unix time in milliseconds, 0: now
 	uint32_t tolerance_s;
+	struct measure measure; // what is to be done
 };
 
 // Judges it as the request of an upstream would be, and carries it out. Returns 0 and its mid, or -EINVAL

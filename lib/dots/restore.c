@@ -32,6 +32,8 @@ static struct mitigation *make(
 	restored->scope = (struct scope){0};
 	m->enforcement.suspect = restored->suspect;
 	m->enforcement.suspects = restored->suspects;
+	m->chosen = restored->chosen;
+	m->measure = m->chosen ? restored->measure : policy_measure(&owner->policy, &m->scope);
 	restored->suspect = NULL;
 	restored->suspects = 0;
 	return m;

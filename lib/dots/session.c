@@ -364,7 +364,8 @@ static int read_upstream(struct session *s, const struct dots_upstream *upstream
 	s->host = strdup(upstream->host);
 	s->peer_name = strdup(upstream->peer_name ? upstream->peer_name : upstream->host);
 	s->domain = calloc(upstream->domains + 1, sizeof(*s->domain));
-	if (!s->name || !s->host || !s->peer_name || !s->domain)
+	s->class = classes_copy(upstream->class, upstream->classes);
+	if (!s->name || !s->host || !s->peer_name || !s->domain || !s->class)
 		return err_code(err, -ENOMEM, "out of memory");
 	for (unsigned i = 0; i < upstream->domains; i++)
 		s->domain[i] = upstream->domain[i];
@@ -402,8 +403,9 @@ struct session *session_new(struct evloop *loop, const struct dots_upstream *ups
 		.relay = upstream->relay,
 		.max_lifetime = upstream->max_lifetime,
 		.terminating_time = upstream->terminating_time,
-		.action = upstream->action,
-		.rate = upstream->rate,
+		.class = s->class,
+		.classes = upstream->classes,
+		.measure = upstream->measure,
 		.max_rules = upstream->max_rules,
 		.consent = upstream->consent,
 		.consent_time = upstream->consent_time ? upstream->consent_time : 3600,
@@ -452,6 +454,7 @@ void session_free(struct session *s)
 		signal_end(&s->signal);
 	}
 	credentials_free(s->credentials);
+	free(s->class);
 	free(s->domain);
 	free(s->peer_name);
 	free(s->host);

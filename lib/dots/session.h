@@ -35,6 +35,7 @@ struct session {
 	enum transport_kind kind[2];
 	unsigned kinds;
 	struct ipprefix *domain;
+	struct request_class *class;
 	struct credentials *credentials;
 	uint32_t retry_interval;
 	uint32_t probe_interval;

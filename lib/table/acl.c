@@ -54,16 +54,27 @@ struct acl {
 	void *watch_ctx;
 };
 
+static const char *const action_name[] = {
+	[ACL_BLOCK] = "block",
+	[ACL_COUNT] = "count",
+	[ACL_RATE_LIMIT] = "rate-limit",
+	[ACL_QUARANTINE] = "quarantine",
+};
+
 const char *acl_action_name(enum acl_action action)
 {
-	static const char *const name[] = {
-		[ACL_BLOCK] = "block",
-		[ACL_COUNT] = "count",
-		[ACL_RATE_LIMIT] = "rate-limit",
-		[ACL_QUARANTINE] = "quarantine",
-	};
+	return action_name[action];
+}
 
-	return name[action];
+int acl_action_find(const char *name, enum acl_action *action)
+{
+	for (unsigned i = 0; i < ARRAY_LEN(action_name); i++) {
+		if (strcmp(name, action_name[i]) == 0) {
+			*action = (enum acl_action)i;
+			return 0;
+		}
+	}
+	return -EINVAL;
 }
 
 static uint32_t hash(const struct acl *acl, const struct subkey *key)

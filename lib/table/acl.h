@@ -30,8 +30,9 @@ enum acl_action {
 	ACL_QUARANTINE, // dropped unless the destination is exempt
 };
 
-// "block", "count", "rate-limit", "quarantine".
+// "block", "count", "rate-limit", "quarantine"; and back, or -EINVAL.
 const char *acl_action_name(enum acl_action action);
+int acl_action_find(const char *name, enum acl_action *action);
 
 struct acl_rule {
 	struct subkey subscriber;

@@ -103,6 +103,41 @@ def test_actions(client, box, authority, action, leaves):
     assert box.rules() == []
 
 
+def test_action_by_class(client, box, authority):
+    """What is done depends on what a request names, also after a reload, which goes by the new classes, and
+    for the operator on what he says, also after a restart."""
+    upstream = client()
+    box.join(upstream, authority, **{"class": [
+        {"name": "dns", "protocol": [17], "lower-port": 53, "action": "rate-limit", "rate": 800},
+        {"name": "victim", "target-prefix": ["198.51.100.10/32"], "action": "quarantine"}]})
+    box.homeport["dots"]["state-file"] = "state.db"
+    box.start()
+    upstream.say(f"mitigate {ATTACK} --mid 1 --target-port 53")
+    upstream.wait("reply", command="mitigate", code="2.01")
+    assert box.rules() == ["rate-limit"]
+    upstream.say(f"mitigate {ATTACK} --mid 2 --target-port 80")
+    upstream.wait("reply", command="mitigate", code="2.01")
+    assert box.rules() == ["quarantine"]  # in the place of mid 1, which it overlaps
+    upstream.say(f"mitigate {ATTACK.replace('.10/32', '.11/32')} --mid 3")
+    upstream.wait("reply", command="mitigate", code="2.01")
+    assert sorted(box.rules()) == ["block", "quarantine"]
+    box.upstream["class"] = []
+    box.reload()
+    assert box.rules() == ["block", "block"]
+    report = ("dots", "mitigate", "--source", "203.0.113.1", "--source-port", "8080", "--protocol", "udp",
+              "--target", "198.51.100.9/32")
+    for words, text in ((("--action", "count"), "--action count"), (("--action", "rate-limit"), "goes with"),
+                        (("--rate", "100"), "goes with"), (("--rate", "63"), "--rate 63")):
+        refused = box.run(*report, *words)
+        assert refused.returncode == 2 and text in refused.stderr, (words, refused.stderr)
+    box.ask(*report, "--action", "rate-limit", "--rate", "64")
+    box.stop()
+    box.start()
+    assert sorted(box.rules()) == ["block", "block", "rate-limit"]
+    trail = box.ask("show", "audit")["homeport:homeport"]["dots"]["audit"]
+    assert [r["action"] for r in trail] == ["rate-limit", "block", "quarantine", "rate-limit"]
+
+
 def test_rules_are_bounded(client, box, authority):
     """One upstream has no more rules in force than it may."""
     upstream = client()

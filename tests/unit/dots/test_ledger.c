@@ -382,6 +382,24 @@ static void rows_that_make_no_sense(void **)
 	assert_int_equal(rules(), 1);
 }
 
+// A file of the first format, which knew of no actions but the policy's
+static void an_older_file(void **)
+{
+	struct dots_env env = {loop, &resolver.resolver, acl};
+
+	upstream_connect(&one, &config);
+	assert_int_equal(mitigate(&one, CUID, 1, by_a), 201);
+	stop_and("ALTER TABLE mitigation DROP COLUMN action;"
+		 "ALTER TABLE mitigation DROP COLUMN rate; PRAGMA user_version = 1");
+	dots = dots_new(&env);
+	keep();
+	upstream_connect(&one, &config);
+	assert_int_equal(mitigations(), 1);
+	assert_int_equal(rules(), 1);
+	restart(1);
+	assert_int_equal(mitigations(), 1);
+}
+
 static void files_that_are_refused(void **)
 {
 	struct dots_env env = {loop, &resolver.resolver, acl};
@@ -418,6 +436,7 @@ int main(void)
 		CASE(old_records_go),
 		CASE(too_many_records_go),
 		CASE(rows_that_make_no_sense),
+		CASE(an_older_file),
 		CASE(files_that_are_refused),
 	};
 
