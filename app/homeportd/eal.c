@@ -19,6 +19,7 @@
 #define MIB         (1u << 20)
 #define BUFFER_SIZE (RTE_MBUF_DEFAULT_BUF_SIZE + sizeof(struct rte_mbuf) + 64)
 #define FIB_SIZE    (40u * MIB) // 2^24 entries of two bytes, and room for long prefixes
+#define FIB6_SIZE   (52u * MIB) // likewise, with all tables for long prefixes there can be
 #define ROUTE_SIZE  640 // a long prefix: its node, and a table of 256 if it is alone in a /24
 #define SLACK       (48u * MIB) // rings, devices, and what the allocator loses
 
@@ -71,12 +72,28 @@ static uint64_t policy_bytes(const struct config *config, const struct config_po
 		config->platform.workers * portblk_bytes(bits, (uint32_t)addresses, (uint32_t)sets);
 }
 
+// Whether there will be a table of IPv6 routes.
+static bool has_ipv6(const struct config *config)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < config->ifaces; i++) {
+		for (unsigned k = 0; k < config->iface[i].addrs; k++)
+			any |= config->iface[i].addr[k].addr.family == 6;
+	}
+	for (unsigned i = 0; i < config->routes; i++)
+		any |= config->route[i].destination.addr.family == 6;
+	return any;
+}
+
 static uint64_t bytes_needed(const struct config *config)
 {
 	const struct config_platform *p = &config->platform;
 	struct worker_size size = eal_worker_size(config);
 	uint64_t bytes = SLACK + 2 * FIB_SIZE;
 
+	if (has_ipv6(config))
+		bytes += 2 * FIB6_SIZE;
 	bytes += p->workers * worker_bytes(&size);
 	bytes += p->workers * held_bytes(share(p->max_held_syns, p->workers));
 	bytes += (uint64_t)p->packet_buffers * BUFFER_SIZE;

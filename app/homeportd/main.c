@@ -232,6 +232,8 @@ static int start_ports(struct box *box, struct err *err)
 				continue;
 			if (iface->mtu > setup.mtu)
 				setup.mtu = iface->mtu;
+			if (iface->forwards6 && iface->mtu6 > setup.mtu)
+				setup.mtu = iface->mtu6;
 			setup.promiscuous |= iface->promiscuous;
 			if (rte_is_zero_ether_addr(&iface->mac))
 				continue;

@@ -101,6 +101,11 @@ int ipaddr_compare(const struct ipaddr *a, const struct ipaddr *b)
 	return memcmp(a->bytes, b->bytes, sizeof(a->bytes));
 }
 
+bool ipaddr_is_link_local(const struct ipaddr *a)
+{
+	return a->family == 6 && a->bytes[0] == 0xfe && (a->bytes[1] & 0xc0) == 0x80;
+}
+
 unsigned ipaddr_bits(const struct ipaddr *a)
 {
 	return a->family == 4 ? 32 : 128;

@@ -11,6 +11,7 @@
 #include <libyang/libyang.h>
 #include <rte_errno.h>
 #include <rte_fib.h>
+#include <rte_fib6.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -78,6 +79,8 @@ static int add_iface(struct snapshot *s, const struct config_iface *from, unsign
 		.icmp_errors = from->icmp_errors,
 		.vlan = from->vlan,
 		.mtu = from->mtu,
+		.mtu6 = (uint16_t)from->mtu6,
+		.forwards6 = from->forwarding6,
 		.addrs = from->addrs,
 	};
 	snprintf(iface->name, sizeof(iface->name), "%s", from->name);
@@ -89,9 +92,15 @@ static int add_iface(struct snapshot *s, const struct config_iface *from, unsign
 	if (!iface->addr)
 		return -ENOMEM;
 	for (unsigned i = 0; i < from->addrs; i++) {
-		iface->addr[i] = (struct iface_addr){from->addr[i].addr, from->addr[i].len};
-		if (!iface->addr4 && from->addr[i].addr.family == 4)
-			iface->addr4 = ipaddr_be32(&from->addr[i].addr);
+		const struct ipaddr *addr = &from->addr[i].addr;
+
+		iface->addr[i] = (struct iface_addr){*addr, from->addr[i].len};
+		if (!iface->addr4 && addr->family == 4)
+			iface->addr4 = ipaddr_be32(addr);
+		if (!iface->has_addr6 && addr->family == 6 && !ipaddr_is_link_local(addr)) {
+			iface->has_addr6 = true;
+			memcpy(iface->addr6, addr->bytes, sizeof(iface->addr6));
+		}
 	}
 	if (iface->enabled)
 		s->iface_of[port][iface->vlan] = (uint8_t)number;
@@ -200,8 +209,8 @@ static int gateway_iface(const struct snapshot *s, const struct config_route *r)
 static int add_static_route(struct snapshot *s, const struct config_route *r,
 	const struct build *build, struct err *err)
 {
+	const struct ipprefix *to = &r->destination;
 	struct nexthop hop = {.kind = NEXTHOP_BLACKHOLE};
-	uint32_t to = rte_be_to_cpu_32(ipaddr_be32(&r->destination.addr));
 
 	if (r->kind == ROUTE_NEXT_HOP) {
 		int number = gateway_iface(s, r);
@@ -211,7 +220,7 @@ static int add_static_route(struct snapshot *s, const struct config_route *r,
 			.kind = NEXTHOP_GATEWAY,
 			.iface = (uint8_t)number,
 			.realm = iface->realm,
-			.mtu = iface->mtu,
+			.mtu = to->addr.family == 4 ? iface->mtu : iface->mtu6,
 			.neighbour = neighbour_add(build->neighbours, (uint8_t)number, &r->address),
 		};
 		if (hop.neighbour == NEIGHBOUR_NONE)
@@ -221,7 +230,99 @@ static int add_static_route(struct snapshot *s, const struct config_route *r,
 		if (!iface->enabled)
 			hop = (struct nexthop){.kind = NEXTHOP_NONE};
 	}
-	return snapshot_add_route(s, to, r->destination.len, build_nexthop(s, hop));
+	if (to->addr.family == 6)
+		return snapshot_add_route6(s, to->addr.bytes, to->len, build_nexthop(s, hop));
+	return snapshot_add_route(
+		s, rte_be_to_cpu_32(ipaddr_be32(&to->addr)), to->len, build_nexthop(s, hop));
+}
+
+// What the IPv6 route table has to hold: a prefix longer than /24 needs a second-level table for each byte
+// beyond.
+struct fib6_size {
+	unsigned routes;
+	unsigned tables;
+};
+
+static void fib6_count(struct fib6_size *size, unsigned len)
+{
+	size->routes++;
+	size->tables += len > 24 ? (len - 24 + 7) / 8 : 0;
+}
+
+// The routes of this file; those of services are added by who builds them.
+static struct fib6_size fib6_size(const struct snapshot *s, const struct config *config)
+{
+	struct fib6_size size = {0};
+
+	for (unsigned i = 0; i < s->ifaces; i++) {
+		for (unsigned k = 0; k < s->iface[i].addrs; k++) {
+			if (s->iface[i].addr[k].addr.family != 6)
+				continue;
+			fib6_count(&size, s->iface[i].addr[k].len);
+			fib6_count(&size, 128);
+		}
+	}
+	for (unsigned i = 0; i < config->routes; i++) {
+		if (config->route[i].destination.addr.family == 6)
+			fib6_count(&size, config->route[i].destination.len);
+	}
+	return size;
+}
+
+// Makes an IPv6 route table if anything will stand in it; link-local addresses never have a way.
+static int make_fib6(
+	struct snapshot *s, const struct config *config, const struct build *build, struct err *err)
+{
+	static const uint8_t link_local[16] = {0xfe, 0x80};
+	struct fib6_size size = fib6_size(s, config);
+	struct rte_fib6_conf fib = {
+		.type = RTE_FIB6_TRIE,
+		.default_nh = 0,
+		.trie = {.nh_sz = RTE_FIB6_TRIE_2B},
+	};
+	char name[32];
+
+	if (!size.routes)
+		return 0;
+	if (size.tables >= ENTRY_MAX)
+		return err_set(err,
+			"IPv6 routes and addresses need %u tables. Allowed: up to %d, one for each "
+			"8 bits that a prefix is longer than /24",
+			size.tables, ENTRY_MAX - 1);
+	fib.max_routes = (int)size.routes + 1;
+	fib.trie.num_tbl8 = size.tables + 1;
+	snprintf(name, sizeof(name), "fib6-%u", build->generation);
+	s->fib6 = rte_fib6_create(name, SOCKET_ID_ANY, &fib);
+	if (!s->fib6)
+		return err_set(err, "/homeport:homeport/platform/memory: no room for the routes");
+	return snapshot_add_route6(s, link_local, 10, 0);
+}
+
+// The same for IPv6. Link-local addresses have no routes: each interface has its own.
+static int add_networks6(struct snapshot *s, unsigned number)
+{
+	const struct iface *iface = &s->iface[number];
+	unsigned local, connected;
+	int rc = 0;
+
+	local = build_nexthop(s, (struct nexthop){.kind = NEXTHOP_LOCAL, .iface = (uint8_t)number});
+	connected = build_nexthop(s,
+		(struct nexthop){.kind = NEXTHOP_CONNECTED,
+			.iface = (uint8_t)number,
+			.realm = iface->realm,
+			.mtu = iface->mtu6,
+			.neighbour = NEIGHBOUR_NONE});
+	for (unsigned i = 0; i < iface->addrs && rc >= 0; i++) {
+		const struct ipaddr *addr = &iface->addr[i].addr;
+		struct ipprefix net = ipprefix_make(addr, iface->addr[i].len);
+
+		if (addr->family != 6 || ipaddr_is_link_local(addr))
+			continue;
+		rc = snapshot_add_route6(s, net.addr.bytes, net.len, connected);
+		if (rc >= 0)
+			rc = snapshot_add_route6(s, addr->bytes, 128, local);
+	}
+	return rc;
 }
 
 static int add_routes(
@@ -239,7 +340,7 @@ static int add_routes(
 	int rc = 0;
 
 	for (unsigned i = 0; i < s->ifaces; i++)
-		own += 3 + 4 * s->iface[i].addrs;
+		own += 5 + 4 * s->iface[i].addrs;
 	routes += own;
 	// each that leads to a destination that is not translated is there a second time
 	hops += build_pass_count(config) ? 2 * own : own;
@@ -254,9 +355,10 @@ static int add_routes(
 	if (!s->fib || !s->nexthop)
 		return err_set(err, "/homeport:homeport/platform/memory: no room for the routes");
 	build_nexthop(s, (struct nexthop){.kind = NEXTHOP_NONE});
+	rc = make_fib6(s, config, build, err);
 	for (unsigned i = 0; i < s->ifaces && rc >= 0; i++) {
 		if (s->iface[i].enabled && s->iface[i].name[0])
-			rc = add_networks(s, i);
+			rc = add_networks(s, i) < 0 ? -1 : add_networks6(s, i);
 	}
 	for (unsigned i = 0; i < config->routes && rc >= 0; i++)
 		rc = add_static_route(s, &config->route[i], build, err);

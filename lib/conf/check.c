@@ -14,8 +14,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MTU_MIN 576  // RFC 791: every host takes that
-#define MTU_MAX 9600 // what fits a buffer with the largest headers we add
+#define MTU_MIN      576  // RFC 791: every host takes that
+#define IPV6_MTU_MIN 1280 // RFC 8200 section 5
+#define MTU_MAX      9600 // what fits a buffer with the largest headers we add
 
 static void check_device(struct judge *j, const struct config *config, unsigned at)
 {
@@ -110,6 +111,9 @@ static void check_addr(struct judge *j, const struct config *config, unsigned at
 
 			if (i == at && ipaddr_compare(&addr->addr, &other->addr[k].addr))
 				continue; // one interface may have several addresses of a network
+			if (i != at && ipaddr_is_link_local(&net.addr) &&
+				ipaddr_is_link_local(&theirs.addr))
+				continue; // and each link has the one of link-local addresses
 			if (ipprefix_overlaps(&net, &theirs))
 				judge_fault(j, addr->node, "ip",
 					"%s/%u overlaps %s of interface %s. Allowed: a network on "
@@ -186,6 +190,12 @@ static void check_ifaces(struct judge *j, const struct config *config)
 		if (f->mtu < MTU_MIN || f->mtu > MTU_MAX)
 			judge_fault(j, f->node, "ietf-ip:ipv4/mtu", "%u. Allowed: %d to %d", f->mtu,
 				MTU_MIN, MTU_MAX);
+		if (f->mtu6 < IPV6_MTU_MIN || f->mtu6 > MTU_MAX)
+			judge_fault(j, f->node, "ietf-ip:ipv6/mtu", "%u. Allowed: %d to %d",
+				f->mtu6, IPV6_MTU_MIN, MTU_MAX);
+		if (!f->has_ipv4)
+			judge_fault(j, f->node, "ietf-ip:ipv4/enabled",
+				"false. Allowed: true; to have no IPv4 leave the container out");
 		if (!f->forwarding)
 			judge_fault(j, f->node, "ietf-ip:ipv4/forwarding",
 				"false. Allowed: true; to stop an interface set enabled to false");
@@ -237,17 +247,30 @@ static void check_hop(struct judge *j, const struct config *config, const struct
 			r->iface ? r->iface : "");
 }
 
+// Whether there can be a way to some address of a prefix, as far as can be told from it alone.
+static bool is_routable(const struct ipprefix *prefix)
+{
+	static const struct ipprefix nobody = {.addr = {.family = 6}, .len = 8};
+	uint8_t first = prefix->addr.bytes[0];
+
+	if (prefix->addr.family == 4)
+		return first != 127 && first < 224;
+	// ::/8 has the unspecified, the loopback and the IPv4-mapped addresses
+	return !ipaddr_is_link_local(&prefix->addr) && first != 0xff &&
+		!ipprefix_covers(&nobody, prefix);
+}
+
 static void check_routes(struct judge *j, const struct config *config)
 {
 	char text[IPPREFIX_TEXT];
 
 	for (unsigned i = 0; i < config->routes; i++) {
 		const struct config_route *r = &config->route[i];
-		uint8_t first = r->destination.addr.bytes[0];
 
-		if (first == 127 || first >= 224)
+		if (!is_routable(&r->destination))
 			judge_fault(j, r->node, "destination-prefix",
-				"%s. Allowed: a unicast network that is not loopback",
+				"%s. Allowed: a unicast network that is neither loopback nor "
+				"link-local",
 				ipprefix_format(&r->destination, text));
 		for (unsigned k = 0; k < i; k++) {
 			if (config->route[k].destination.len == r->destination.len &&

@@ -43,9 +43,11 @@ struct config_iface {
 	bool icmp_errors;
 	bool has_ipv4;
 	bool forwarding;
-	uint8_t realm; // enum realm; 0: not said
-	uint16_t vlan; // 0: untagged
+	bool forwarding6; // false without IPv6
+	uint8_t realm;    // enum realm; 0: not said
+	uint16_t vlan;    // 0: untagged
 	uint16_t mtu;
+	uint32_t mtu6;
 	unsigned addrs;
 	struct config_addr *addr;
 	unsigned neighbours;

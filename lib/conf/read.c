@@ -81,6 +81,9 @@ static void read_iface(
 	const struct lyd_node *ipv4 = tree_child(node, "ipv4");
 	const struct lyd_node *ipv6 = tree_child(node, "ipv6");
 
+	// as good as not there
+	if (ipv6 && !tree_flag(ipv6, "enabled", true))
+		ipv6 = NULL;
 	iface->node = node;
 	iface->name = tree_text(node, "name");
 	iface->type = tree_text(node, "type");
@@ -93,9 +96,11 @@ static void read_iface(
 	iface->vlan = (uint16_t)tree_number(node, "vlan", 0);
 	iface->mac_text = tree_text(node, "mac-address");
 	iface->mac_valid = parse_mac(iface->mac_text, &iface->mac);
-	iface->has_ipv4 = ipv4 && tree_flag(ipv4, "enabled", true);
+	iface->has_ipv4 = !ipv4 || tree_flag(ipv4, "enabled", true);
 	iface->forwarding = !ipv4 || tree_flag(ipv4, "forwarding", true);
+	iface->forwarding6 = ipv6 && tree_flag(ipv6, "forwarding", true);
 	iface->mtu = (uint16_t)tree_number(ipv4, "mtu", 1500);
+	iface->mtu6 = tree_number(ipv6, "mtu", 1500);
 	iface->addr = read_array(config, tree_count(ipv4, "address") + tree_count(ipv6, "address"),
 		sizeof(*iface->addr));
 	iface->neighbour =
@@ -125,22 +130,33 @@ static void read_route(const struct lyd_node *node, struct config_route *route)
 		route->kind = ROUTE_OTHER;
 }
 
+// The static routes of one protocol instance and IP version.
+static void read_family(const struct lyd_node *protocol, const char *family, struct config *config)
+{
+	const struct lyd_node *routes = tree_child(tree_child(protocol, "static-routes"), family);
+
+	for (const struct lyd_node *n = tree_child(routes, "route"); n && config->route;
+		n = tree_next(n))
+		read_route(n, &config->route[config->routes++]);
+}
+
 static void read_routes(const struct lyd_node *routing, struct config *config)
 {
 	const struct lyd_node *protocols = tree_child(routing, "control-plane-protocols");
 	unsigned total = 0;
 
 	for (const struct lyd_node *p = tree_child(protocols, "control-plane-protocol"); p;
-		p = tree_next(p))
-		total += tree_count(tree_child(tree_child(p, "static-routes"), "ipv4"), "route");
+		p = tree_next(p)) {
+		const struct lyd_node *routes = tree_child(p, "static-routes");
+
+		total += tree_count(tree_child(routes, "ipv4"), "route") +
+			tree_count(tree_child(routes, "ipv6"), "route");
+	}
 	config->route = read_array(config, total, sizeof(*config->route));
 	for (const struct lyd_node *p = tree_child(protocols, "control-plane-protocol"); p;
 		p = tree_next(p)) {
-		const struct lyd_node *ipv4 = tree_child(tree_child(p, "static-routes"), "ipv4");
-
-		for (const struct lyd_node *n = tree_child(ipv4, "route"); n && config->route;
-			n = tree_next(n))
-			read_route(n, &config->route[config->routes++]);
+		read_family(p, "ipv4", config);
+		read_family(p, "ipv6", config);
 	}
 }
 

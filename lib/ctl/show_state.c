@@ -63,8 +63,7 @@ static json_t *ip(
 	json_t *ip = json_object();
 	json_t *list = json_array();
 
-	if (family == 4)
-		json_object_set_new(ip, "mtu", json_integer(iface->mtu));
+	json_object_set_new(ip, "mtu", json_integer(family == 4 ? iface->mtu : iface->mtu6));
 	for (unsigned i = 0; i < iface->addrs; i++) {
 		const struct iface_addr *a = &iface->addr[i];
 		json_t *entry;

@@ -8,6 +8,9 @@
 // Addresses and ports are in network byte order as they stand in the packet after any change made
 // to it. For an ICMP query the identifier stands in both ports. A fragment has the ports of its
 // datagram, once they are known.
+//
+// Packets of both IP versions stand in one burst. Everything about headers holds for both, but the
+// addresses of IPv6 packets are read where they lie.
 
 #include "base/bits.h"
 #include "net/l4.h"
@@ -23,6 +26,7 @@
 struct burst {
 	unsigned n;
 	uint64_t live;       // no verdict yet
+	uint64_t v6;         // IPv6 now
 	uint64_t icmp_error; // translated by what they quote (RFC 5508 section 4)
 	uint64_t stateful;   // TCP, ICMP queries, DCCP: more than a timer to keep
 	uint64_t fragments;  // of datagrams that are not here as a whole
@@ -40,19 +44,35 @@ struct burst {
 	uint8_t *ip[BURST_MAX];     // IP header
 	uint16_t room[BURST_MAX];   // bytes from there to the end of the first segment
 	uint16_t length[BURST_MAX]; // of the IP datagram
-	rte_be32_t src[BURST_MAX];  // IPv4
+	rte_be32_t src[BURST_MAX];  // of IPv4 alone
 	rte_be32_t dst[BURST_MAX];
 	rte_be16_t src_port[BURST_MAX];
 	rte_be16_t dst_port[BURST_MAX];
 	uint32_t route[BURST_MAX];   // number of the nexthop
 	uint32_t mapping[BURST_MAX]; // number in the BIB; 0: none yet
 	rte_be16_t id[BURST_MAX];    // of a fragment: what its datagram is to have outside
-	uint8_t ihl[BURST_MAX];      // bytes of IPv4 header
-	uint8_t l4[BURST_MAX];       // enum l4; L4_COUNT: some other protocol
+	uint8_t ihl[BURST_MAX];      // bytes of IP header, IPv6 extension headers among them
+	uint8_t l4[BURST_MAX];       // enum l4, ICMPv6 as ICMP; L4_COUNT: some other protocol
+	uint8_t protocol[BURST_MAX]; // of IPv6 alone: what is behind its extension headers
 	uint8_t flags[BURST_MAX];    // of TCP; for ICMP its type; for DCCP that and one
 	uint8_t iface[BURST_MAX];    // that it came in by
 	uint8_t verdict[BURST_MAX];
 };
+
+// Forgets what was read from headers, before others are read.
+static inline void burst_unread(struct burst *b)
+{
+	b->icmp_error = 0;
+	b->stateful = 0;
+	b->slotless = 0;
+	b->portless = 0;
+	b->fragments = 0;
+	b->tails = 0;
+	b->raw = 0;
+	b->loose = 0;
+	b->syn = 0;
+	b->options = 0;
+}
 
 // Gives packet i its verdict and strikes it from what is live.
 static inline void burst_end(struct burst *b, unsigned i, enum verdict verdict)

@@ -252,16 +252,7 @@ void hdr_read(struct burst *b, uint64_t mask)
 {
 	unsigned i;
 
-	b->icmp_error = 0;
-	b->stateful = 0;
-	b->slotless = 0;
-	b->portless = 0;
-	b->fragments = 0;
-	b->tails = 0;
-	b->raw = 0;
-	b->loose = 0;
-	b->syn = 0;
-	b->options = 0;
+	burst_unread(b);
 	for (uint64_t todo = mask; bit_take(&todo, &i);)
 		read_ipv4(b, i);
 }

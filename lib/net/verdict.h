@@ -21,6 +21,7 @@
 	VERDICT(V_PASS_THROUGH, "pass-through", FORWARD,                                           \
 		"between an inside host and a destination that is not translated, either way")     \
 	VERDICT(V_ROUTED, "routed", FORWARD, "routed between inside networks without translation") \
+	VERDICT(V_ROUTED6, "routed-ipv6", FORWARD, "IPv6 packet routed as it is")                  \
 	/* for the box itself */                                                                   \
 	VERDICT(V_ARP, "arp", LOCAL, "ARP message answered or learned from")                       \
 	VERDICT(V_NEIGHBOUR_DISCOVERY, "neighbour-discovery", LOCAL,                               \
@@ -41,6 +42,8 @@
 		"destination that no packet may have: unspecified or loopback")                    \
 	VERDICT(V_MULTICAST, "drop-multicast", DROP,                                               \
 		"multicast or broadcast destination, that of a connected network included")        \
+	VERDICT(V_HEADER_CHAIN, "drop-header-chain", DROP,                                         \
+		"IPv6 extension headers cut short, out of order or longer than 255 bytes")         \
 	VERDICT(V_L4_SHORT, "drop-l4-short", DROP, "datagram ends inside its transport header")    \
 	VERDICT(V_PORT_ZERO, "drop-port-zero", DROP, "port 0")                                     \
 	VERDICT(V_ICMP_CHECKSUM, "drop-icmp-checksum", DROP, "bad ICMP checksum")                  \
@@ -49,17 +52,20 @@
 		"ICMP error whose quoted packet is cut short or not translatable")                 \
 	/* where to */                                                                             \
 	VERDICT(V_SOURCE_ROUTE, "drop-source-route", DROP,                                         \
-		"IPv4 option asks for a route that is not yet at its end")                         \
+		"IPv4 option or IPv6 routing header of type 0 asks for a route that is not at "    \
+		"its end")                                                                         \
 	VERDICT(V_LAND, "drop-land", DROP, "source and destination are the same address")          \
 	VERDICT(V_NO_ROUTE, "drop-no-route", DROP, "no route to the destination")                  \
 	VERDICT(V_BLACKHOLE, "drop-blackhole", DROP, "route says to discard")                      \
 	VERDICT(V_LOCAL, "drop-local", DROP, "for an address of the box that nothing answers")     \
 	VERDICT(V_PUNT_LIMIT, "drop-punt-limit", DROP,                                             \
 		"for the kernel's stack, beyond what an interface may send it")                    \
-	VERDICT(V_IPV6_SERVICE, "drop-ipv6", DROP, "IPv6 packet that no service handles")          \
+	VERDICT(V_IPV6, "drop-ipv6", DROP, "IPv6 packet on an interface that forwards none")       \
+	VERDICT(V_SCOPE, "drop-scope", DROP,                                                       \
+		"link-local source or destination, which stays on its link")                       \
 	VERDICT(V_REALM, "drop-realm", DROP,                                                       \
-		"from outside to an address that is neither in a pool nor the box's")              \
-	VERDICT(V_TTL, "drop-ttl", DROP, "time to live reached zero")                              \
+		"from outside to an address that is neither inside, in a pool nor the box's")      \
+	VERDICT(V_TTL, "drop-ttl", DROP, "time to live or hop limit reached zero")                 \
 	/* fragments */                                                                            \
 	VERDICT(V_FRAGMENT, "drop-fragment", DROP, "fragment, where the policy drops them")        \
 	VERDICT(V_FRAGMENT_HEADER, "drop-fragment-header", DROP,                                   \
@@ -81,7 +87,8 @@
 	VERDICT(V_PROTOCOL, "drop-protocol", DROP, "transport protocol that is not translated")    \
 	VERDICT(V_POLICY, "drop-policy", DROP, "inside source matches no NAT policy")              \
 	VERDICT(V_SPOOFED, "drop-spoofed", DROP,                                                   \
-		"source is an outside address of the box, or an inside one arriving from outside") \
+		"source is an outside address of the box, an inside one arriving from outside, "   \
+		"or an IPv6 one from inside that is not inside")                                   \
 	VERDICT(V_NO_MAPPING, "drop-no-mapping", DROP, "from outside, no mapping")                 \
 	VERDICT(V_FILTERED, "drop-filtered", DROP,                                                 \
 		"from outside, and the mapping's host has not written to there")                   \

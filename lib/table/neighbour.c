@@ -79,13 +79,6 @@ uint32_t neighbour_find(
 	return NEIGHBOUR_NONE;
 }
 
-uint32_t neighbour_find4(const struct neighbour_table *table, uint8_t iface, uint32_t be32)
-{
-	struct ipaddr addr = ipaddr_v4(be32);
-
-	return neighbour_find(table, iface, &addr);
-}
-
 uint32_t neighbour_add(struct neighbour_table *table, uint8_t iface, const struct ipaddr *addr)
 {
 	uint32_t n = neighbour_find(table, iface, addr);

@@ -38,9 +38,6 @@ void neighbour_table_free(struct neighbour_table *table);
 uint32_t neighbour_find(
 	const struct neighbour_table *table, uint8_t iface, const struct ipaddr *addr);
 
-// Reader: as neighbour_find for an IPv4 address.
-uint32_t neighbour_find4(const struct neighbour_table *table, uint8_t iface, uint32_t be32);
-
 // Reader: the link-layer address in the low six bytes, in the order of the wire; 0: not known.
 static inline uint64_t neighbour_mac(const struct neighbour_table *table, uint32_t entry)
 {

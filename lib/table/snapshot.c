@@ -5,8 +5,10 @@
 #include "base/bits.h"
 
 #include <rte_fib.h>
+#include <rte_fib6.h>
 
 #include <stdlib.h>
+#include <string.h>
 
 static void policy_free(struct nat_policy *policy)
 {
@@ -31,11 +33,13 @@ void snapshot_free(struct snapshot *snapshot)
 	for (unsigned i = 0; i < SNAPSHOT_MAX_POLICIES; i++)
 		policy_free(snapshot->policy[i]);
 	rte_fib_free(snapshot->fib);
+	rte_fib6_free(snapshot->fib6);
 	free(snapshot->nexthop);
 	free(snapshot->neighbour);
 	free(snapshot->statics.by_inside);
 	free(snapshot->statics.by_outside);
 	free(snapshot->pass_through.entry);
+	free(snapshot->network);
 	free(snapshot);
 }
 
@@ -47,13 +51,14 @@ const struct nexthop *snapshot_route(const struct snapshot *snapshot, uint32_t d
 	return &snapshot->nexthop[found];
 }
 
-static bool is_ours(const struct nexthop *nh)
+bool nexthop_is_ours(const struct nexthop *nh)
 {
 	switch ((enum nexthop_kind)nh->kind) {
 	case NEXTHOP_LOCAL:
 	case NEXTHOP_BROADCAST:
 	case NEXTHOP_POOL:
 	case NEXTHOP_STATIC:
+	case NEXTHOP_SERVICE:
 		return true;
 	case NEXTHOP_GATEWAY:
 	case NEXTHOP_CONNECTED:
@@ -63,12 +68,30 @@ static bool is_ours(const struct nexthop *nh)
 	}
 }
 
+const struct nexthop *snapshot_route6(const struct snapshot *snapshot, const uint8_t address[16])
+{
+	uint8_t list[1][16];
+	uint64_t found;
+
+	if (!snapshot->fib6)
+		return &snapshot->nexthop[0];
+	memcpy(list[0], address, sizeof(list[0]));
+	rte_fib6_lookup_bulk(snapshot->fib6, list, &found, 1);
+	return &snapshot->nexthop[found];
+}
+
+int snapshot_add_route6(
+	struct snapshot *snapshot, const uint8_t address[16], unsigned len, unsigned nexthop)
+{
+	return rte_fib6_add(snapshot->fib6, address, (uint8_t)len, nexthop);
+}
+
 int snapshot_add_route(struct snapshot *snapshot, uint32_t address, unsigned len, unsigned nexthop)
 {
 	unsigned first = address >> 24;
 	unsigned last = len < 8 ? first + (256u >> len) - 1 : first;
 
-	if (is_ours(&snapshot->nexthop[nexthop])) {
+	if (nexthop_is_ours(&snapshot->nexthop[nexthop])) {
 		for (unsigned i = first; i <= last; i++)
 			snapshot->ours[i / 64] |= bit(i % 64);
 	}
@@ -78,7 +101,7 @@ int snapshot_add_route(struct snapshot *snapshot, uint32_t address, unsigned len
 bool snapshot_is_ours(const struct snapshot *snapshot, rte_be32_t source)
 {
 	return snapshot_may_be_ours(snapshot, source) &&
-		is_ours(snapshot_route(snapshot, rte_be_to_cpu_32(source)));
+		nexthop_is_ours(snapshot_route(snapshot, rte_be_to_cpu_32(source)));
 }
 
 // The longest prefix of a policy that an address is in, or -1.
@@ -128,4 +151,16 @@ int snapshot_policy_of6(
 		}
 	}
 	return best;
+}
+
+const struct subscriber_network *snapshot_network_of(
+	const struct snapshot *snapshot, const uint8_t address[16])
+{
+	struct ipaddr addr = ipaddr_v6(address);
+
+	for (unsigned i = 0; i < snapshot->networks; i++) {
+		if (ipprefix_has(&snapshot->network[i].prefix, &addr))
+			return &snapshot->network[i];
+	}
+	return NULL;
 }

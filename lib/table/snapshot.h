@@ -40,10 +40,14 @@ struct iface {
 	uint8_t realm;             // enum realm
 	bool enabled;
 	bool promiscuous;
-	uint16_t vlan;    // 0: untagged frames
-	bool icmp_errors; // whether the box may send some by it
-	uint16_t mtu;     // of IP datagrams
-	rte_be32_t addr4; // first IPv4 address, the source of ICMP errors; 0: none
+	uint16_t vlan;     // 0: untagged frames
+	bool icmp_errors;  // whether the box may send some by it
+	uint16_t mtu;      // of IPv4 datagrams
+	uint16_t mtu6;     // of IPv6 packets
+	bool forwards6;    // whether IPv6 packets that come in by it are for others too
+	bool has_addr6;    // one that is not link-local,
+	uint8_t addr6[16]; // the first of them: the source of ICMPv6 errors
+	rte_be32_t addr4;  // first IPv4 address, the source of ICMP errors; 0: none
 	unsigned addrs;
 	struct iface_addr *addr;
 	char name[SNAPSHOT_NAME];
@@ -59,14 +63,25 @@ enum nexthop_kind {
 	NEXTHOP_CONNECTED, // the destination itself is the neighbour, on `iface`
 	NEXTHOP_POOL,   // an outside address: `policy`, and `number` of address `first` in its pool
 	NEXTHOP_STATIC, // an outside address that only static mappings use, of `policy`
+	NEXTHOP_SERVICE, // what `service` of the box takes; `number` of the instance in its array
+};
+
+// What IPv6 packets to an address of the box, or IPv4 packets to a shared one, can be for.
+enum service {
+	SERVICE_NAT64,    // a Pref64::/n (RFC 6146)
+	SERVICE_DSLITE,   // an AFTR's address (RFC 6333)
+	SERVICE_SOFTWIRE, // a BR's address (RFC 7596, RFC 7597), and the IPv4 addresses behind it
+	SERVICE_MAPT,     // a DMR's prefix (RFC 7599), and the IPv4 prefixes of its rules
+	SERVICE_COUNT
 };
 
 struct nexthop {
 	uint8_t kind;
 	uint8_t iface;
 	uint8_t policy;
-	uint8_t realm; // of `iface`, for a gateway or a connected network, and REALM_ASK; else 0
-	uint16_t mtu;  // of `iface`, likewise; else UINT16_MAX
+	uint8_t service; // enum service
+	uint8_t realm;   // of `iface`, for a gateway or a connected network, and REALM_ASK; else 0
+	uint16_t mtu;    // of `iface`, likewise; else UINT16_MAX
 	uint32_t neighbour;
 	uint32_t first; // host order
 	uint32_t number;
@@ -227,7 +242,14 @@ struct static_neighbour {
 	struct rte_ether_addr mac;
 };
 
+// Hosts that native IPv6 packets come from: each subscriber has a prefix of `len` bits in it.
+struct subscriber_network {
+	struct ipprefix prefix;
+	uint8_t len;
+};
+
 struct rte_fib;
+struct rte_fib6;
 
 struct snapshot {
 	uint32_t generation; // counts the configurations put in force
@@ -238,7 +260,8 @@ struct snapshot {
 		   [1025]; // what each port is made of: PCI address or vdev string
 	// By port and VLAN (0: untagged): number of the interface, or UINT8_MAX
 	uint8_t *iface_of[SNAPSHOT_MAX_PORTS];
-	struct rte_fib *fib; // IPv4, gives the place in nexthop[]
+	struct rte_fib *fib;   // IPv4, gives the place in nexthop[]
+	struct rte_fib6 *fib6; // IPv6, likewise; NULL: there are no IPv6 routes
 	// One bit for each first byte of the addresses that nobody outside has: see snapshot_is_ours()
 	uint64_t ours[4];
 	unsigned nexthops;
@@ -249,6 +272,8 @@ struct snapshot {
 		*policy[SNAPSHOT_MAX_POLICIES]; // by slot, which a policy keeps over reloads
 	struct static_table statics;
 	struct pass_through_list pass_through;
+	unsigned networks;
+	struct subscriber_network *network; // the longer a prefix the earlier
 };
 
 // Whether a policy, of a slot, is the first of its instance.
@@ -271,8 +296,16 @@ const struct nexthop *snapshot_route(const struct snapshot *snapshot, uint32_t d
 // errno.
 int snapshot_add_route(struct snapshot *snapshot, uint32_t address, unsigned len, unsigned nexthop);
 
-// Whether no packet from outside can truly have this source: an address of the box, one of a pool, or one
-// behind an internal interface.
+// The same for IPv6, of an address in the order of the wire.
+const struct nexthop *snapshot_route6(const struct snapshot *snapshot, const uint8_t address[16]);
+int snapshot_add_route6(
+	struct snapshot *snapshot, const uint8_t address[16], unsigned len, unsigned nexthop);
+
+// Whether no packet from outside can truly come from where a route leads: an address of the box, one of a pool
+// or service, or one behind an internal interface.
+bool nexthop_is_ours(const struct nexthop *nexthop);
+
+// Whether no packet from outside can truly have this source.
 bool snapshot_is_ours(const struct snapshot *snapshot, rte_be32_t source);
 
 // A cheap look at the first byte, to be asked before: false says no for certain.
@@ -290,3 +323,7 @@ int snapshot_policy_of(const struct snapshot *snapshot, rte_be32_t inside);
 // The same for an IPv6 source, among the policies of one instance.
 int snapshot_policy_of6(
 	const struct snapshot *snapshot, uint16_t instance, const uint8_t inside[16]);
+
+// The subscriber network that an IPv6 address (in the order of the wire) is in; NULL: none.
+const struct subscriber_network *snapshot_network_of(
+	const struct snapshot *snapshot, const uint8_t address[16]);

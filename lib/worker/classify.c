@@ -52,6 +52,21 @@ static bool may_report(const struct worker *w, const struct burst *b, unsigned i
 	}
 }
 
+bool classify_withholds_error(struct worker *w)
+{
+	if (w->icmp_tokens)
+		return false;
+	stat_add(&w->stats.icmp_errors_withheld, 1);
+	return true;
+}
+
+void classify_count_error(struct worker *w, unsigned iface)
+{
+	w->icmp_tokens--;
+	stat_add(&w->stats.icmp_errors_sent, 1);
+	stat_add(&w->stats.iface[iface].rx_drops, 1);
+}
+
 // Ends packet i with a verdict and makes it an ICMP error about itself. Returns whether it is one now, which
 // the caller has to send.
 static bool report(struct worker *w, struct burst *b, unsigned i, enum verdict verdict,
@@ -68,15 +83,9 @@ static bool report(struct worker *w, struct burst *b, unsigned i, enum verdict v
 	burst_end(b, i, verdict);
 	if (!may_report(w, b, i))
 		return false;
-	if (!w->icmp_tokens) {
-		stat_add(&w->stats.icmp_errors_withheld, 1);
+	if (classify_withholds_error(w) || !icmp_error_make(b->mbuf[i], b->ip[i], &error))
 		return false;
-	}
-	if (!icmp_error_make(b->mbuf[i], b->ip[i], &error))
-		return false;
-	w->icmp_tokens--;
-	stat_add(&w->stats.icmp_errors_sent, 1);
-	stat_add(&w->stats.iface[iface].rx_drops, 1);
+	classify_count_error(w, iface);
 	return true;
 }
 
@@ -230,6 +239,9 @@ static enum way sort(struct worker *w, struct burst *b, unsigned i)
 		return WAY_NONE;
 	case NEXTHOP_BROADCAST:
 		burst_end(b, i, V_MULTICAST);
+		return WAY_NONE;
+	case NEXTHOP_SERVICE:
+		burst_end(b, i, V_REALM);
 		return WAY_NONE;
 	case NEXTHOP_POOL:
 	case NEXTHOP_STATIC:

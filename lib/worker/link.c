@@ -4,6 +4,7 @@
 // answered or learned on the link itself. What neighbours tell goes to the control thread, which
 // keeps the neighbour table (lib/neigh).
 
+#include "net/hdr6.h"
 #include "net/local.h"
 #include "table/neighbour.h"
 #include "worker/stages.h"
@@ -122,36 +123,43 @@ static bool is_on_link6(const struct worker *w, unsigned iface, const struct ipa
 	return false;
 }
 
-// IPv6 ends here: the box answers for its own addresses, and no service carries the rest yet.
-static void receive_ipv6(
-	struct worker *w, struct burst *b, unsigned i, uint8_t *ip, uint32_t length)
+// Answers or takes note of packet i if it is neighbour discovery. Returns false if it is not.
+static bool receive_nd(struct worker *w, struct burst *b, unsigned i)
 {
+	const uint8_t *ip = b->ip[i];
 	unsigned iface = b->iface[i];
-	const struct rte_ether_addr *mac = &w->iface_mac[iface];
 	struct ipaddr source;
 	struct nd nd;
 
-	if (length < 40 || ip[0] >> 4 != 6) {
-		burst_end(b, i, length < 40 ? V_FRAME_SHORT : V_IP_HEADER);
-		return;
+	if (!nd_read(ip, b->room[i], &nd))
+		return false;
+	source = ipaddr_v6(nd.solicitation ? nd.source : nd.target);
+	if (nd.has_mac && is_on_link6(w, iface, &source))
+		take_note(w, iface, &source, &nd.mac, nd.solicitation || nd.solicited);
+	if (nd.solicitation && is_own6(w, iface, nd.target) &&
+		nd_answer(b->mbuf[i], b->ip[i], &nd, &w->iface_mac[iface]))
+		send_own(w, b, i, V_NEIGHBOUR_DISCOVERY);
+	else
+		burst_end(b, i, V_NEIGHBOUR_DISCOVERY);
+	return true;
+}
+
+// What may be neighbour discovery, by a look at two bytes (RFC 4861 section 7.1).
+static inline bool may_be_nd(const struct burst *b, unsigned i)
+{
+	return b->room[i] >= IPV6_MIN && b->ip[i][IPV6_NEXT] == PROTOCOL_ICMPV6 &&
+		b->ip[i][IPV6_HOP_LIMIT] == UINT8_MAX;
+}
+
+static uint64_t take_nd(struct worker *w, struct burst *b, uint64_t mask)
+{
+	unsigned i;
+
+	for (uint64_t todo = mask; bit_take(&todo, &i);) {
+		if (unlikely(may_be_nd(b, i)))
+			receive_nd(w, b, i);
 	}
-	if (nd_read(ip, length, &nd)) {
-		source = ipaddr_v6(nd.solicitation ? nd.source : nd.target);
-		if (nd.has_mac && is_on_link6(w, iface, &source))
-			take_note(w, iface, &source, &nd.mac, nd.solicitation || nd.solicited);
-		if (nd.solicitation && is_own6(w, iface, nd.target) &&
-			nd_answer(b->mbuf[i], ip, &nd, mac))
-			send_own(w, b, i, V_NEIGHBOUR_DISCOVERY);
-		else
-			burst_end(b, i, V_NEIGHBOUR_DISCOVERY);
-	} else if (is_own6(w, iface, ip + 24)) {
-		if (echo_answer6(b->mbuf[i], ip, length, mac))
-			send_own(w, b, i, V_ECHO);
-		else
-			punt(w, b, i);
-	} else {
-		burst_end(b, i, ip[24] == 0xff ? V_MULTICAST : V_IPV6_SERVICE);
-	}
+	return mask & b->live;
 }
 
 // The VLAN of a frame and what is inside: *type and the offset of its payload.
@@ -181,9 +189,10 @@ static void count_received(
 	stat_add(&stats->rx_multicast, groups);
 }
 
-// The slow way of one frame: tags, groups, other stations, and everything but IPv4. Returns whether it is
-// an IPv4 packet for this station.
-static bool receive_slowly(struct worker *w, struct burst *b, unsigned i, const uint8_t *iface_of)
+// The slow way of one frame: tags, groups, other stations, and everything but IP. Returns the Ethernet type of
+// an IP packet for this station, or 0.
+static rte_be16_t receive_slowly(
+	struct worker *w, struct burst *b, unsigned i, const uint8_t *iface_of)
 {
 	struct rte_mbuf *m = b->mbuf[i];
 	uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *);
@@ -196,11 +205,11 @@ static bool receive_slowly(struct worker *w, struct burst *b, unsigned i, const 
 	b->iface[i] = iface_of[0] != NO_IFACE ? iface_of[0] : 0;
 	if (length < RTE_ETHER_HDR_LEN || !untag(frame, length, &vlan, &type, &offset)) {
 		burst_end(b, i, V_FRAME_SHORT);
-		return false;
+		return 0;
 	}
 	if (iface_of[vlan] == NO_IFACE) {
 		burst_end(b, i, V_VLAN);
-		return false;
+		return 0;
 	}
 	b->iface[i] = iface_of[vlan];
 	iface = &w->snapshot->iface[b->iface[i]];
@@ -209,31 +218,32 @@ static bool receive_slowly(struct worker *w, struct burst *b, unsigned i, const 
 	if (!group && !iface->promiscuous &&
 		memcmp(frame, &w->iface_mac[b->iface[i]], RTE_ETHER_ADDR_LEN)) {
 		burst_end(b, i, V_MAC);
-		return false;
+		return 0;
 	}
 	b->ip[i] = frame + offset;
 	b->room[i] = (uint16_t)(length - offset);
 	switch (type) {
+	case RTE_BE16(RTE_ETHER_TYPE_IPV6):
+		if (group && may_be_nd(b, i) && receive_nd(w, b, i))
+			return 0;
+		// fallthrough
 	case RTE_BE16(RTE_ETHER_TYPE_IPV4):
-		// an IPv4 packet in a frame for everybody is for nobody here (RFC 1812 section 5.3.4)
+		// an IP packet in a frame for everybody is for nobody here (RFC 1812 section 5.3.4)
 		if (!group)
-			return true;
+			return type;
 		burst_end(b, i, V_MULTICAST);
-		return false;
+		return 0;
 	case RTE_BE16(RTE_ETHER_TYPE_ARP):
 		receive_arp(w, b, i, frame + offset, length - offset);
-		return false;
-	case RTE_BE16(RTE_ETHER_TYPE_IPV6):
-		receive_ipv6(w, b, i, frame + offset, length - offset);
-		return false;
+		return 0;
 	default:
 		burst_end(b, i, V_ETHERTYPE);
-		return false;
+		return 0;
 	}
 }
 
-// Nearly every frame: untagged IPv4 for this station alone. Returns false for any other.
-static inline bool receive_fast(struct burst *b, unsigned i, uint64_t mac, uint8_t iface)
+// Nearly every frame: untagged IP for this station alone. Returns its Ethernet type, or 0 for any other frame.
+static inline rte_be16_t receive_fast(struct burst *b, unsigned i, uint64_t mac, uint8_t iface)
 {
 	struct rte_mbuf *m = b->mbuf[i];
 	uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *);
@@ -241,23 +251,27 @@ static inline bool receive_fast(struct burst *b, unsigned i, uint64_t mac, uint8
 	uint16_t type;
 
 	if (unlikely(rte_pktmbuf_data_len(m) < RTE_ETHER_HDR_LEN))
-		return false;
+		return 0;
 	memcpy(&to, frame, sizeof(to));
 	memcpy(&type, frame + 12, sizeof(type));
-	if (unlikely(((to ^ mac) & MAC_MASK) || type != RTE_BE16(RTE_ETHER_TYPE_IPV4)))
-		return false;
+	if (unlikely((to ^ mac) & MAC_MASK))
+		return 0;
+	if (unlikely(
+		    type != RTE_BE16(RTE_ETHER_TYPE_IPV4) && type != RTE_BE16(RTE_ETHER_TYPE_IPV6)))
+		return 0;
 	b->iface[i] = iface;
 	b->ip[i] = frame + RTE_ETHER_HDR_LEN;
 	b->room[i] = (uint16_t)(rte_pktmbuf_data_len(m) - RTE_ETHER_HDR_LEN);
-	return true;
+	return type;
 }
 
-uint64_t link_receive(struct worker *w, struct burst *b, unsigned port)
+struct received link_receive(struct worker *w, struct burst *b, unsigned port)
 {
 	const uint8_t *iface_of = w->snapshot->iface_of[port];
 	uint8_t iface = iface_of[0];
 	bool has_untagged = iface != NO_IFACE;
-	uint64_t mac = 0, ipv4 = 0, bytes = 0;
+	struct received received = {0};
+	uint64_t mac = 0, bytes = 0;
 	unsigned packets = 0;
 
 	if (likely(has_untagged))
@@ -265,17 +279,25 @@ uint64_t link_receive(struct worker *w, struct burst *b, unsigned port)
 	for (unsigned i = 0; i < b->n && i < PREFETCH; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(b->mbuf[i], void *));
 	for (unsigned i = 0; i < b->n; i++) {
+		rte_be16_t type = 0;
+
 		if (i + PREFETCH < b->n)
 			rte_prefetch0(rte_pktmbuf_mtod(b->mbuf[i + PREFETCH], void *));
-		if (likely(has_untagged && receive_fast(b, i, mac, iface))) {
+		if (likely(has_untagged))
+			type = receive_fast(b, i, mac, iface);
+		if (likely(type)) {
 			packets++;
 			bytes += rte_pktmbuf_pkt_len(b->mbuf[i]);
-			ipv4 |= bit(i);
-		} else if (receive_slowly(w, b, i, iface_of)) {
-			ipv4 |= bit(i);
+		} else {
+			type = receive_slowly(w, b, i, iface_of);
 		}
+		received.ipv4 |= (uint64_t)(type == RTE_BE16(RTE_ETHER_TYPE_IPV4)) << i;
+		received.ipv6 |= (uint64_t)(type == RTE_BE16(RTE_ETHER_TYPE_IPV6)) << i;
 	}
 	if (packets)
 		count_received(w, iface, packets, bytes, 0);
-	return ipv4;
+	b->v6 = received.ipv6;
+	if (received.ipv6)
+		received.ipv6 = take_nd(w, b, received.ipv6);
+	return received;
 }

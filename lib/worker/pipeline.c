@@ -149,6 +149,7 @@ static void carry(struct worker *w, struct burst *b, uint64_t mask, bool may_ste
 // What began its way before, here or on another worker.
 struct resumed {
 	uint64_t received;
+	uint64_t received6;
 	uint64_t gathered;
 	uint64_t hairpin;
 	uint64_t turned;
@@ -164,7 +165,11 @@ static void take_over(struct worker *w, struct burst *b, unsigned i, struct resu
 	b->iface[i] = h->iface;
 	switch ((enum handover_kind)h->kind) {
 	case HANDOVER_RECEIVED:
-		r->received |= bit(i);
+		// frames of another version than they say have been ended before
+		if (b->ip[i][0] >> 4 == 6)
+			r->received6 |= bit(i);
+		else
+			r->received |= bit(i);
 		break;
 	case HANDOVER_GATHERED:
 		r->gathered |= bit(i);
@@ -191,6 +196,7 @@ static void resume(struct worker *w, struct burst *b, bool may_steer)
 	b->live = bits_below(b->n);
 	for (unsigned i = 0; i < b->n; i++)
 		take_over(w, b, i, &r);
+	b->v6 = r.received6;
 	hdr_read(b, r.received | r.gathered | r.hairpin | r.turned);
 	defrag_recall(b, r.gathered | r.hairpin);
 	carry(w, b, (r.received | r.gathered) & b->live, may_steer);
@@ -202,6 +208,8 @@ static void resume(struct worker *w, struct burst *b, bool may_steer)
 		turned = steer_hairpin(w, b, turned, HANDOVER_TURNED);
 	if (turned)
 		go_in(w, b, turned, turned, V_TOO_BIG);
+	if (r.received6)
+		carry6(w, b, r.received6);
 	finish(w, b);
 }
 
@@ -218,13 +226,15 @@ static void resume_again(struct worker *w, struct burst *b)
 
 void pipeline_run(struct worker *w, struct burst *b, unsigned port)
 {
-	uint64_t ipv4;
+	struct received received;
 
 	b->live = bits_below(b->n);
 	stat_add(&w->stats.received, b->n);
-	ipv4 = link_receive(w, b, port);
-	hdr_read(b, ipv4);
-	carry(w, b, ipv4 & b->live, true);
+	received = link_receive(w, b, port);
+	hdr_read(b, received.ipv4);
+	carry(w, b, received.ipv4 & b->live, true);
+	if (received.ipv6)
+		carry6(w, b, received.ipv6);
 	finish(w, b);
 	if (unlikely(w->again.first != NULL))
 		resume_again(w, b);

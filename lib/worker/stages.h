@@ -18,9 +18,15 @@ struct ways {
 	uint64_t whole_in;
 };
 
-// link.c: frames. Finds the interface of each packet of the burst, received on `port`, answers ARP,
-// neighbour discovery and IPv6, and returns the IPv4 packets.
-uint64_t link_receive(struct worker *w, struct burst *b, unsigned port);
+// The IP packets of a burst.
+struct received {
+	uint64_t ipv4;
+	uint64_t ipv6;
+};
+
+// link.c: frames. Finds the interface of each packet of the burst, received on `port`, answers ARP and
+// neighbour discovery, and returns the IP packets.
+struct received link_receive(struct worker *w, struct burst *b, unsigned port);
 
 // classify.c: routes. Looks up where each packet of the mask goes, answers echo requests, ends what
 // cannot be forwarded, and sorts the rest.
@@ -46,6 +52,33 @@ uint64_t classify_size(struct worker *w, struct burst *b, uint64_t mask, uint64_
 // Ends packet i with a verdict and sends its sender an ICMP error, as far as rules and rate allow.
 void classify_refuse(struct worker *w, struct burst *b, unsigned i, enum verdict verdict,
 	uint8_t type, uint8_t code, uint16_t mtu);
+
+// Whether the box has sent as many ICMP and ICMPv6 errors as it may for now; it is counted if so.
+bool classify_withholds_error(struct worker *w);
+
+// Counts one that has been made of a packet received by an interface.
+void classify_count_error(struct worker *w, unsigned iface);
+
+// Which way each IPv6 packet goes.
+struct ways6 {
+	uint64_t out; // native, from inside
+	uint64_t in;  // native, from outside to inside
+	uint64_t service[SERVICE_COUNT];
+};
+
+// classify6.c: IPv6 routes. Looks up where each packet of the mask goes and whether it can come from where it
+// does, answers echo requests, ends what cannot be forwarded, and sorts the rest. What a service takes has had
+// no hop counted and no size compared.
+struct ways6 classify6(struct worker *w, struct burst *b, uint64_t mask);
+
+// Ends those of the mask that do not fit the interface they leave by, with an ICMPv6 error: routers fragment
+// nothing (RFC 8200 section 5). Returns the others.
+uint64_t classify6_size(struct worker *w, struct burst *b, uint64_t mask);
+
+// Ends packet i with a verdict and sends its sender an ICMPv6 error, as far as rules and rate allow; `word` is
+// an MTU, or where in the packet the trouble is.
+void classify6_refuse(struct worker *w, struct burst *b, unsigned i, enum verdict verdict,
+	uint8_t type, uint8_t code, uint32_t word);
 
 // punt.c: the box's own addresses. Hands packet i to the control thread, for the kernel.
 void punt(struct worker *w, struct burst *b, unsigned i);
@@ -118,6 +151,9 @@ void transmit_flush(struct worker *w);
 // pipeline.c: the whole way. The burst's mbufs and n are set; afterwards every packet has been sent,
 // handed on or freed.
 void pipeline_run(struct worker *w, struct burst *b, unsigned port);
+
+// pipeline6.c: the way of the IPv6 packets of the mask.
+void carry6(struct worker *w, struct burst *b, uint64_t mask);
 
 // The rest of the way for packets that another worker began to carry.
 void pipeline_resume(struct worker *w, struct burst *b);

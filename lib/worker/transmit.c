@@ -4,6 +4,7 @@
 // for it and sends the packet back when it has the answer (lib/neigh).
 
 #include "net/frag.h"
+#include "net/hdr6.h"
 #include "table/neighbour.h"
 #include "worker/stages.h"
 
@@ -44,14 +45,17 @@ struct header {
 	uint64_t first;
 	uint32_t second;
 	rte_be16_t vlan;
+	rte_be16_t type;
 	uint8_t length;
 };
 
-static struct header header_make(const struct worker *w, unsigned iface, uint64_t mac)
+static struct header header_make(
+	const struct worker *w, unsigned iface, uint64_t mac, uint16_t ethertype)
 {
 	uint16_t vlan = w->snapshot->iface[iface].vlan;
 	struct header h = {
 		.vlan = rte_cpu_to_be_16(vlan),
+		.type = rte_cpu_to_be_16(ethertype),
 		.length = vlan ? RTE_ETHER_HDR_LEN + 4 : RTE_ETHER_HDR_LEN,
 	};
 	uint8_t bytes[12];
@@ -63,8 +67,7 @@ static struct header header_make(const struct worker *w, unsigned iface, uint64_
 	return h;
 }
 
-static inline void header_write(
-	const struct header *h, struct rte_mbuf *mbuf, uint8_t *ip, rte_be16_t type)
+static inline void header_write(const struct header *h, struct rte_mbuf *mbuf, uint8_t *ip)
 {
 	uint8_t *frame = ip - h->length;
 
@@ -72,7 +75,7 @@ static inline void header_write(
 		move_start(mbuf, ip, h->length);
 	memcpy(frame, &h->first, 8);
 	memcpy(frame + 8, &h->second, 4);
-	memcpy(ip - 2, &type, 2);
+	memcpy(ip - 2, &h->type, 2);
 	if (unlikely(h->vlan)) {
 		rte_be16_t tag[2] = {RTE_BE16(RTE_ETHER_TYPE_VLAN), h->vlan};
 
@@ -83,10 +86,15 @@ static inline void header_write(
 void transmit_ip(struct worker *w, unsigned iface, struct rte_mbuf *mbuf, uint8_t *ip, uint64_t mac,
 	uint16_t ethertype, enum verdict verdict)
 {
-	struct header h = header_make(w, iface, mac);
+	struct header h = header_make(w, iface, mac, ethertype);
 
-	header_write(&h, mbuf, ip, rte_cpu_to_be_16(ethertype));
+	header_write(&h, mbuf, ip);
 	transmit_frame(w, iface, mbuf, verdict);
+}
+
+static struct ipaddr destination_of(const struct burst *b, unsigned i)
+{
+	return b->v6 & bit(i) ? ipaddr_v6(b->ip[i] + IPV6_DESTINATION) : ipaddr_v4(b->dst[i]);
 }
 
 // Gives packet i to the control thread until its next hop is known.
@@ -103,7 +111,7 @@ static void wait_for(struct worker *w, struct burst *b, unsigned i, const struct
 									 : NEIGHBOUR_NONE,
 				.iface = nh->iface,
 				.verdict = (uint8_t)verdict,
-				.addr = ipaddr_v4(b->dst[i]),
+				.addr = destination_of(b, i),
 			},
 	};
 
@@ -122,8 +130,11 @@ static uint64_t next_hop(
 	const struct neighbour_table *neighbours = w->dataplane->neighbours;
 	uint32_t entry = nh->neighbour;
 
-	if (nh->kind == NEXTHOP_CONNECTED)
-		entry = neighbour_find4(neighbours, nh->iface, b->dst[i]);
+	if (nh->kind == NEXTHOP_CONNECTED) {
+		struct ipaddr to = destination_of(b, i);
+
+		entry = neighbour_find(neighbours, nh->iface, &to);
+	}
 	return entry == NEIGHBOUR_NONE ? 0 : neighbour_mac(neighbours, entry);
 }
 
@@ -139,6 +150,7 @@ static void transmit_pieces(struct worker *w, struct burst *b, unsigned i, enum 
 		return;
 	}
 	p->live = bits_below(p->n);
+	p->v6 = 0;
 	p->big = 0;
 	for (unsigned k = 0; k < p->n; k++) {
 		p->ip[k] = rte_pktmbuf_mtod(p->mbuf[k], uint8_t *);
@@ -180,9 +192,11 @@ void transmit(struct worker *w, struct burst *b, uint64_t mask, enum verdict ver
 			iface = nh->iface;
 			waiting |= bit(iface);
 			t = &w->transmit[iface];
-			header = header_make(w, iface, mac);
+			// a gateway is of one IP version, and so is all that leaves by it
+			header = header_make(w, iface, mac,
+				b->v6 & bit(i) ? RTE_ETHER_TYPE_IPV6 : RTE_ETHER_TYPE_IPV4);
 		}
-		header_write(&header, b->mbuf[i], b->ip[i], RTE_BE16(RTE_ETHER_TYPE_IPV4));
+		header_write(&header, b->mbuf[i], b->ip[i]);
 		append(w, t, iface, b->mbuf[i], verdict);
 	}
 	w->transmit_waiting |= waiting;

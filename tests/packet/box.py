@@ -72,6 +72,8 @@ class Box(lab.Lab):
         self.known = collections.Counter()
         self.hosts = itertools.count(int(ipaddress.ip_address("100.65.0.1")))
         self.remotes = itertools.count(int(ipaddress.ip_address("198.18.0.1")))
+        self.hosts6 = itertools.count(int(ipaddress.ip_address("2001:db8:100:100::10")), 1 << 72)
+        self.remotes6 = itertools.count(int(ipaddress.ip_address("2001:db8:f000::1")))
         return self
 
     def use_taps(self):
@@ -120,6 +122,14 @@ class Box(lab.Lab):
     def remote(self):
         """An outside host that no other case has."""
         return str(ipaddress.ip_address(next(self.remotes)))
+
+    def host6(self):
+        """An inside IPv6 address in a /56 that no other case has."""
+        return str(ipaddress.ip_address(next(self.hosts6)))
+
+    def remote6(self):
+        """An outside IPv6 host that no other case has."""
+        return str(ipaddress.ip_address(next(self.remotes6)))
 
     # questions
 

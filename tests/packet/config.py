@@ -3,6 +3,11 @@
 
     subscribers 100.64.0.0/10 -- 100.64.0.2 -- inside [box] outside -- 192.0.2.254 -- everybody else
                                   100.64.0.1/24           192.0.2.1/24
+
+and with IPv6 on both sides
+
+    2001:db8:100::/40 -- 2001:db8:2::2 -- inside [box] outside -- 2001:db8:1::2 -- everybody else
+                                   2001:db8:2::1/64   2001:db8:1::1/64
 """
 import copy
 
@@ -10,7 +15,11 @@ BOX_INSIDE = "100.64.0.1"
 GATEWAY_INSIDE = "100.64.0.2"
 BOX_OUTSIDE = "192.0.2.1"
 GATEWAY_OUTSIDE = "192.0.2.254"
+BOX_INSIDE6 = "2001:db8:2::1"
+GATEWAY_INSIDE6 = "2001:db8:2::2"
 BOX_OUTSIDE6 = "2001:db8:1::1"
+GATEWAY_OUTSIDE6 = "2001:db8:1::2"
+INSIDE6 = "2001:db8:100::/40"
 POOL = "203.0.113.0/28"
 BLOCK = 64      # ports of a block
 MAX_BLOCKS = 4  # of a subscriber
@@ -62,12 +71,32 @@ def static_mapping(index, inside, outside, protocol=None, inside_ports=None, out
     return entry
 
 
+def interface6(name, address, gateway, **more):
+    """What to merge into an interface so that it has IPv6 and a static neighbour."""
+    return {"ietf-ip:ipv6": {"address": [{"ip": address, "prefix-length": 64}],
+                             "neighbor": [{"ip": gateway, "link-layer-address": MAC[name]}], **more}}
+
+
+def _route(prefix, hop):
+    special = hop in ("blackhole", "unreachable", "prohibit", "receive")
+    return {"destination-prefix": prefix, "next-hop": {"special-next-hop" if special else "next-hop-address": hop}}
+
+
+def ipv6(inside=None, outside=None, routes=None, more=None):
+    """Arguments of config() for a box with IPv6 on both sides; what is given comes on top."""
+    return {
+        "inside": merge(interface6("inside", BOX_INSIDE6, GATEWAY_INSIDE6), inside),
+        "outside": merge(interface6("outside", BOX_OUTSIDE6, GATEWAY_OUTSIDE6), outside),
+        "routes6": [(INSIDE6, GATEWAY_INSIDE6), ("::/0", GATEWAY_OUTSIDE6)] + (routes or []),
+        "more": more}
+
+
 def config(workers=1, queues=1, pool=POOL, policy=None, instance=None, statics=None, platform=None,
-           inside=None, outside=None, routes=None, more=None, devices=None):
+           inside=None, outside=None, routes=None, routes6=None, more=None, devices=None):
     """A configuration as a dict. `pool` is a prefix or a list; `policy`, `instance`, `platform`, `inside`,
     `outside` (the interfaces) and `more` (the whole file) are merged over what stands here; `statics` are
-    entries of static_mapping(), `routes` further pairs of prefix and next hop, `devices` other devices than
-    the two veth of a Box."""
+    entries of static_mapping(), `routes` further pairs of prefix and next hop, `routes6` those of IPv6, `devices` other
+    devices than the two veth of a Box."""
     qpairs = f",qpairs={queues}" if queues > 1 else ""
     devices = devices or [f"net_af_packet_{n},iface={n}{qpairs}" for n in ("inside", "outside")]
     pools = [pool] if isinstance(pool, str) else pool
@@ -92,10 +121,9 @@ def config(workers=1, queues=1, pool=POOL, policy=None, instance=None, statics=N
                         outside))]},
         "ietf-routing:routing": {"control-plane-protocols": {"control-plane-protocol": [{
             "type": "ietf-routing:static", "name": "static", "static-routes": {
-                "ietf-ipv4-unicast-routing:ipv4": {"route": [
-                    {"destination-prefix": prefix,
-                     "next-hop": {"special-next-hop": hop} if hop == "blackhole"
-                     else {"next-hop-address": hop}} for prefix, hop in routes]}}}]}},
+                "ietf-ipv4-unicast-routing:ipv4": {"route": [_route(*pair) for pair in routes]},
+                **({"ietf-ipv6-unicast-routing:ipv6": {"route": [_route(*pair) for pair in routes6]}}
+                   if routes6 else {})}}]}},
         "ietf-nat:nat": {"instances": {"instance": [merge(whole_instance, instance)]}},
         "homeport:homeport": {
             "platform": merge({"workers": workers, "huge-pages": False, "idle-sleep": 50,

@@ -110,12 +110,14 @@ def test_frames(box):
     box.tx_inside(to_box(Raw(packet[:19]), dst=MAC["box inside"], type=0x800), "drop-frame-short")
     box.tx_inside(to_box(Raw(b""), dst=MAC["box inside"], type=0x800), "drop-frame-short")
     box.tx_outside(to_box(Raw(bytes(IPv6())[:39]), type=0x86dd), "drop-frame-short")
-    box.tx_outside(to_box(Raw(bytes(IPv6())[:39] + b"\0"), type=0x86dd), "drop-ipv6")
+    box.tx_outside(to_box(Raw(bytes(IPv6())[:39] + b"\0"), type=0x86dd), "drop-ip-source")
     box.tx_inside(to_box(udp(), dst="02:00:00:00:00:99"), "drop-mac")
     box.tx_inside(to_box(udp(), dst="ff:ff:ff:ff:ff:ff"), "drop-multicast")
     box.tx_inside(to_box(Raw(b"hello"), dst=MAC["box inside"], type=0x88cc), "drop-ethertype")
     box.tx_inside(to_box(Dot1Q(vlan=7) / udp(), dst=MAC["box inside"]), "drop-vlan")
-    box.tx_outside(to_box(IPv6(src=GATEWAY6, dst="2001:db8:2::1") / UDP()), "drop-ipv6")
+    box.tx_outside(to_box(IPv6(src=GATEWAY6, dst="2001:db8:2::1") / UDP()), "drop-no-route")
+    assert box.rx_outside().dst == GATEWAY6
+    box.tx_inside(to_box(IPv6(src="2001:db8:2::1", dst=GATEWAY6) / UDP(), dst=MAC["box inside"]), "drop-ipv6")
     box.tx_outside(to_box(IPv6(src=GATEWAY6, dst="ff02::5") / UDP()), "drop-multicast")
     box.tx_outside(to_box(Raw(b"\x40" + bytes(39)), type=0x86dd), "drop-ip-header")
 
