@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// IPv4-embedded IPv6 addresses (RFC 6052 section 2.2): a prefix of one of six lengths, then the IPv4 address,
+// bent around bits 64 to 71, which are zero, then a suffix that is zero on writing and ignored on reading.
+//
+//	 0        32      40      48      56      64      72      80      88      96     104             127
+//	 | /32     |     v4 (32)                  |  u   | suffix                                          |
+//	 | /40             | v4 (24)              |  u   |  (8)  | suffix                                  |
+//	 | /48                     | v4 (16)      |  u   |     (16)      | suffix                          |
+//	 | /56                             | (8)  |  u   |         v4 (24)       | suffix                  |
+//	 | /64                                    |  u   |             v4 (32)           | suffix          |
+//	 | /96                                                            |            v4 (32)             |
+
+#include <rte_byteorder.h>
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#define NAT64PFX_U 8 // the byte of bits 64 to 71
+
+struct nat64pfx {
+	uint8_t bytes[16]; // zero behind the prefix
+	uint8_t len;       // 32, 40, 48, 56, 64 or 96
+};
+
+static inline bool nat64pfx_is_length(unsigned len)
+{
+	return len == 96 || (len >= 32 && len <= 64 && !(len % 8));
+}
+
+// Whether an address is in the prefix.
+static inline bool nat64pfx_has(const struct nat64pfx *prefix, const uint8_t address[16])
+{
+	return !memcmp(prefix->bytes, address, prefix->len / 8);
+}
+
+// The IPv4 address in an address of a prefix of that length.
+static inline rte_be32_t nat64pfx_extract(const uint8_t address[16], unsigned len)
+{
+	unsigned at = len / 8, before = len < 64 ? NAT64PFX_U - at : 0;
+	uint8_t v4[4];
+	rte_be32_t out;
+
+	if (len == 96) {
+		memcpy(&out, address + 12, sizeof(out));
+		return out;
+	}
+	for (unsigned i = 0; i < sizeof(v4); i++)
+		v4[i] = address[at + i + (i >= before)];
+	memcpy(&out, v4, sizeof(out));
+	return out;
+}
+
+// Writes the address that stands for an IPv4 address.
+static inline void nat64pfx_embed(
+	const struct nat64pfx *prefix, rte_be32_t address, uint8_t out[16])
+{
+	unsigned at = prefix->len / 8, before = prefix->len < 64 ? NAT64PFX_U - at : 0;
+	uint8_t v4[4];
+
+	memcpy(out, prefix->bytes, sizeof(prefix->bytes));
+	if (prefix->len == 96) {
+		memcpy(out + 12, &address, sizeof(address));
+		return;
+	}
+	memcpy(v4, &address, sizeof(v4));
+	for (unsigned i = 0; i < sizeof(v4); i++)
+		out[at + i + (i >= before)] = v4[i];
+}
+
+// Whether it is 64:ff9b::/96, which stands for global addresses alone (RFC 6052 section 3.1).
+static inline bool nat64pfx_is_well_known(const struct nat64pfx *prefix)
+{
+	static const uint8_t well_known[12] = {0, 0x64, 0xff, 0x9b};
+
+	return prefix->len == 96 && !memcmp(prefix->bytes, well_known, sizeof(well_known));
+}
+
+// Whether an IPv4 address is one that packets in the internet have (RFC 6890). Networks for documentation count
+// as if they were, or no example could be tried out.
+bool nat64pfx_is_global(rte_be32_t address);
