@@ -71,6 +71,9 @@
 	VERDICT(V_FRAGMENT_HEADER, "drop-fragment-header", DROP,                                   \
 		"fragment of a size or at a place that none can have, or a first one without its " \
 		"whole transport header, or of an ICMP error")                                     \
+	VERDICT(V_FRAGMENT_ICMP, "drop-fragment-icmp", DROP,                                       \
+		"fragment of an ICMP message that would go from IPv4 to IPv6 or back, and whose "  \
+		"checksum tells of the whole length")                                              \
 	VERDICT(V_FRAGMENT_ORDER, "drop-fragment-order", DROP,                                     \
 		"came before the first of its datagram, where the policy wants them in order")     \
 	VERDICT(V_FRAGMENT_DUPLICATE, "drop-fragment-duplicate", DROP,                             \
@@ -84,6 +87,8 @@
 	VERDICT(V_FRAGMENT_TIMEOUT, "drop-fragment-timeout", DROP,                                 \
 		"the first fragment of its datagram did not come in time")                         \
 	/* translation */                                                                          \
+	VERDICT(V_UDP_CHECKSUM, "drop-udp-checksum", DROP,                                         \
+		"UDP datagram without checksum, which IPv6 wants, that can get none here")         \
 	VERDICT(V_PROTOCOL, "drop-protocol", DROP, "transport protocol that is not translated")    \
 	VERDICT(V_POLICY, "drop-policy", DROP, "inside source matches no NAT policy")              \
 	VERDICT(V_SPOOFED, "drop-spoofed", DROP,                                                   \
