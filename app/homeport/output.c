@@ -423,14 +423,14 @@ static const char *stopped(const json_t *mitigation, char *out)
 void output_mitigations(const json_t *answer)
 {
 	static const char *const heads[] = {"MID", "CUID", "SOURCE", "TARGET", "STOPPED", "PHASE",
-		"STATUS", "LEFT", "PACKETS", "BYTES", NULL};
+		"ACTION", "STATUS", "LEFT", "PACKETS", "BYTES", NULL};
 	struct table *table = table_new(heads);
 	const json_t *scope;
 	size_t i;
 
 	json_array_foreach(at(answer, "ietf-dots-signal-channel:dots-signal scope"), i, scope)
 	{
-		char text[10][CELL];
+		char text[11][CELL];
 		const char *cells[] = {
 			cell(at(scope, "mid"), text[0]),
 			cell(at(scope, "cuid"), text[1]),
@@ -438,10 +438,11 @@ void output_mitigations(const json_t *answer)
 			cell(at(scope, "target-prefix"), text[3]),
 			stopped(enforced(answer, i), text[4]),
 			cell(at(enforced(answer, i), "phase"), text[5]),
-			cell(at(scope, "status"), text[6]),
-			cell(at(scope, "lifetime"), text[7]),
-			cell(at(scope, "pkts-dropped"), text[8]),
-			cell(at(scope, "bytes-dropped"), text[9]),
+			cell(at(enforced(answer, i), "action"), text[6]),
+			cell(at(scope, "status"), text[7]),
+			cell(at(scope, "lifetime"), text[8]),
+			cell(at(enforced(answer, i), "packets"), text[9]),
+			cell(at(enforced(answer, i), "octets"), text[10]),
 		};
 
 		table_row(table, cells);

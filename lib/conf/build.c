@@ -190,20 +190,42 @@ static int add_networks(struct snapshot *s, unsigned number)
 }
 
 // The interface that a gateway is on: the one named, or the one whose network it is in.
-static int gateway_iface(const struct snapshot *s, const struct config_route *r)
+static int gateway_iface(const struct snapshot *s, const struct ipaddr *address, const char *name)
 {
-	if (r->iface)
-		return find_iface(s, r->iface);
+	if (name)
+		return find_iface(s, name);
 	for (unsigned i = 0; i < s->ifaces; i++) {
 		for (unsigned k = 0; k < s->iface[i].addrs; k++) {
 			struct ipprefix net =
 				ipprefix_make(&s->iface[i].addr[k].addr, s->iface[i].addr[k].len);
 
-			if (ipprefix_has(&net, &r->address))
+			if (ipprefix_has(&net, address))
 				return (int)i;
 		}
 	}
 	return -1;
+}
+
+// A gateway; no next hop if its interface is off.
+static int make_gateway(struct snapshot *s, const struct ipaddr *address, const char *name,
+	const struct build *build, struct nexthop *hop, struct err *err)
+{
+	int number = gateway_iface(s, address, name);
+	const struct iface *iface = &s->iface[number];
+
+	*hop = (struct nexthop){
+		.kind = NEXTHOP_GATEWAY,
+		.iface = (uint8_t)number,
+		.realm = iface->realm,
+		.mtu = address->family == 4 ? iface->mtu : iface->mtu6,
+		.neighbour = neighbour_add(build->neighbours, (uint8_t)number, address),
+	};
+	if (hop->neighbour == NEIGHBOUR_NONE)
+		return err_set(err,
+			"/homeport:homeport/platform/max-neighbours: the neighbour table is full");
+	if (!iface->enabled)
+		*hop = (struct nexthop){.kind = NEXTHOP_NONE};
+	return 0;
 }
 
 static int add_static_route(struct snapshot *s, const struct config_route *r,
@@ -212,24 +234,9 @@ static int add_static_route(struct snapshot *s, const struct config_route *r,
 	const struct ipprefix *to = &r->destination;
 	struct nexthop hop = {.kind = NEXTHOP_BLACKHOLE};
 
-	if (r->kind == ROUTE_NEXT_HOP) {
-		int number = gateway_iface(s, r);
-		const struct iface *iface = &s->iface[number];
-
-		hop = (struct nexthop){
-			.kind = NEXTHOP_GATEWAY,
-			.iface = (uint8_t)number,
-			.realm = iface->realm,
-			.mtu = to->addr.family == 4 ? iface->mtu : iface->mtu6,
-			.neighbour = neighbour_add(build->neighbours, (uint8_t)number, &r->address),
-		};
-		if (hop.neighbour == NEIGHBOUR_NONE)
-			return err_set(err,
-				"/homeport:homeport/platform/max-neighbours: the neighbour table "
-				"is full");
-		if (!iface->enabled)
-			hop = (struct nexthop){.kind = NEXTHOP_NONE};
-	}
+	if (r->kind == ROUTE_NEXT_HOP &&
+		make_gateway(s, &r->address, r->iface, build, &hop, err) < 0)
+		return -1;
 	if (to->addr.family == 6)
 		return snapshot_add_route6(s, to->addr.bytes, to->len, build_nexthop(s, hop));
 	return snapshot_add_route(
@@ -325,6 +332,21 @@ static int add_networks6(struct snapshot *s, unsigned number)
 	return rc;
 }
 
+// No route leads there: only mitigations do.
+static int add_scrubber(
+	struct snapshot *s, const struct config *config, const struct build *build, struct err *err)
+{
+	struct nexthop hop;
+
+	if (!config->scrubber_node)
+		return 0;
+	if (make_gateway(s, &config->scrubber, NULL, build, &hop, err) < 0)
+		return -1;
+	if (hop.kind == NEXTHOP_GATEWAY)
+		s->scrubber = build_nexthop(s, hop);
+	return 0;
+}
+
 static int add_routes(
 	struct snapshot *s, const struct config *config, const struct build *build, struct err *err)
 {
@@ -362,7 +384,7 @@ static int add_routes(
 	}
 	for (unsigned i = 0; i < config->routes && rc >= 0; i++)
 		rc = add_static_route(s, &config->route[i], build, err);
-	return rc;
+	return rc < 0 ? rc : add_scrubber(s, config, build, err);
 }
 
 struct snapshot *conf_build(const struct config *config, const struct build *build, struct err *err)

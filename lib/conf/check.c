@@ -217,34 +217,40 @@ static void check_ifaces(struct judge *j, const struct config *config)
 			realms & REALM_INTERNAL ? "external" : "internal");
 }
 
-static void check_hop(struct judge *j, const struct config *config, const struct config_route *r)
+// A neighbour that packets are sent to, at an address in a leaf.
+static void check_gateway(struct judge *j, const struct config *config, const struct lyd_node *node,
+	const char *leaf, const struct ipaddr *address, const char *iface)
 {
 	char text[IPADDR_TEXT];
 	bool found = false;
 
-	if (!r->has_address) {
-		judge_fault(j, r->node, "next-hop",
-			"no next-hop-address. Allowed: the address of a neighbour, or "
-			"special-next-hop blackhole");
-		return;
-	}
-	if (is_own(config, &r->address)) {
-		judge_fault(j, r->node, "next-hop/next-hop-address",
-			"%s is the box's own. Allowed: a neighbour's",
-			ipaddr_format(&r->address, text));
+	if (is_own(config, address)) {
+		judge_fault(j, node, leaf, "%s is the box's own. Allowed: a neighbour's",
+			ipaddr_format(address, text));
 		return;
 	}
 	for (unsigned i = 0; i < config->ifaces; i++) {
 		const struct config_iface *f = &config->iface[i];
 
-		if (!r->iface || !strcmp(r->iface, f->name))
-			found |= is_on_link(f, &r->address);
+		if (!iface || !strcmp(iface, f->name))
+			found |= is_on_link(f, address);
 	}
 	if (!found)
-		judge_fault(j, r->node, "next-hop/next-hop-address",
+		judge_fault(j, node, leaf,
 			"%s is in no network of %s%s. Allowed: an address of one of them",
-			ipaddr_format(&r->address, text), r->iface ? "interface " : "any interface",
-			r->iface ? r->iface : "");
+			ipaddr_format(address, text), iface ? "interface " : "any interface",
+			iface ? iface : "");
+}
+
+static void check_hop(struct judge *j, const struct config *config, const struct config_route *r)
+{
+	if (r->has_address)
+		check_gateway(
+			j, config, r->node, "next-hop/next-hop-address", &r->address, r->iface);
+	else
+		judge_fault(j, r->node, "next-hop",
+			"no next-hop-address. Allowed: the address of a neighbour, or "
+			"special-next-hop blackhole");
 }
 
 // Whether there can be a way to some address of a prefix, as far as can be told from it alone.
@@ -339,6 +345,9 @@ unsigned check_config(
 	check_platform(&judge, config);
 	check_fragments(&judge, &config->platform);
 	check_upstreams(&judge, config);
+	if (config->scrubber_node)
+		check_gateway(&judge, config, config->scrubber_node, "next-hop-address",
+			&config->scrubber, NULL);
 	check_homes(&judge, config);
 	check_hook(&judge, config);
 	return judge.faults;

@@ -393,6 +393,8 @@ struct config {
 	unsigned upstreams;
 	struct config_upstream *upstream;
 	struct config_client client;
+	const struct lyd_node *scrubber_node; // NULL: there is none
+	struct ipaddr scrubber;
 	unsigned quarantine_allows;
 	struct ipprefix *quarantine_allow;
 	unsigned accepts;

@@ -107,6 +107,10 @@ void read_upstreams(struct config *config, const struct lyd_node *server)
 	for (const struct lyd_node *n = tree_child(server, "upstream"); i < config->upstreams;
 		n = tree_next(n))
 		read_upstream(config, n, &config->upstream[i++]);
+	config->scrubber_node = tree_child(server, "scrubber");
+	if (config->scrubber_node)
+		ipaddr_parse(
+			tree_text(config->scrubber_node, "next-hop-address"), &config->scrubber);
 	config->quarantine_allow =
 		read_plain_prefixes(config, server, "quarantine-allow", &config->quarantine_allows);
 	config->accept =
@@ -147,9 +151,12 @@ void free_upstreams(struct config *config)
 
 // ------------------------------------------------------------------ checking
 
-static void check_measure(
-	struct judge *j, const struct lyd_node *node, const struct config_measure *m)
+static void check_measure(struct judge *j, const struct config *config, const struct lyd_node *node,
+	const struct config_measure *m)
 {
+	if (!strcmp(m->action, "redirect") && !config->scrubber_node)
+		judge_fault(j, node, "action",
+			"redirect, but there is no scrubber. Allowed: with dots/server/scrubber");
 	if (!strcmp(m->action, "rate-limit") != (m->rate != 0))
 		judge_fault(j, node, "rate",
 			"%u, with action %s. Allowed: 64 or more kbit/s with rate-limit, none with "
@@ -162,9 +169,9 @@ static bool has_ports(uint8_t protocol)
 	return protocol == 6 || protocol == 17 || protocol == 33 || protocol == 132;
 }
 
-static void check_class(struct judge *j, const struct config_class *c)
+static void check_class(struct judge *j, const struct config *config, const struct config_class *c)
 {
-	check_measure(j, c->node, &c->measure);
+	check_measure(j, config, c->node, &c->measure);
 	for (unsigned i = 0; i < c->protocols && tree_child(c->node, "lower-port"); i++) {
 		if (!has_ports(c->protocol[i]))
 			judge_fault(j, c->node, "lower-port",
@@ -183,9 +190,9 @@ static void check_upstream(
 		judge_fault(j, u->node, "name",
 			"operator is the name of the operator's own mitigations. Allowed: any "
 			"other");
-	check_measure(j, u->node, &u->measure);
+	check_measure(j, config, u->node, &u->measure);
 	for (unsigned i = 0; i < u->classes; i++)
-		check_class(j, &u->class[i]);
+		check_class(j, config, &u->class[i]);
 	if (!u->peer_name && !u->psk_file)
 		judge_fault(j, u->node, "peer-name",
 			"missing, and %s is no name. Allowed: the DNS name that its "

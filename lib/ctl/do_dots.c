@@ -176,14 +176,19 @@ void do_mitigate(struct call *call)
 		call_fail(call, PROTO_USAGE,
 			"%s %s. Allowed: --source and --target with a prefix, --source-port and "
 			"--target-port with 0 to 65535 or a range, --protocol, up to %d of each; "
-			"--lifetime, --at, --tolerance; --action with block, rate-limit or "
-			"quarantine, --rate with 64 to 100000000 kbit/s",
+			"--lifetime, --at, --tolerance; --action with block, rate-limit, "
+			"quarantine or redirect, --rate with 64 to 100000000 kbit/s",
 			r->word[i], i + 1 < r->words ? r->word[i + 1] : "", LIST_MAX);
 		return;
 	}
 	if ((w.report.measure.action == ACL_RATE_LIMIT) != (w.report.measure.rate != 0)) {
 		call_fail(call, PROTO_USAGE,
 			"--rate goes with --action rate-limit, and that with it alone");
+		return;
+	}
+	if (w.report.measure.action == ACL_REDIRECT &&
+		!call->source->snapshot(call->source->ctx)->scrubber) {
+		call_fail(call, PROTO_FAILED, "there is no scrubber: see dots/server/scrubber");
 		return;
 	}
 	w.scope.source = w.source;

@@ -47,7 +47,7 @@ static json_t *acl(const struct acl *table, uint32_t slot)
 {
 	const struct acl_rule *rule = acl_get(table, slot);
 	struct acl_hits hits = acl_hits(table, slot);
-	bool drops = rule->action != ACL_COUNT && rule->action != ACL_RATE_LIMIT;
+	bool drops = rule->action == ACL_BLOCK || rule->action == ACL_QUARANTINE;
 	json_t *ace = json_pack("{s:s, s:o, s:{s:s}, s:{s:o, s:o}}", "name",
 		acl_action_name(rule->action), "matches", matches(rule), "actions", "forwarding",
 		drops ? "ietf-access-control-list:drop" : "ietf-access-control-list:accept",
@@ -322,9 +322,10 @@ static json_t *enforced_json(const struct call *call, const struct dots_mitigati
 				(json_int_t)subscriber_instance(call, key), "address",
 				json_prefix(&prefix), "rules", (int)rules_of(call, row, key)));
 	}
-	return json_pack("{s:s, s:s, s:I, s:s, s:o*, s:o}", "upstream", row->upstream, "cuid",
-		row->cuid, "mid", (json_int_t)row->mid, "phase", row->phase, "consent",
-		consent_json(row), "subscriber", list);
+	return json_pack("{s:s, s:s, s:I, s:s, s:s, s:o, s:o, s:o*, s:o}", "upstream",
+		row->upstream, "cuid", row->cuid, "mid", (json_int_t)row->mid, "phase", row->phase,
+		"action", row->action, "packets", json_number64(row->packets), "octets",
+		json_number64(row->bytes), "consent", consent_json(row), "subscriber", list);
 }
 
 static void add_mitigation(void *ctx, const struct dots_mitigation_row *row)

@@ -129,6 +129,9 @@ struct dots_mitigation_row {
 	unsigned status;  // number, and label as in iana-dots-signal-channel
 	const char *status_label;
 	const char *phase;         // "asked", "in-force", "ending" or "rejected"
+	const char *action;        // what is done, or will be once it is in force
+	uint64_t packets;          // that met its rules,
+	uint64_t bytes;            // dropped or not
 	int64_t decide_until;      // while consent is asked: Unix time in seconds
 	uint64_t evidence_packets; // counted while it was
 	uint64_t evidence_bytes;

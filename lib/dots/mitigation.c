@@ -103,7 +103,7 @@ void mitigations_drop(struct mitigations *all, const struct owner *owner)
 		next = m->next;
 		if (m->owner != owner)
 			continue;
-		m->hits = progress_hits(m);
+		progress_read(m);
 		m->outcome = "removed";
 		mitigation_unlink(m);
 		mitigation_tell(m, EVENT_ENDED);
@@ -170,11 +170,11 @@ void mitigation_end(struct mitigation *m, enum mitigation_status status)
 {
 	struct owner *owner = m->owner;
 
-	m->hits = progress_hits(m);
+	progress_read(m);
 	m->status = status;
 	m->ends = clock_now();
-	log_notice("dots", "%s: mitigation %u ends: %" PRIu64 " packets dropped",
-		owner->policy.name, m->mid, m->hits.packets);
+	log_notice("dots", "%s: mitigation %u ends: %" PRIu64 " packets met it", owner->policy.name,
+		m->mid, m->hits.packets);
 	// out of the list first: whoever is told may look for what is left
 	mitigation_unlink(m);
 	if (owner->ending)
@@ -216,7 +216,7 @@ void mitigation_reject(struct mitigation *m, enum conflict_cause cause)
 {
 	if (m->phase == PHASE_REJECTED)
 		return;
-	m->hits = progress_hits(m);
+	progress_read(m);
 	timer_stop(m->all->loop, &m->verdict);
 	take_back(m);
 	enforce_lift(m->all->enforcer, &m->enforcement);

@@ -84,10 +84,11 @@ struct mitigation {
 	struct enforcement enforcement;
 	struct acl_hits evidence; // counted while consent was asked,
 	uint64_t evidence_time;   // in so many ns
-	struct acl_hits hits;     // read last
+	struct acl_hits hits;     // what has met its rules, and what homes have dropped, read last
+	struct acl_hits dropped;  // of the hits
 	uint64_t hit_at;          // when the hits grew last; 0: never
 	uint64_t buckets;         // of five minutes that are full,
-	struct acl_hits bucketed; // and the hits at the end of the last
+	struct acl_hits bucketed; // and what was dropped at the end of the last
 };
 
 // Returns NULL if memory runs out. `enforcer` must outlive it.
@@ -185,5 +186,6 @@ struct mitigation *mitigation_first(const struct mitigations *all);
 // Seconds to the end of the lifetime, at least 1, or LIFETIME_INDEFINITE.
 int64_t mitigation_remaining(const struct mitigation *mitigation);
 
-// What has been dropped (RFC 9132 section 4.4.2), as read within the last second.
+// What has been dropped (RFC 9132 section 4.4.2), as read within the last second. What the scrubber got is
+// not: it alone knows what it has dropped of it.
 struct dropped mitigation_dropped(const struct mitigation *mitigation);

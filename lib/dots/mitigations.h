@@ -45,7 +45,9 @@ int mitigation_set_expiry(struct mitigation *mitigation);
 
 // progress.c: looks once a second at what the rules have met.
 int progress_start(struct mitigations *all);
-struct acl_hits progress_hits(const struct mitigation *mitigation);
+
+// Reads what one that acts has met and dropped until now.
+void progress_read(struct mitigation *mitigation);
 
 // consent.c: lets the traffic be counted, and waits until a reading of clock_now(). Returns as mitigation_put_in_force().
 int consent_ask(struct mitigation *mitigation, uint64_t until);

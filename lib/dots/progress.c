@@ -17,43 +17,50 @@
 // The mean of the full buckets of five minutes; until the first is full, of the time so far.
 struct dropped mitigation_dropped(const struct mitigation *m)
 {
-	const struct acl_hits *hits = m->buckets ? &m->bucketed : &m->hits;
+	const struct acl_hits *dropped = m->buckets ? &m->bucketed : &m->dropped;
 	uint64_t seconds = m->buckets ? m->buckets * (BUCKET / CLOCK_SECOND)
 				      : (clock_now() - m->began) / CLOCK_SECOND;
 
 	if (!seconds)
 		seconds = 1;
 	return (struct dropped){
-		.bytes = m->hits.bytes,
-		.bps = hits->bytes / seconds,
-		.packets = m->hits.packets,
-		.pps = hits->packets / seconds,
+		.bytes = m->dropped.bytes,
+		.bps = dropped->bytes / seconds,
+		.packets = m->dropped.packets,
+		.pps = dropped->packets / seconds,
 	};
 }
 
-// What the box and those it has delegated suspects to have dropped.
-static struct acl_hits hits_of(const struct mitigation *m, struct delegate_report *report)
+static void add(struct acl_hits *sum, const struct acl_hits *more)
 {
-	struct acl_hits hits = enforce_hits(m->all->enforcer, &m->enforcement);
+	sum->packets += more->packets;
+	sum->bytes += more->bytes;
+}
 
-	*report = (struct delegate_report){0};
-	if (!delegate_of(m))
-		return hits;
-	delegate_of(m)->report(delegate_of(m)->ctx, m, report);
-	hits.packets += report->hits.packets;
-	hits.bytes += report->hits.bytes;
-	return hits;
+// Reads the rules' counters, and what those tell to whom suspects are delegated.
+static struct delegate_report read_hits(struct mitigation *m)
+{
+	struct acl_hits own = enforce_hits(m->all->enforcer, &m->enforcement);
+	struct delegate_report report = {0};
+
+	if (delegate_of(m))
+		delegate_of(m)->report(delegate_of(m)->ctx, m, &report);
+	m->hits = m->dropped = report.hits;
+	add(&m->hits, &own);
+	if (m->measure.action != ACL_REDIRECT)
+		add(&m->dropped, &own);
+	return report;
 }
 
 // The rules drop from the moment they are installed, and their counters are all we see of the
 // attack. So the statuses of RFC 9132 table 3 mean here:
 //   1 in progress             the rules are in force, and nothing has met them yet
-//   2 successfully mitigated  traffic towards the target is being dropped
+//   2 successfully mitigated  traffic towards the target is being dropped, or redirected
 //   3 attack stopped          none has come for ATTACK_PAUSE; more of it leads back to 2
 static void poll_one(struct mitigation *m, uint64_t now)
 {
+	uint64_t before = m->hits.packets;
 	struct delegate_report report;
-	struct acl_hits hits;
 
 	if (m->phase == PHASE_REJECTED)
 		return;
@@ -62,22 +69,21 @@ static void poll_one(struct mitigation *m, uint64_t now)
 		m->evidence_time = now - m->began;
 		return;
 	}
-	hits = hits_of(m, &report);
+	report = read_hits(m);
 	if (m->phase == PHASE_ENDING) {
 		m->status = STATUS_CLIENT_WITHDRAWN;
 	} else if (report.pending) {
 		m->status = STATUS_IN_PROGRESS;
-	} else if (hits.packets != m->hits.packets ||
+	} else if (m->hits.packets != before ||
 		(report.mitigating && m->status == STATUS_IN_PROGRESS)) {
 		m->hit_at = now;
 		m->status = STATUS_MITIGATED;
 	} else if (m->status == STATUS_MITIGATED && now - m->hit_at >= ATTACK_PAUSE) {
 		m->status = STATUS_STOPPED;
 	}
-	m->hits = hits;
 	if ((now - m->began) / BUCKET > m->buckets) {
 		m->buckets = (now - m->began) / BUCKET;
-		m->bucketed = hits;
+		m->bucketed = m->dropped;
 	}
 }
 
@@ -91,12 +97,10 @@ static void poll_all(struct timer *timer)
 	timer_set(all->loop, &all->poll, now + POLL_PERIOD, poll_all);
 }
 
-struct acl_hits progress_hits(const struct mitigation *m)
+void progress_read(struct mitigation *m)
 {
-	struct delegate_report report;
-
-	return m->phase == PHASE_IN_FORCE || m->phase == PHASE_ENDING ? hits_of(m, &report)
-								      : m->hits;
+	if (m->phase == PHASE_IN_FORCE || m->phase == PHASE_ENDING)
+		read_hits(m);
 }
 
 int progress_start(struct mitigations *all)

@@ -22,6 +22,8 @@
 		"between an inside host and a destination that is not translated, either way")     \
 	VERDICT(V_ROUTED, "routed", FORWARD, "routed between inside networks without translation") \
 	VERDICT(V_ROUTED6, "routed-ipv6", FORWARD, "IPv6 packet routed as it is")                  \
+	VERDICT(V_REDIRECTED, "redirected", FORWARD,                                               \
+		"sent to the scrubber by a mitigation, translated or not as it would have been")   \
 	/* for the box itself */                                                                   \
 	VERDICT(V_ARP, "arp", LOCAL, "ARP message answered or learned from")                       \
 	VERDICT(V_NEIGHBOUR_DISCOVERY, "neighbour-discovery", LOCAL,                               \

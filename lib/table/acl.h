@@ -28,9 +28,10 @@ enum acl_action {
 	ACL_COUNT,      // only counted: what a subscriber sends while somebody thinks about it
 	ACL_RATE_LIMIT, // dropped beyond a rate; what stays within is not counted
 	ACL_QUARANTINE, // dropped unless the destination is exempt
+	ACL_REDIRECT,   // sent to the scrubber in the place of its next hop, where there is one
 };
 
-// "block", "count", "rate-limit", "quarantine"; and back, or -EINVAL.
+// "block", "count", "rate-limit", "quarantine", "redirect"; and back, or -EINVAL.
 const char *acl_action_name(enum acl_action action);
 int acl_action_find(const char *name, enum acl_action *action);
 

@@ -87,6 +87,12 @@ struct nexthop {
 	uint32_t number;
 };
 
+// Whether it leads to an outside address of the box.
+static inline bool nexthop_is_outside(const struct nexthop *nexthop)
+{
+	return nexthop->kind == NEXTHOP_POOL || nexthop->kind == NEXTHOP_STATIC;
+}
+
 // In ticks of base/clock.h. RFC 4787 REQ-5, RFC 5382 REQ-5, RFC 7857 section 2, RFC 5508 REQ-2,
 // RFC 6888 REQ-8.
 struct timers {
@@ -266,6 +272,8 @@ struct snapshot {
 	uint64_t ours[4];
 	unsigned nexthops;
 	struct nexthop *nexthop;
+	uint32_t
+		scrubber; // place there of the gateway that mitigations redirect to; 0: there is none
 	unsigned neighbours;
 	struct static_neighbour *neighbour;
 	struct nat_policy

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// Mitigations (RFC 9066): drops what a subscriber sends towards the target of a rule. It stands between
-// lookup and open, so that a matched packet makes no state and refreshes none. A subscriber without rules
-// pays one bit of the mapping that its packet needs anyway.
+// Mitigations (RFC 9066): drops what a subscriber sends towards the target of a rule, or sends it
+// elsewhere. It stands between lookup and open, so that a packet that is dropped makes no state and refreshes
+// none. A subscriber without rules pays one bit of the mapping that its packet needs anyway.
 
 #include "net/hdr.h"
 #include "table/acl.h"
@@ -23,11 +23,28 @@ static struct acl_packet describe(const struct burst *b, unsigned i)
 	};
 }
 
-static void check(struct worker *w, struct burst *b, unsigned i, const struct subkey *subscriber)
+// Whether the scrubber can have packet i. What goes to an outside address of the box cannot come back from
+// there: its source is one too, which nobody outside may have.
+static bool can_be_scrubbed(const struct worker *w, const struct burst *b, unsigned i)
+{
+	return w->snapshot->scrubber && !nexthop_is_outside(&w->snapshot->nexthop[b->route[i]]);
+}
+
+static void redirect(const struct worker *w, struct burst *b, unsigned i)
+{
+	const struct nexthop *scrubber = &w->snapshot->nexthop[w->snapshot->scrubber];
+
+	b->route[i] = w->snapshot->scrubber;
+	b->big = (b->big & ~bit(i)) | (uint64_t)(b->length[i] > scrubber->mtu) << i;
+}
+
+// Whether packet i goes to the scrubber.
+static bool check(struct worker *w, struct burst *b, unsigned i, const struct subkey *subscriber)
 {
 	const struct acl *acl = w->dataplane->acl;
 	struct acl_packet packet = describe(b, i);
 	uint32_t slot = acl_match(acl, subscriber, &packet);
+	bool redirected = false;
 
 	// a rule that lets the packet pass does not keep it from the next
 	for (; slot != ACL_NO_SLOT; slot = acl_match_next(acl, subscriber, &packet, slot)) {
@@ -49,25 +66,33 @@ static void check(struct worker *w, struct burst *b, unsigned i, const struct su
 				continue;
 			verdict = V_QUARANTINE;
 			break;
+		case ACL_REDIRECT:
+			if (!can_be_scrubbed(w, b, i))
+				break;
+			acl_hit(acl, w->number, slot, b->length[i]);
+			redirected = true;
+			continue;
 		}
 		acl_hit(acl, w->number, slot, b->length[i]);
 		burst_end(b, i, verdict);
-		return;
+		return false;
 	}
+	if (redirected)
+		redirect(w, b, i);
+	return redirected;
 }
 
-static void check_known(struct worker *w, struct burst *b, unsigned i)
+static bool check_known(struct worker *w, struct burst *b, unsigned i)
 {
 	const struct nat *nat = &w->nat;
 	const struct mapping *m = &nat->bib.mapping[b->mapping[i]];
 	const struct subscriber *s = &nat->subscribers.subscriber[m->subscriber];
 
-	if (s->marked)
-		check(w, b, i, &s->key);
+	return s->marked && check(w, b, i, &s->key);
 }
 
 // A source without a mapping for this packet may be a subscriber all the same, here or not yet.
-static void check_first(struct worker *w, struct burst *b, unsigned i)
+static bool check_first(struct worker *w, struct burst *b, unsigned i)
 {
 	const struct static_mapping *from = nat_static_for(
 		&w->nat, b->src[i], b->ip[i][PROTOCOL_AT], rte_be_to_cpu_16(b->src_port[i]));
@@ -75,20 +100,21 @@ static void check_first(struct worker *w, struct burst *b, unsigned i)
 	struct subkey key;
 
 	if (slot < 0)
-		return;
+		return false;
 	key = nat_subkey(&w->nat, b->src[i], w->snapshot->policy[slot]);
-	if (acl_marked(w->dataplane->acl, &key))
-		check(w, b, i, &key);
+	return acl_marked(w->dataplane->acl, &key) && check(w, b, i, &key);
 }
 
-void filter(struct worker *w, struct burst *b, uint64_t marked, uint64_t first)
+uint64_t filter(struct worker *w, struct burst *b, uint64_t marked, uint64_t first)
 {
+	uint64_t redirected = 0;
 	unsigned i;
 
 	for (uint64_t todo = marked; bit_take(&todo, &i);)
-		check_known(w, b, i);
+		redirected |= (uint64_t)check_known(w, b, i) << i;
 	if (!first || !acl_count(w->dataplane->acl))
-		return;
+		return redirected;
 	for (uint64_t todo = first; bit_take(&todo, &i);)
-		check_first(w, b, i);
+		redirected |= (uint64_t)check_first(w, b, i) << i;
+	return redirected;
 }

@@ -27,14 +27,14 @@ static uint64_t go_out(struct worker *w, struct burst *b, struct ways ways)
 	uint64_t plain = ways.out & ~b->icmp_error;
 	uint64_t errors = ways.out & b->icmp_error;
 	uint64_t found = nat44_find_out(&w->nat, b, plain, w->now);
-	uint64_t first, pass, ended;
+	uint64_t redirected, first, pass, ended;
 	unsigned i;
 
 	for (uint64_t todo = errors; bit_take(&todo, &i);) {
 		if (nat44_error_find_out(&w->nat, b, i))
 			found |= bit(i);
 	}
-	filter(w, b, found & b->marked, plain & ~found);
+	redirected = filter(w, b, found & b->marked, plain & ~found);
 	found &= b->live;
 	first = plain & b->live & ~found;
 	if (unlikely(first))
@@ -53,7 +53,9 @@ static uint64_t go_out(struct worker *w, struct burst *b, struct ways ways)
 		answer_match(w, b, pass & ~errors);
 	if (pass & b->loose)
 		identify(w, b, pass & b->loose);
-	transmit(w, b, pass & ~ways.hairpin, V_NAT44_OUT);
+	transmit(w, b, pass & ~(ways.hairpin | redirected), V_NAT44_OUT);
+	if (unlikely(redirected))
+		transmit(w, b, pass & redirected, V_REDIRECTED);
 	return pass & ways.hairpin;
 }
 
@@ -87,10 +89,13 @@ static void go_in(
 // What is not translated: the subscriber's mitigations hold all the same.
 static void pass_through(struct worker *w, struct burst *b, uint64_t pass)
 {
-	filter(w, b, 0, pass);
+	uint64_t redirected = filter(w, b, 0, pass);
+
 	pass = classify_size(w, b, pass & b->live, 0);
 	hdr_hop(b, pass);
-	transmit(w, b, pass, V_PASS_THROUGH);
+	transmit(w, b, pass & ~redirected, V_PASS_THROUGH);
+	if (unlikely(redirected))
+		transmit(w, b, pass & redirected, V_REDIRECTED);
 }
 
 static void forward(struct worker *w, struct burst *b, struct ways ways)

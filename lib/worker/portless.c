@@ -82,10 +82,10 @@ static void route_inside(struct worker *w, struct burst *b, uint64_t mask)
 
 void portless_forward(struct worker *w, struct burst *b, uint64_t out, uint64_t in)
 {
+	uint64_t redirected = filter(w, b, 0, out);
 	uint64_t pass;
 	unsigned i;
 
-	filter(w, b, 0, out);
 	route_inside(w, b, in & b->live);
 	pass = classify_size(w, b, (out | in) & b->live, 0);
 	// where nobody shares the address, the host's own identifications are unique
@@ -97,7 +97,9 @@ void portless_forward(struct worker *w, struct burst *b, uint64_t out, uint64_t 
 		if (by.in)
 			whole_translate_in(b, i, by.in, by.out);
 	}
-	transmit(w, b, pass & out & ~in, V_NAT44_OUT);
+	transmit(w, b, pass & out & ~(in | redirected), V_NAT44_OUT);
+	if (unlikely(redirected))
+		transmit(w, b, pass & redirected, V_REDIRECTED);
 	transmit(w, b, pass & in & ~out, V_NAT44_IN);
 	transmit(w, b, pass & in & out, V_NAT44_HAIRPIN);
 }

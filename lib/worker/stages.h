@@ -120,9 +120,10 @@ void defrag_forget(struct worker *w);
 // from inside.
 void identify(struct worker *w, struct burst *b, uint64_t mask);
 
-// filter.c: mitigations. Ends packets from inside that an ACL rule matches: of `marked` by the subscriber
-// of their mapping, of `first`, which have none yet, by their source.
-void filter(struct worker *w, struct burst *b, uint64_t marked, uint64_t first);
+// filter.c: mitigations. Does what the ACL rules that match packets from inside say: of `marked` by the
+// subscriber of their mapping, of `first`, which have none yet, by their source. Returns those that go on,
+// by a route to the scrubber.
+uint64_t filter(struct worker *w, struct burst *b, uint64_t marked, uint64_t first);
 
 // answer.c: TCP that opens nothing. Of packets that have been ended, keeps SYNs from outside for a later
 // answer, and resets what belongs to no connection, as policies say; `outward` is from inside.

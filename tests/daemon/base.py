@@ -9,7 +9,8 @@ INSTANCE = "nat/instances/instance/0"
 POLICY = f"{INSTANCE}/policy/0"
 STATIC = f"{INSTANCE}/mapping-table/mapping-entry/0"
 PLATFORM = "homeport:homeport/platform"
-UPSTREAM = "homeport:homeport/dots/server/upstream/0"
+SERVER = "homeport:homeport/dots/server"
+UPSTREAM = f"{SERVER}/upstream/0"
 GONE = object()  # in the place of a value: the member is taken away
 
 

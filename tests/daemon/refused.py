@@ -4,7 +4,7 @@
 One line is one case. test_refusals.py looks that every message of lib/conf/check*.c is said by some case, so a new
 check needs its line here.
 """
-from base import GONE, INSIDE, INSTANCE, OUTSIDE, PLATFORM, POLICY, ROUTES, STATIC, UPSTREAM
+from base import GONE, INSIDE, INSTANCE, OUTSIDE, PLATFORM, POLICY, ROUTES, SERVER, STATIC, UPSTREAM
 
 IFACES = "/ietf-interfaces:interfaces"
 IN = f"{IFACES}/interface[name='inside']"
@@ -74,6 +74,7 @@ SCHEMA = [
     ({f"{UPSTREAM}/heartbeat-interval": 14}, "heartbeat-interval", "15 to 240"),
     ({f"{UPSTREAM}/consent": "maybe"}, "consent"),
     ({f"{UPSTREAM}/class": [{"name": "a"}]}, "action"),
+    ({f"{SERVER}/scrubber": {}}, "next-hop-address"),
     ({f"{UPSTREAM}/class": [{"name": "a", "action": "count"}]}, "action"),
     ({f"{UPSTREAM}/class": [{"name": "a", "action": "block", "upper-port": 5}]}, "upper-port"),
     ({"homeport:homeport/dots/max-rules": 15}, "max-rules", "16 to 1000000"),
@@ -303,6 +304,14 @@ SEMANTIC = [
      "upstream[name='operator']/name: operator is the name of the operator's own mitigations. Allowed: any other"),
     ({f"{UPSTREAM}/action": "rate-limit"},
      f"{ISP}/rate: 0, with action rate-limit. Allowed: 64 or more kbit/s with rate-limit"),
+    ({f"{UPSTREAM}/action": "redirect"},
+     f"{ISP}/action: redirect, but there is no scrubber. Allowed: with dots/server/scrubber"),
+    ({f"{UPSTREAM}/class": [{"name": "a", "action": "redirect"}]},
+     f"{ISP}/class[name='a']/action: redirect, but there is no scrubber. Allowed: with dots/server/scrubber"),
+    ({f"{SERVER}/scrubber": {"next-hop-address": "203.0.113.99"}},
+     f"{BOX}/dots/server/scrubber/next-hop-address: 203.0.113.99 is in no network of any interface. Allowed: "),
+    ({f"{SERVER}/scrubber": {"next-hop-address": "192.0.2.1"}},
+     f"{BOX}/dots/server/scrubber/next-hop-address: 192.0.2.1 is the box's own. Allowed: a neighbour's"),
     ({f"{UPSTREAM}/class": [{"name": "a", "action": "rate-limit"}]},
      f"{ISP}/class[name='a']/rate: 0, with action rate-limit. Allowed: 64 or more kbit/s with rate-limit"),
     ({f"{UPSTREAM}/class": [{"name": "a", "action": "block", "protocol": [6, 1], "lower-port": 7}]},

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What mitigations do to packets besides dropping them: `homeport dots mitigate` as an operator gives it."""
+import pytest
+from scapy.all import ICMP, IP, UDP, Dot1Q, Ether, Raw, fragment
+
+from config import BOX_OUTSIDE, MAC, TAP_DEVICES, config, static_mapping
+
+SCRUBBER, SCRUBBER_MAC = "192.0.2.253", "02:00:00:00:00:13"
+OTHER_MAC = "02:00:00:00:00:14"
+PASSED = "198.51.100.0/24"  # is not translated
+WHOLE = ("100.65.0.99", "198.51.101.9")
+ESP = 50
+
+
+def scrubber(address=SCRUBBER):
+    return {"homeport:homeport": {"dots": {"server": {"scrubber": {"next-hop-address": address}}}}}
+
+
+CONFIG = {
+    "more": scrubber(),
+    "statics": [static_mapping(1, *WHOLE)],
+    "policy": {"homeport:portless-protocols": [ESP]},
+    "instance": {"nat-pass-through": [{"id": 1, "prefix": PASSED}]},
+    "outside": {"ietf-ip:ipv4": {"neighbor": [
+        {"ip": "192.0.2.254", "link-layer-address": MAC["outside"]},
+        {"ip": SCRUBBER, "link-layer-address": SCRUBBER_MAC}]}}}
+WORKERS = [1, 3]
+
+
+def udp(host, remote, size=10, port=4000, **fields):
+    return IP(src=host, dst=remote, **fields) / UDP(sport=port, dport=80) / Raw(bytes(size))
+
+
+def mitigate(box, host, target, action, *words, port=4000):
+    """Has an operator act against a host by an outside port; returns the outside address and port."""
+    outside = box.out(udp(host, box.remote(), port=port))
+    box.ask("dots", "mitigate", "--source", f"{outside.src}/32", "--source-port", outside[UDP].sport,
+            "--target", target, "--action", action, *words)
+    return outside.src, outside[UDP].sport
+
+
+def scrubbed(box):
+    """The next packet that came for the scrubber."""
+    got = box.rx_frame("outside")
+    assert (got.src, got.dst) == (MAC["box outside"], SCRUBBER_MAC)
+    return got[IP]
+
+
+def acl(box, action):
+    """Packets that the newest rule with an action has matched."""
+    acls = box.ask("show", "acls")["ietf-access-control-list:acls"]["acl"]
+    return [int(e["statistics"]["matched-packets"]) for a in acls for e in a["aces"]["ace"]
+            if e["name"] == action][-1]
+
+
+def test_redirect(box):
+    """The scrubber gets what goes to the target, translated, by a mapping and without; answers and all else go
+    their way, and nobody else's packets go there."""
+    host, other, target = box.host(), box.host(), box.remote()
+    outside = mitigate(box, host, f"{target}/32", "redirect")
+    for packet in (udp(host, target), IP(src=host, dst=target) / UDP(sport=4001, dport=80), udp(host, target)):
+        box.tx_inside(packet, "redirected")
+        got = scrubbed(box)
+        assert (got.dst, got.src, got.ttl) == (target, outside[0], packet.ttl - 1)
+        assert got[UDP].sport == outside[1] or packet[UDP].sport != 4000
+    box.out(udp(host, box.remote()))
+    box.out(udp(other, target))
+    assert box.back(IP(src=target, dst=outside[0]) / UDP(sport=80, dport=outside[1])).dst == host
+    assert acl(box, "redirect") == 3
+    box.advance(2)
+    mine = [(s, m) for s, m in zip(*lists(box)) if m["action"] == "redirect"][-1]
+    # what the scrubber drops of it is not ours to tell (RFC 9132 section 4.4.2)
+    assert mine[0]["status"] == "attack-successfully-mitigated" and mine[0]["pkts-dropped"] == "0"
+    assert mine[1]["packets"] == "3"
+
+
+def lists(box):
+    shown = box.ask("show", "mitigations")
+    return (shown["ietf-dots-signal-channel:dots-signal"]["scope"], shown["homeport:homeport"]["dots"]["mitigation"])
+
+
+def test_redirect_fragments(fresh):
+    """Every fragment goes there."""
+    box = fresh(devices=TAP_DEVICES, **CONFIG)
+    host, target = box.host(), box.remote()
+    mitigate(box, host, f"{target}/32", "redirect")
+    pieces = fragment(udp(host, target, 1000, id=7), 400)
+    box.tx_inside(pieces, {"redirected": len(pieces)})
+    assert {scrubbed(box).frag for _ in pieces} == {p.frag for p in pieces}
+
+
+def test_redirect_what_is_not_translated(box):
+    """So do packets that keep their addresses, and protocols without ports."""
+    host = box.host()
+    mitigate(box, host, PASSED, "redirect")
+    box.tx_inside(udp(host, "198.51.100.7"), "redirected")
+    assert scrubbed(box).src == host
+    inside, outside = WHOLE
+    target = box.remote()
+    box.ask("dots", "mitigate", "--source", f"{outside}/32", "--target", f"{target}/32", "--action", "redirect")
+    box.tx_inside(IP(src=inside, dst=target, proto=ESP) / Raw(b"secret"), "redirected")
+    assert scrubbed(box).src == outside
+
+
+def test_no_way_back_to_the_box(box):
+    """What goes to an outside address of the box could not come back from the scrubber; it is dropped."""
+    host, victim = box.host(), box.host()
+    seen = box.out(udp(victim, box.remote()))
+    mitigate(box, host, f"{seen.src}/32", "redirect")
+    box.tx_inside(IP(src=host, dst=seen.src) / UDP(sport=4000, dport=seen[UDP].sport), "drop-acl")
+    assert acl(box, "redirect") == 1
+
+
+def test_several_rules(box):
+    """A rule that drops wins over one that redirects, wherever it stands."""
+    host, target = box.host(), box.remote()
+    # three reports about three ports: one about the same would take another's place
+    for port, action in enumerate(("block", "redirect", "block"), 5000):
+        mitigate(box, host, f"{target}/32", action, port=port)
+        box.tx_inside(udp(host, target), "drop-acl")
+
+
+def test_mtu_of_the_scrubber(fresh):
+    """The interface that the scrubber is on decides how large a packet may be. Without a scrubber, after a
+    reload, nothing goes anywhere."""
+    box = fresh(**CONFIG)
+    host, target = box.host(), box.remote()
+    mitigate(box, host, f"{target}/32", "redirect")
+    tagged = config(**{**CONFIG, "more": scrubber("192.0.3.253")})
+    tagged["ietf-interfaces:interfaces"]["interface"].append(
+        {"name": "scrubber", "type": "iana-if-type:ethernetCsmacd", "homeport:vlan": 9,
+         "homeport:device": "net_af_packet_outside,iface=outside", "homeport:realm": "external",
+         "homeport:mac-address": MAC["box outside"],
+         "ietf-ip:ipv4": {"mtu": 1000, "address": [{"ip": "192.0.3.1", "prefix-length": 24}],
+                          "neighbor": [{"ip": "192.0.3.253", "link-layer-address": OTHER_MAC}]}})
+    box.reload(tagged)
+    box.tx_inside(udp(host, target, 1200, flags="DF"), "drop-too-big")
+    error = box.rx_inside()
+    assert (error[ICMP].type, error[ICMP].code, error[ICMP].nexthopmtu) == (3, 4, 1000)
+    box.tx_inside(udp(host, target, 1200, id=9), "redirected")
+    for _ in range(2):
+        got = box.rx_frame("outside")
+        assert (got.dst, got[Dot1Q].vlan, got[IP].dst) == (OTHER_MAC, 9, target)
+    gone = config(**{**CONFIG, "more": None})
+    box.reload(gone)
+    box.tx_inside(udp(host, target), "drop-acl")
+
+
+def test_neighbour_of_the_scrubber(fresh):
+    """A scrubber whose link-layer address is not known is asked for it, and the packet waits."""
+    box = fresh(**{**CONFIG, "outside": None})
+    asked = box.rx_frame("outside")
+    host, target = box.host(), box.remote()
+    mitigate(box, host, f"{target}/32", "redirect")
+    box.tx_inside(udp(host, target), None)
+    assert asked.type == 0x806 and asked.pdst == SCRUBBER and asked.psrc == BOX_OUTSIDE
+    answer = Ether(src=SCRUBBER_MAC, dst=MAC["box outside"]) / asked.payload.__class__(
+        op=2, hwsrc=SCRUBBER_MAC, psrc=SCRUBBER, hwdst=MAC["box outside"], pdst=BOX_OUTSIDE)
+    box.tx_outside(answer, None)
+    assert box.settle() == {"arp": 1, "redirected": 1}
+    assert scrubbed(box).dst == target
+
+
+def test_without_a_scrubber(fresh):
+    """There is nothing to redirect to, and the operator is told."""
+    box = fresh()
+    host = box.host()
+    with pytest.raises(Exception, match="there is no scrubber"):
+        mitigate(box, host, "198.18.9.9/32", "redirect")
