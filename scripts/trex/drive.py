@@ -4,8 +4,11 @@
 
 usage: TREX_DIR=... drive.py describe PROFILE [-- TUNABLES]
        TREX_DIR=... drive.py run PROFILE [--mult M] [--duration S] [--latency PPS] [-- TUNABLES]
+       TREX_DIR=... drive.py search PROFILE [--ceiling RATE] [--flows N] [--duration S] [-- TUNABLES]
+       TREX_DIR=... drive.py both STATEFUL STATELESS [--mult M] [-- TUNABLES OF THE FIRST]
 
-A program of its own since TRex brings its own scapy, and since it runs where TRex does: in its namespace. `describe`
+search finds the highest rate without loss, and that with half a percent; `both` runs two profiles at one time, answers
+each line on stdin with the counters, and ends with its input. A program of its own since TRex brings its own scapy, and since it runs where TRex does: in its namespace. `describe`
 needs no TRex that runs, only the files in TREX_DIR.
 """
 import argparse
@@ -19,6 +22,8 @@ import warnings
 
 TREX_DIR = pathlib.Path(os.environ.get("TREX_DIR", "/opt/trex"))
 DEADLINE = 60.0
+PARTIAL = 0.005  # the loss that a PDR allows
+STEPS = 7         # of a search
 
 warnings.filterwarnings("ignore")
 sys.dont_write_bytecode = True
@@ -111,24 +116,111 @@ def run_stateful(options):
                 "refused": module.REFUSED}
 
 
+def search(ceiling, loss_at):
+    """By halving: the highest rate with no loss, and the highest with PARTIAL."""
+    tried = {}
+
+    def highest(most):
+        low, high = 0.0, ceiling
+        for _ in range(STEPS):
+            rate = (low + high) / 2 if tried else ceiling
+            if rate not in tried:
+                tried[rate] = loss_at(rate)
+            if tried[rate] <= most:
+                low = rate
+                if rate == high:
+                    break
+            else:
+                high = rate
+        return low
+
+    ndr, pdr = highest(0), highest(PARTIAL)
+    return {"ndr": ndr, "pdr": max(ndr, pdr), "trials": sorted(tried.items())}
+
+
+def search_stateless(options):
+    from trex.stl.api import STLClient
+    streams = load_stateless(options.profile, options.tunables)
+    used = [port for port in (0, 1) if streams[port]]
+    with connected(STLClient()) as client:
+        for port in used:
+            client.add_streams(streams[port], ports=[port])
+
+        def loss_at(rate):
+            client.clear_stats()
+            client.start(ports=used, mult=f"{rate}pps", duration=options.duration)
+            client.wait_on_traffic(ports=used, timeout=DEADLINE + options.duration)
+            time.sleep(1)
+            ports = ports_of(client.get_stats())
+            sent = sum(p["opackets"] for p in ports.values())
+            return 1 - sum(p["ipackets"] for p in ports.values()) / sent if sent else 1.0
+
+        # all flows are there before anything is measured
+        first = min(options.ceiling, 20000)
+        client.start(ports=used, mult=f"{first}pps", duration=max(1, options.flows / first))
+        client.wait_on_traffic(ports=used, timeout=DEADLINE + options.flows / first)
+        return {**search(options.ceiling, loss_at), "unit": "packets"}
+
+
+def search_stateful(options):
+    from trex.astf.api import ASTFClient
+    with connected(ASTFClient()) as client:
+        client.load_profile(str(options.profile), tunables={"tunables": options.tunables})
+        _, args = profile_of(options)
+
+        def loss_at(rate):
+            client.clear_stats()
+            client.start(mult=max(rate / args.cps, 0.01), duration=options.duration)
+            client.wait_on_traffic(timeout=DEADLINE + 4 * options.duration)
+            traffic = client.get_stats()["traffic"]
+            return 1.0 if client.is_traffic_stats_error(traffic)[0] else 0.0
+
+        return {**search(options.ceiling / 50, loss_at), "unit": "connections"}
+
+
+def run_both(options):
+    from trex.astf.api import ASTFClient
+    with connected(ASTFClient()) as client:
+        streams = load_stateless(options.second, [])[0]
+        client.load_profile(str(options.profile), tunables={"tunables": options.tunables})
+        client.clear_stats()
+        client.start(mult=options.mult, duration=-1)
+        client.add_streams(streams, ports=[0])
+        client.start_stl(ports=[0])
+
+        def counters():
+            stats = client.get_stats()
+            failed, errors = client.is_traffic_stats_error(stats["traffic"])
+            return {"ports": ports_of(stats), "errors": errors if failed else {},
+                    "traffic": {side: stats["traffic"][side] for side in ("client", "server")}}
+
+        print(json.dumps({"started": True}), file=options.out, flush=True)
+        for _ in sys.stdin:
+            print(json.dumps(counters()), file=options.out, flush=True)
+        client.stop_stl(ports=[0])
+        client.stop()
+        return counters()
+
+
 def main(words):
-    words, _, tunables = (words, None, []) if "--" not in words else (
-        words[:words.index("--")], None, words[words.index("--") + 1:])
+    tunables = []
+    if "--" in words:
+        words, tunables = words[:words.index("--")], words[words.index("--") + 1:]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("verb", choices=("describe", "run"))
+    parser.add_argument("verb", choices=("describe", "run", "search", "both"))
     parser.add_argument("profile", type=lambda p: pathlib.Path(p).resolve())
+    parser.add_argument("second", nargs="?", type=lambda p: pathlib.Path(p).resolve())
     parser.add_argument("--mult", type=float, default=1)
     parser.add_argument("--duration", type=float, default=10)
     parser.add_argument("--latency", type=int, default=0)
+    parser.add_argument("--ceiling", type=float, default=1e6)
+    parser.add_argument("--flows", type=int, default=0)
     options = parser.parse_args(words)
-    options.tunables = tunables
+    options.tunables, options.out = tunables, sys.stdout
+    verbs = {"run": (run_stateless, run_stateful), "search": (search_stateless, search_stateful),
+             "describe": (describe, describe), "both": (run_both, run_both)}
     with contextlib.redirect_stdout(sys.stderr):  # TRex's library talks
-        if options.verb == "describe":
-            answer = describe(options)
-        elif is_stateful(options.profile):
-            answer = run_stateful(options)
-        else:
-            answer = run_stateless(options)
+        answer = verbs[options.verb][is_stateful(options.profile)](options)
     print(json.dumps(answer))
 
 
