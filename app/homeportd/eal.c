@@ -46,6 +46,15 @@ struct worker_size eal_worker_size(const struct config *config)
 				.waiting = share(p->max_waiting_fragments, p->workers),
 				.fragments_each = p->max_fragments_each,
 				.each_source = p->max_datagrams_each_source,
+				.source_bits = 32,
+			},
+		.tunnelled =
+			{
+				.datagrams = share(p->reassembly.max_datagrams, p->workers),
+				.waiting = share(p->reassembly.max_waiting, p->workers),
+				.fragments_each = p->reassembly.max_each,
+				.each_source = p->reassembly.max_datagrams_each_source,
+				.source_bits = p->reassembly.source_length,
 			},
 	};
 }

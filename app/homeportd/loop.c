@@ -219,7 +219,7 @@ static bool is_idle(const struct box *box, uint64_t *done)
 
 		if (!atomic_load_explicit(&w->idle, memory_order_acquire))
 			return false;
-		if (stat_read(&w->datagrams.waiting))
+		if (stat_read(&w->datagrams.waiting) || stat_read(&w->tunnelled.waiting))
 			return false;
 		for (unsigned k = 0; k < d->workers; k++) {
 			if (w->from[k] && !rte_ring_empty(w->from[k]))

@@ -129,6 +129,7 @@ static int make_tables(struct box *box, struct err *err)
 	d->icmp_rate = config->platform.icmp_error_rate;
 	d->held_syns =
 		(uint32_t)div_round_up(config->platform.max_held_syns, config->platform.workers);
+	d->reassembly_ticks = config->platform.reassembly.timeout * TICKS_A_SECOND;
 	d->host_rate = config->platform.host_packet_rate;
 	box->rcu = d->rcu = rcu_new(d->workers);
 	if (!box->rcu)

@@ -300,6 +300,10 @@ static void check_fragments(struct judge *j, const struct config_platform *p)
 		judge_fault(j, p->node, "fragments/max-waiting",
 			"%u. Allowed: up to %u, half of packet-buffers", p->max_waiting_fragments,
 			p->packet_buffers / 2);
+	if (p->reassembly.max_waiting > p->packet_buffers / 4)
+		judge_fault(j, p->node, "reassembly/max-waiting",
+			"%u. Allowed: up to %u, a quarter of packet-buffers",
+			p->reassembly.max_waiting, p->packet_buffers / 4);
 }
 
 static void check_platform(struct judge *j, const struct config *config)

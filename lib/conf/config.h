@@ -344,6 +344,16 @@ struct config_client {
 	uint8_t drop_len6;
 };
 
+// platform/reassembly
+struct config_reassembly {
+	uint32_t max_datagrams;
+	uint32_t max_waiting;
+	uint8_t max_each;
+	uint16_t max_datagrams_each_source;
+	uint8_t source_length;
+	uint16_t timeout; // seconds
+};
+
 struct config_platform {
 	const struct lyd_node *node;
 	uint8_t workers;
@@ -366,6 +376,7 @@ struct config_platform {
 	uint32_t max_waiting_fragments;
 	uint16_t max_fragments_each;        // of one datagram
 	uint16_t max_datagrams_each_source; // on one worker
+	struct config_reassembly reassembly;
 };
 
 struct config {

@@ -186,6 +186,19 @@ struct ipprefix *read_plain_prefixes(
 	return prefix;
 }
 
+static struct config_reassembly read_reassembly(const struct lyd_node *node)
+{
+	return (struct config_reassembly){
+		.max_datagrams = tree_number(node, "max-datagrams", 1024),
+		.max_waiting = tree_number(node, "max-waiting", 512),
+		.max_each = (uint8_t)tree_number(node, "max-each", 64),
+		.max_datagrams_each_source =
+			(uint16_t)tree_number(node, "max-datagrams-each-source", 16),
+		.source_length = (uint8_t)tree_number(node, "source-length", 56),
+		.timeout = (uint16_t)tree_number(node, "timeout", 60),
+	};
+}
+
 static void read_platform(struct config *config, const struct lyd_node *node)
 {
 	struct config_platform *p = &config->platform;
@@ -217,6 +230,7 @@ static void read_platform(struct config *config, const struct lyd_node *node)
 	p->max_fragments_each = (uint16_t)tree_number(fragments, "max-each", 64);
 	p->max_datagrams_each_source =
 		(uint16_t)tree_number(fragments, "max-datagrams-each-source", 64);
+	p->reassembly = read_reassembly(tree_child(node, "reassembly"));
 }
 
 static void read_homeport(const struct lyd_node *node, struct config *config)

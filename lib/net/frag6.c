@@ -2,13 +2,12 @@
 
 #include "net/frag6.h"
 
-#include "net/l4.h"
+#include "net/hdr6.h"
 
 #include <rte_ip.h>
 
 #include <string.h>
 
-#define IPV6_HEADER    40
 #define MORE_FRAGMENTS 0x0001
 #define OFFSET         0xfff8 // in bytes
 
@@ -46,12 +45,12 @@ static struct rte_mbuf *piece_new(struct rte_mempool *pool, const struct rte_mbu
 	if (!m)
 		return NULL;
 	h = (struct rte_ipv6_hdr *)rte_pktmbuf_append(
-		m, (uint16_t)(IPV6_HEADER + FRAG6_HEADER + size));
-	memcpy(h, ip6, IPV6_HEADER);
+		m, (uint16_t)(IPV6_MIN + IPV6_FRAGMENT + size));
+	memcpy(h, ip6, IPV6_MIN);
 	h->proto = PROTOCOL_FRAGMENT;
-	h->payload_len = rte_cpu_to_be_16((uint16_t)(FRAG6_HEADER + size));
-	memcpy(h + 1, fragment, FRAG6_HEADER);
-	to = (uint8_t *)(h + 1) + FRAG6_HEADER;
+	h->payload_len = rte_cpu_to_be_16((uint16_t)(IPV6_FRAGMENT + size));
+	memcpy(h + 1, fragment, IPV6_FRAGMENT);
+	to = (uint8_t *)(h + 1) + IPV6_FRAGMENT;
 	data = rte_pktmbuf_read(mbuf, from, size, to);
 	if (data != to)
 		memcpy(to, data, size);
@@ -63,17 +62,17 @@ unsigned frag6_split(struct rte_mempool *pool, const struct rte_mbuf *mbuf, cons
 {
 	const struct rte_ipv6_hdr *h = (const struct rte_ipv6_hdr *)ip6;
 	struct fragment_header fragment = {.protocol = h->proto, .id = id};
-	uint32_t start = (uint32_t)(ip6 - rte_pktmbuf_mtod(mbuf, const uint8_t *)) + IPV6_HEADER;
+	uint32_t start = (uint32_t)(ip6 - rte_pktmbuf_mtod(mbuf, const uint8_t *)) + IPV6_MIN;
 	uint32_t length = rte_be_to_cpu_16(h->payload_len), at = 0;
 	uint32_t buffer = rte_pktmbuf_data_room_size(pool) - RTE_PKTMBUF_HEADROOM;
-	uint32_t most = (RTE_MIN(mtu, buffer) - IPV6_HEADER - FRAG6_HEADER) & ~7u;
+	uint32_t most = (RTE_MIN(mtu, buffer) - IPV6_MIN - IPV6_FRAGMENT) & ~7u;
 	uint16_t word;
 	unsigned n = 0;
 
 	if (h->proto == PROTOCOL_FRAGMENT) {
-		memcpy(&fragment, ip6 + IPV6_HEADER, FRAG6_HEADER);
-		start += FRAG6_HEADER;
-		length -= FRAG6_HEADER;
+		memcpy(&fragment, ip6 + IPV6_MIN, IPV6_FRAGMENT);
+		start += IPV6_FRAGMENT;
+		length -= IPV6_FRAGMENT;
 	}
 	word = rte_be_to_cpu_16(fragment.offset);
 	for (; at < length && n < room; n++) {

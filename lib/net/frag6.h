@@ -11,8 +11,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define FRAG6_HEADER 8
-
 // Reads the fragment whose Fragment header is at `header`; `size` bytes of its datagram follow. Returns false
 // if none can be like that, as frag_read() does. One that is its whole datagram (RFC 6946) is from 0 on and
 // the last.

@@ -19,6 +19,7 @@ enum icmp6_code {
 	ICMP6_BAD_FIELD = 0, // of a parameter problem
 	ICMP6_BAD_CHAIN = 3, // first fragment without all headers (RFC 7112)
 	ICMP6_HOP_LIMIT = 0, // of time exceeded
+	ICMP6_REASSEMBLY_TIME = 1,
 };
 
 struct icmp6_error {

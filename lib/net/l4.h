@@ -9,13 +9,12 @@
 
 enum l4 { L4_UDP, L4_TCP, L4_ICMP, L4_SLOTS, L4_DCCP = L4_SLOTS, L4_COUNT };
 
-#define PROTOCOL_ICMP     1
-#define PROTOCOL_IPV4     4
-#define PROTOCOL_TCP      6
-#define PROTOCOL_UDP      17
-#define PROTOCOL_DCCP     33
-#define PROTOCOL_FRAGMENT 44
-#define PROTOCOL_ICMPV6   58
+#define PROTOCOL_ICMP   1
+#define PROTOCOL_IPV4   4
+#define PROTOCOL_TCP    6
+#define PROTOCOL_UDP    17
+#define PROTOCOL_DCCP   33
+#define PROTOCOL_ICMPV6 58
 
 // The IANA number of one.
 static inline uint8_t l4_protocol(enum l4 l4)

@@ -3,7 +3,9 @@
 #include "net/tunnel.h"
 
 #include "net/csum.h"
+#include "net/hdr6.h"
 #include "net/icmp.h"
+#include "net/mbuf.h"
 
 #include <rte_ether.h>
 #include <rte_ip.h>
@@ -12,12 +14,6 @@
 
 #define FRAME_HEADER (RTE_ETHER_HDR_LEN + 4) // with a tag
 #define QUOTE_MIN    8                       // bytes behind the header (RFC 792)
-
-#define IPV6_HEADER  40
-#define IPV6_MTU_MIN 1280
-
-// ICMPv6 (RFC 4443 section 3).
-enum { ICMP6_UNREACHABLE = 1, ICMP6_TOO_BIG = 2, ICMP6_TIME_EXCEEDED = 3 };
 
 // Explicit congestion notification, in the low bits of a traffic class (RFC 3168 section 5).
 #define ECN      0x03
@@ -43,27 +39,6 @@ static uint32_t load32(const uint8_t *p)
 
 	memcpy(&v, p, sizeof(v));
 	return v;
-}
-
-// Makes the mbuf begin at `start`, which lies in its first segment or the room before, and end `length` bytes
-// later, which are all there.
-static void frame(struct rte_mbuf *mbuf, const uint8_t *start, uint32_t length)
-{
-	const uint8_t *end = rte_pktmbuf_mtod_offset(mbuf, uint8_t *, mbuf->data_len);
-	uint32_t there = (uint32_t)(end - start);
-	struct rte_mbuf *last = mbuf;
-
-	mbuf->data_off = (uint16_t)(start - (uint8_t *)mbuf->buf_addr);
-	mbuf->data_len = (uint16_t)there;
-	mbuf->pkt_len = length;
-	mbuf->nb_segs = 1;
-	for (; there < length; there += last->data_len) {
-		last = last->next;
-		mbuf->nb_segs++;
-	}
-	last->data_len = (uint16_t)(last->data_len - (there - length));
-	rte_pktmbuf_free(last->next);
-	last->next = NULL;
 }
 
 // The same for all packets of a flow, and for all fragments of a datagram, whose ports are only in the first.
@@ -97,7 +72,8 @@ uint8_t *tunnel_encapsulate(struct rte_mbuf *mbuf, uint8_t *ip, const uint8_t sr
 	outer->hop_limits = rules->hop_limit;
 	memcpy(outer->src_addr, src, 16);
 	memcpy(outer->dst_addr, dst, 16);
-	frame(mbuf, (uint8_t *)outer, TUNNEL_HEADER + (uint32_t)length);
+	mbuf_begin(mbuf, (uint8_t *)outer);
+	mbuf_cut(mbuf, TUNNEL_HEADER + (uint32_t)length);
 	return (uint8_t *)outer;
 }
 
@@ -143,10 +119,10 @@ static bool may_report(const uint8_t *ip, unsigned ihl)
 bool tunnel_quoted(uint8_t *icmp6, uint32_t room, struct tunnel_quote *quote)
 {
 	uint8_t *ip6 = icmp6 + 8, protocol;
-	uint32_t at = IPV6_HEADER;
+	uint32_t at = IPV6_MIN;
 	unsigned ihl;
 
-	if (room < 8 + IPV6_HEADER || ip6[0] >> 4 != 6)
+	if (room < 8 + IPV6_MIN || ip6[0] >> 4 != 6)
 		return false;
 	room -= 8;
 	protocol = ip6[6];
@@ -184,6 +160,7 @@ uint8_t *tunnel_relay(struct rte_mbuf *mbuf, const uint8_t *icmp6, const struct 
 		return NULL;
 	}
 	length = icmp_error_write(ip, &error, RTE_MIN(length, quote->length));
-	frame(mbuf, ip, length);
+	mbuf_begin(mbuf, ip);
+	mbuf_cut(mbuf, length);
 	return ip;
 }

@@ -31,6 +31,8 @@
 	VERDICT(V_ECHO, "echo", LOCAL, "ICMP echo request to an address of the box answered")      \
 	VERDICT(V_PUNTED, "punted", LOCAL,                                                         \
 		"for an address of the box, given to the kernel's stack")                          \
+	VERDICT(V_REASSEMBLED, "reassembled", LOCAL,                                               \
+		"fragment of a tunnel packet, put behind another that counts for all of it")       \
 	/* frames */                                                                               \
 	VERDICT(V_FRAME_SHORT, "drop-frame-short", DROP, "frame ends inside its headers")          \
 	VERDICT(V_VLAN, "drop-vlan", DROP, "no interface has this VLAN, or the interface is off")  \
@@ -87,7 +89,8 @@
 	VERDICT(V_FRAGMENT_MEMORY, "drop-fragment-memory", DROP,                                   \
 		"made room for fragments of newer datagrams")                                      \
 	VERDICT(V_FRAGMENT_TIMEOUT, "drop-fragment-timeout", DROP,                                 \
-		"the first fragment of its datagram did not come in time")                         \
+		"the first fragment of its datagram did not come in time, or not all of a tunnel " \
+		"packet")                                                                          \
 	/* translation */                                                                          \
 	VERDICT(V_UDP_CHECKSUM, "drop-udp-checksum", DROP,                                         \
 		"UDP datagram without checksum, which IPv6 wants, that can get none here")         \

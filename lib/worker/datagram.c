@@ -55,14 +55,18 @@ void datagram_fini(struct datagram_table *table)
 
 static uint64_t hash_of(const struct datagram_table *table, const struct datagram_key *key)
 {
-	return index_hash2(&table->by_key, (uint64_t)key->src << 32 | key->dst,
-		(uint64_t)key->id | (uint64_t)key->protocol << 16 | (uint64_t)key->outward << 24);
+	uint64_t hash = index_hash2(&table->by_key, key->src[0], key->src[1]);
+
+	hash = index_hash2(&table->by_key, hash ^ key->dst[0], key->dst[1]);
+	return index_hash2(&table->by_key, hash,
+		(uint64_t)key->id | (uint64_t)key->protocol << 32 | (uint64_t)key->outward << 40);
 }
 
 static bool is_key(const struct datagram_key *a, const struct datagram_key *b)
 {
-	return a->src == b->src && a->dst == b->dst && a->id == b->id &&
-		a->protocol == b->protocol && a->outward == b->outward;
+	return a->src[0] == b->src[0] && a->src[1] == b->src[1] && a->dst[0] == b->dst[0] &&
+		a->dst[1] == b->dst[1] && a->id == b->id && a->protocol == b->protocol &&
+		a->outward == b->outward;
 }
 
 uint32_t datagram_find(const struct datagram_table *table, const struct datagram_key *key)
@@ -76,14 +80,16 @@ uint32_t datagram_find(const struct datagram_table *table, const struct datagram
 }
 
 // Sources with the same hash share what each of them may have.
-static uint16_t *source_of(const struct datagram_table *table, rte_be32_t src)
+static uint16_t *source_of(const struct datagram_table *table, const struct datagram_key *key)
 {
-	return &table->of_source[index_hash(&table->by_key, src) % DATAGRAM_SOURCES];
+	uint64_t source = rte_be_to_cpu_64(key->src[0]) >> (64 - table->size.source_bits);
+
+	return &table->of_source[index_hash(&table->by_key, source) % DATAGRAM_SOURCES];
 }
 
-bool datagram_is_source_full(const struct datagram_table *table, rte_be32_t src)
+bool datagram_is_source_full(const struct datagram_table *table, const struct datagram_key *key)
 {
-	return *source_of(table, src) >= table->size.each_source;
+	return *source_of(table, key) >= table->size.each_source;
 }
 
 static uint32_t take_number(struct datagram_table *table)
@@ -109,7 +115,7 @@ uint32_t datagram_add(
 		table->oldest = number;
 	table->newest = number;
 	table->used++;
-	++*source_of(table, key->src);
+	++*source_of(table, key);
 	index_add(&table->by_key, hash_of(table, key), number);
 	wheel_set(&table->wheel, handle_of(number), due);
 	return number;
@@ -120,9 +126,9 @@ void datagram_hold(struct datagram_table *table, uint32_t number, struct rte_mbu
 	struct datagram *d = &table->datagram[number];
 
 	fragment_push(&d->list, mbuf);
-	d->waiting++;
-	table->of_policy[d->policy]++;
-	__atomic_store_n(&table->waiting, table->waiting + 1, __ATOMIC_RELAXED);
+	d->waiting += mbuf->nb_segs;
+	table->of_policy[d->policy] += mbuf->nb_segs;
+	__atomic_store_n(&table->waiting, table->waiting + mbuf->nb_segs, __ATOMIC_RELAXED);
 }
 
 struct fragment_list datagram_take(struct datagram_table *table, uint32_t number)
@@ -143,7 +149,7 @@ void datagram_remove(struct datagram_table *table, uint32_t number)
 
 	wheel_stop(&table->wheel, handle_of(number));
 	index_remove(&table->by_key, hash_of(table, &d->key), number);
-	--*source_of(table, d->key.src);
+	--*source_of(table, &d->key);
 	if (d->older)
 		table->datagram[d->older].newer = d->newer;
 	else

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The fragmented datagrams that one worker gathers (RFC 4787 REQ-14, RFC 6146 section 3.4). A datagram is
-// made by whichever of its fragments comes first. Until the one with the transport header is there, the
-// others wait; from then on each goes on its way at once. It ends when all of it has been seen, when its
-// time is up, or, if it is the oldest, to make room for a newer one: a flood of fragments that belong
-// together with nothing wears itself out and takes nothing from packets that are whole.
+// The fragmented datagrams that one worker gathers. A datagram is made by whichever of its fragments comes
+// first. It ends when all of it has been seen, when its time is up, or, if it is the oldest, to make room for
+// a newer one: a flood of fragments that belong together with nothing wears itself out and takes nothing from
+// packets that are whole.
+//
+// There are two of these tables. In that of IPv4 fragments to be translated (defrag.c; RFC 4787 REQ-14, RFC 6146
+// section 3.4) the others wait until the one with the transport header is there; from then on each goes on its
+// way at once. In that of IPv6 fragments of tunnel packets (reassemble.c) all wait for the last one to come.
 //
 // Number 0 is nobody. What waits is a list through the private areas of the packets.
 
@@ -21,10 +24,11 @@
 #define DATAGRAM_SOURCES  4096u // counters of datagrams by a hash of their source
 #define DATAGRAM_POLICIES 256u  // counters of waiting fragments by policy slot
 
+// Addresses are as they stand in the packet; the second word is 0 for IPv4.
 struct datagram_key {
-	rte_be32_t src;
-	rte_be32_t dst;
-	rte_be16_t id;
+	uint64_t src[2];
+	uint64_t dst[2];
+	uint32_t id;
 	uint8_t protocol;
 	bool outward; // from inside
 };
@@ -48,8 +52,8 @@ struct datagram {
 	uint16_t fragments; // seen so far
 	rte_be16_t src_port;
 	rte_be16_t dst_port;
-	rte_be16_t id; // that it is to have outside
-	uint16_t waiting;
+	rte_be16_t id;    // that it is to have outside
+	uint32_t waiting; // packet buffers
 	struct fragment_list list;
 	struct frag_seen seen;
 	struct link link; // in the wheel
@@ -63,9 +67,10 @@ struct datagram {
 // How large a worker's table is.
 struct datagram_size {
 	uint32_t datagrams;
-	uint32_t waiting; // fragments, of all datagrams together
+	uint32_t waiting; // packet buffers, of all datagrams together
 	uint16_t fragments_each;
 	uint16_t each_source; // datagrams under way from one source
+	uint8_t source_bits;  // of the first word of a source that say which one it is
 };
 
 struct datagram_table {
@@ -96,7 +101,7 @@ uint64_t datagram_bytes(const struct datagram_size *size);
 uint32_t datagram_find(const struct datagram_table *table, const struct datagram_key *key);
 
 // Whether a source has as many datagrams under way as it may.
-bool datagram_is_source_full(const struct datagram_table *table, rte_be32_t src);
+bool datagram_is_source_full(const struct datagram_table *table, const struct datagram_key *key);
 
 // Makes a datagram that ends at tick `due`. There must be room: table->used below table->size.
 uint32_t datagram_add(

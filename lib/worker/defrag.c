@@ -12,35 +12,9 @@
 
 #include <string.h>
 
-#define EVICT_MAX 4 // datagrams given up for one fragment
-
 // What a fragment of somebody without a policy is subject to; later stages say what becomes of it.
 static const struct fragment_rules no_policy = {
 	.behavior = FRAGMENTS_OUT_OF_ORDER, .limit = UINT32_MAX, .ticks = 2 * TICKS_A_SECOND};
-
-static void drop_all(struct worker *w, struct fragment_list list, enum verdict verdict)
-{
-	struct rte_mbuf *m;
-
-	while ((m = fragment_pop(&list))) {
-		stat_add(&w->stats.verdict[verdict], 1);
-		stat_add(&w->stats.iface[handover_of(m)->iface].rx_drops, 1);
-		rte_pktmbuf_free(m);
-	}
-}
-
-static void give_up(struct worker *w, uint32_t number, enum verdict verdict)
-{
-	drop_all(w, datagram_take(&w->datagrams, number), verdict);
-	datagram_remove(&w->datagrams, number);
-}
-
-// From here on no fragment of it goes on.
-static void spoil(struct worker *w, uint32_t number)
-{
-	w->datagrams.datagram[number].state = DATAGRAM_BROKEN;
-	drop_all(w, datagram_take(&w->datagrams, number), V_FRAGMENT_BROKEN);
-}
 
 static unsigned slot_of(const struct worker *w, const struct burst *b, unsigned i, bool outward)
 {
@@ -62,48 +36,24 @@ static const struct fragment_rules *rules_of(const struct worker *w, unsigned sl
 static struct datagram_key key_of(const struct burst *b, unsigned i, bool outward)
 {
 	struct datagram_key key = {
-		.src = b->src[i],
-		.dst = b->dst[i],
+		.src = {b->src[i]},
+		.dst = {b->dst[i]},
 		.protocol = b->ip[i][9],
 		.outward = outward,
 	};
 
-	memcpy(&key.id, b->ip[i] + 4, sizeof(key.id));
+	memcpy(&key.id, b->ip[i] + 4, sizeof(rte_be16_t));
 	return key;
-}
-
-// Takes packet i out of the burst, ready to wait or to begin its way again.
-static struct rte_mbuf *take_out(struct burst *b, unsigned i)
-{
-	struct rte_mbuf *m = b->mbuf[i];
-
-	*handover_of(m) = (struct handover){
-		.kind = HANDOVER_GATHERED,
-		.iface = b->iface[i],
-		.ip_offset = (uint16_t)(b->ip[i] - rte_pktmbuf_mtod(m, uint8_t *)),
-	};
-	b->mbuf[i] = NULL;
-	b->live &= ~bit(i);
-	return m;
 }
 
 static void let_wait(struct worker *w, struct burst *b, unsigned i, uint32_t number, uint32_t limit)
 {
 	struct datagram_table *t = &w->datagrams;
 
-	if (t->of_policy[t->datagram[number].policy] >= limit) {
+	if (t->of_policy[t->datagram[number].policy] >= limit)
 		burst_end(b, i, V_FRAGMENT_LIMIT);
-		return;
-	}
-	for (unsigned n = 0; n < EVICT_MAX && t->waiting >= t->size.waiting; n++) {
-		if (t->oldest == number)
-			break;
-		give_up(w, t->oldest, V_FRAGMENT_MEMORY);
-	}
-	if (t->waiting >= t->size.waiting)
-		burst_end(b, i, V_FRAGMENT_MEMORY);
 	else
-		datagram_hold(t, number, take_out(b, i));
+		fragment_hold(w, t, number, b, i, HANDOVER_GATHERED);
 }
 
 static void send_on(struct worker *w, const struct datagram *d, struct rte_mbuf *m)
@@ -126,7 +76,7 @@ static bool learn(struct worker *w, struct burst *b, unsigned i, struct datagram
 	d->src_port = b->src_port[i];
 	d->dst_port = b->dst_port[i];
 	d->flags = b->flags[i];
-	d->id = ipid_fragmented(&w->ids, d->key.dst, d->key.protocol);
+	d->id = ipid_fragmented(&w->ids, b->dst[i], d->key.protocol);
 	return true;
 }
 
@@ -141,12 +91,12 @@ static uint32_t begin(struct worker *w, struct burst *b, unsigned i, const struc
 		burst_end(b, i, V_FRAGMENT_ORDER);
 		return 0;
 	}
-	if (datagram_is_source_full(t, key->src)) {
+	if (datagram_is_source_full(t, key)) {
 		burst_end(b, i, V_FRAGMENT_LIMIT);
 		return 0;
 	}
 	if (t->used == t->size.datagrams)
-		give_up(w, t->oldest, V_FRAGMENT_MEMORY);
+		datagram_give_up(w, t, t->oldest, V_FRAGMENT_MEMORY);
 	return datagram_add(t, key, (uint8_t)slot, w->now + rules->ticks);
 }
 
@@ -173,7 +123,7 @@ static bool fit_in(
 		burst_end(b, i, V_FRAGMENT_LIMIT);
 	else if (frag->from || learn(w, b, i, d))
 		return true;
-	spoil(w, number);
+	datagram_spoil(w, &w->datagrams, number);
 	return false;
 }
 
@@ -205,7 +155,7 @@ static void gather(struct worker *w, struct burst *b, unsigned i, bool outward)
 		let_wait(w, b, i, number, rules->limit);
 		return;
 	}
-	send_on(w, d, take_out(b, i));
+	send_on(w, d, fragment_take_out(b, i, HANDOVER_GATHERED));
 	if (d->waiting) {
 		struct fragment_list list = datagram_take(t, number);
 		struct rte_mbuf *m;
@@ -253,7 +203,7 @@ unsigned defrag_expire(struct worker *w, uint32_t now, unsigned budget)
 
 		if (!number)
 			break;
-		give_up(w, number, V_FRAGMENT_TIMEOUT);
+		datagram_give_up(w, &w->datagrams, number, V_FRAGMENT_TIMEOUT);
 	}
 	return n;
 }
@@ -261,6 +211,6 @@ unsigned defrag_expire(struct worker *w, uint32_t now, unsigned budget)
 void defrag_forget(struct worker *w)
 {
 	while (w->datagrams.oldest)
-		give_up(w, w->datagrams.oldest, V_FRAGMENT_TIMEOUT);
-	drop_all(w, w->again, V_FRAGMENT_TIMEOUT);
+		datagram_give_up(w, &w->datagrams, w->datagrams.oldest, V_FRAGMENT_TIMEOUT);
+	fragments_drop(w, w->again, V_FRAGMENT_TIMEOUT);
 }

@@ -32,7 +32,7 @@ uint64_t worker_bytes(const struct worker_size *size)
 {
 	return sizeof(struct worker) + SNAPSHOT_MAX_IFACES * sizeof(struct transmit) +
 		nat_bytes(&size->nat) + datagram_bytes(&size->datagrams) +
-		IPID_COUNTERS * sizeof(uint16_t) + RINGS;
+		datagram_bytes(&size->tunnelled) + IPID_COUNTERS * sizeof(uint16_t) + RINGS;
 }
 
 struct worker *worker_new(
@@ -50,6 +50,7 @@ struct worker *worker_new(
 		"transmit", SNAPSHOT_MAX_IFACES * sizeof(*w->transmit), RTE_CACHE_LINE_SIZE);
 	if (!w->transmit || nat_init(&w->nat, &size->nat, now) < 0 ||
 		datagram_init(&w->datagrams, &size->datagrams, now) < 0 ||
+		datagram_init(&w->tunnelled, &size->tunnelled, now) < 0 ||
 		ipid_init(&w->ids, number, dataplane->workers, &w->nat.random) < 0 ||
 		held_init(&w->held, dataplane->held_syns) < 0 ||
 		channel_open(&w->channel, number) < 0)
@@ -90,8 +91,10 @@ void worker_free(struct worker *w)
 			drain(w->from[i]);
 		rte_ring_free(w->from[i]);
 	}
+	reassemble_forget(w);
 	defrag_forget(w);
 	datagram_fini(&w->datagrams);
+	datagram_fini(&w->tunnelled);
 	ipid_free(&w->ids);
 	for (unsigned i = 0; w->transmit && i < SNAPSHOT_MAX_IFACES; i++)
 		rte_pktmbuf_free_bulk(w->transmit[i].mbuf, w->transmit[i].n);
@@ -171,7 +174,7 @@ unsigned worker_turn(struct worker *w, uint32_t now)
 {
 	const struct snapshot *snapshot =
 		atomic_load_explicit(&w->dataplane->snapshot, memory_order_acquire);
-	unsigned work, expired, answered, fragments;
+	unsigned work, expired, answered, fragments, tunnelled;
 
 	set_now(w, now);
 	if (unlikely(snapshot != w->snapshot))
@@ -182,8 +185,10 @@ unsigned worker_turn(struct worker *w, uint32_t now)
 	answered = answer_due(w);
 	expired = nat_expire(&w->nat, now, EXPIRE_A_TURN);
 	fragments = defrag_expire(w, now, EXPIRE_A_TURN);
-	work += answered + expired + fragments;
-	if (!answered && expired < EXPIRE_A_TURN && fragments < EXPIRE_A_TURN)
+	tunnelled = reassemble_expire(w, now, EXPIRE_A_TURN);
+	work += answered + expired + fragments + tunnelled;
+	if (!answered && expired < EXPIRE_A_TURN && fragments < EXPIRE_A_TURN &&
+		tunnelled < EXPIRE_A_TURN)
 		atomic_store_explicit(&w->settled, now, memory_order_release);
 	transmit_flush(w);
 	return work;

@@ -116,6 +116,34 @@ unsigned defrag_expire(struct worker *w, uint32_t now, unsigned budget);
 // Drops all that waits, when the worker ends.
 void defrag_forget(struct worker *w);
 
+// reassemble.c: fragments of tunnel packets. Takes those of the mask out of the burst, all of whose packets come
+// to this worker; one of which all is there is put in w->again, as if it had come whole.
+void reassemble(struct worker *w, struct burst *b, uint64_t mask);
+
+// Ends packets whose time is up, at most `budget`. Returns how many.
+unsigned reassemble_expire(struct worker *w, uint32_t now, unsigned budget);
+
+// Drops all that waits, when the worker ends.
+void reassemble_forget(struct worker *w);
+
+// fragments.c: what defrag.c and reassemble.c have in common. Takes packet i out of the burst, ready to wait or to
+// begin its way again as what `kind` says.
+struct rte_mbuf *fragment_take_out(struct burst *b, unsigned i, enum handover_kind kind);
+
+// Lets fragment i wait in its datagram, if need be in place of older datagrams; else ends it.
+void fragment_hold(struct worker *w, struct datagram_table *table, uint32_t number, struct burst *b,
+	unsigned i, enum handover_kind kind);
+
+// Drops all of a list.
+void fragments_drop(struct worker *w, struct fragment_list list, enum verdict verdict);
+
+// Drops what waits in a datagram, and forgets it.
+void datagram_give_up(
+	struct worker *w, struct datagram_table *table, uint32_t number, enum verdict verdict);
+
+// Drops what waits in a datagram, and no fragment of it goes on from here on.
+void datagram_spoil(struct worker *w, struct datagram_table *table, uint32_t number);
+
 // identify.c: gives packets that are not atomic an identification of their own; they have been translated
 // from inside.
 void identify(struct worker *w, struct burst *b, uint64_t mask);

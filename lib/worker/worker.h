@@ -73,6 +73,7 @@ struct dataplane {
 	uint32_t icmp_rate;    // ICMP errors a second, all workers together
 	uint32_t host_rate;    // packets for the kernel a second, worker and interface
 	uint32_t held_syns;    // that each worker keeps
+	uint32_t reassembly_ticks; // that a fragmented tunnel packet has to arrive
 	unsigned ports;
 	struct port port[SNAPSHOT_MAX_PORTS];
 	struct worker *worker[POOL_MAX_WORKERS];
@@ -89,8 +90,9 @@ struct worker {
 	uint32_t punt_tokens[SNAPSHOT_MAX_IFACES];
 	struct nat nat;
 	struct held_table held;
-	struct datagram_table datagrams;
-	struct fragment_list again; // packets to begin their way again
+	struct datagram_table datagrams; // IPv4, to be translated
+	struct datagram_table tunnelled; // IPv6, that carry tunnel packets
+	struct fragment_list again;      // packets to begin their way again
 	struct ipid ids;
 	struct channel channel;                  // to and from the control thread
 	struct rte_ring *from[POOL_MAX_WORKERS]; // packets other workers hand over; NULL for itself
@@ -121,6 +123,7 @@ static inline uint64_t stat_read(const uint64_t *counter)
 struct worker_size {
 	struct nat_size nat;
 	struct datagram_size datagrams;
+	struct datagram_size tunnelled;
 };
 
 // Makes worker `number` with empty tables at tick `now`. Returns NULL if memory runs out.

@@ -52,7 +52,13 @@ struct world_setup world_setup(void)
 		.datagrams = {.datagrams = 256,
 			.waiting = 64,
 			.fragments_each = 64,
-			.each_source = 64},
+			.each_source = 64,
+			.source_bits = 32},
+		.tunnelled = {.datagrams = 64,
+			.waiting = 256,
+			.fragments_each = 64,
+			.each_source = 16,
+			.source_bits = 56},
 		.block_bits = 6,
 		.max_blocks = 4,
 		.pool_first = RTE_IPV4(203u, 0, 113, 0),
@@ -244,7 +250,8 @@ static void add_statics(struct world *world, const struct world_setup *setup)
 struct world *world_new(const struct world_setup *setup, uint32_t now)
 {
 	struct world *world = calloc(1, sizeof(*world));
-	struct worker_size size = {.nat = setup->size, .datagrams = setup->datagrams};
+	struct worker_size size = {
+		.nat = setup->size, .datagrams = setup->datagrams, .tunnelled = setup->tunnelled};
 	struct dataplane *d;
 
 	need(world, "world");
@@ -278,6 +285,7 @@ struct world *world_new(const struct world_setup *setup, uint32_t now)
 	d->mbufs = world->mbufs;
 	d->icmp_rate = 1000;
 	d->held_syns = 64;
+	d->reassembly_ticks = 60 * TICKS_A_SECOND;
 	d->ports = 2;
 	// the devices of this world do not exist: no queue of theirs is ever polled
 	d->port[0].queues = d->port[1].queues = (uint16_t)(setup->workers > 1 ? setup->workers : 2);
@@ -374,7 +382,8 @@ void world_pass(struct world *world, uint32_t now)
 		struct msg msgs[16];
 
 		w->now = now;
-		while (nat_expire(&w->nat, now, 64) || defrag_expire(w, now, 64))
+		while (nat_expire(&w->nat, now, 64) || defrag_expire(w, now, 64) ||
+			reassemble_expire(w, now, 64))
 			;
 		// nobody listens to what becomes of port blocks
 		while (channel_hear(&w->channel, msgs, 16))

@@ -16,6 +16,7 @@ struct world_setup {
 	unsigned workers;
 	struct nat_size size;
 	struct datagram_size datagrams;
+	struct datagram_size tunnelled;
 	unsigned block_bits;
 	unsigned max_blocks;
 	uint32_t pool_first; // host order

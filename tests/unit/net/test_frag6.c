@@ -3,6 +3,7 @@
 // IPv6 fragments: what they say, and cutting packets.
 
 #include "net/frag6.h"
+#include "net/hdr6.h"
 
 #include "support/world.h"
 #include "unit.h"
@@ -13,7 +14,7 @@
 
 static bool reads(uint16_t word, uint32_t size, struct frag *f)
 {
-	uint8_t header[FRAG6_HEADER] = {17, 0, (uint8_t)(word >> 8), (uint8_t)word, 1, 2, 3, 4};
+	uint8_t header[IPV6_FRAGMENT] = {17, 0, (uint8_t)(word >> 8), (uint8_t)word, 1, 2, 3, 4};
 
 	return frag6_read(header, size, f);
 }
@@ -42,7 +43,7 @@ static struct rte_mempool *pool;
 // which the first has the headers besides; a Fragment header if `word` is not 0xffff.
 static struct rte_mbuf *packet(unsigned data, unsigned segment, uint16_t word)
 {
-	unsigned more = word == 0xffff ? 0 : FRAG6_HEADER, at = 0;
+	unsigned more = word == 0xffff ? 0 : IPV6_FRAGMENT, at = 0;
 	struct rte_mbuf *m = rte_pktmbuf_alloc(pool);
 	uint8_t *ip = (uint8_t *)rte_pktmbuf_append(m, (uint16_t)(54 + more)) + 14;
 	struct rte_ipv6_hdr *h = (struct rte_ipv6_hdr *)ip;
@@ -55,7 +56,7 @@ static struct rte_mbuf *packet(unsigned data, unsigned segment, uint16_t word)
 		.dst_addr = {0x20, 2}};
 	if (more)
 		memcpy(ip + 40, (uint8_t[]){4, 0, (uint8_t)(word >> 8), (uint8_t)word, 9, 8, 7, 6},
-			FRAG6_HEADER);
+			IPV6_FRAGMENT);
 	while (at < data) {
 		struct rte_mbuf *s = rte_pktmbuf_alloc(pool);
 		unsigned size = RTE_MIN(segment, data - at);
@@ -80,7 +81,7 @@ static void cut_and_join(unsigned data, unsigned segment, uint16_t mtu, uint16_t
 	assert_int_not_equal(n, 0);
 	for (unsigned i = 0; i < n; i++) {
 		const uint8_t *p = rte_pktmbuf_mtod(piece[i], uint8_t *);
-		unsigned payload = p[4] << 8 | p[5], size = payload - FRAG6_HEADER;
+		unsigned payload = p[4] << 8 | p[5], size = payload - IPV6_FRAGMENT;
 		unsigned there = p[42] << 8 | p[43];
 
 		assert_true(40 + payload <= mtu);
