@@ -54,8 +54,8 @@ struct transport {
 	struct listener *listener;     // NULL if dialled
 	TAILQ_ENTRY(transport) linked; // in one of the listener's lists
 	struct transport_peer peer;
-	size_t room;        // TLS: as transport_set_room() says
-	struct err refused; // why the peer's certificate was, or identity is about to be
+	size_t room;   // TLS: as transport_set_room() says
+	char *refused; // why the peer's certificate was, or identity is about to be; NULL if neither
 };
 
 #define ENDPOINT_TEXT (IPADDR_TEXT + 8)

@@ -17,9 +17,11 @@
 #include <openssl/err.h>
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -113,6 +115,27 @@ static void on_retransmit(struct timer *timer)
 	transport_leave(&d->base);
 }
 
+// OpenSSL puts the messages of a handshake together in a buffer of 22 kB, half of what an association
+// takes, and keeps it to the end for a flight that may have to be sent again. Between two messages
+// there is nothing in it, so its pages go back to the system, to come anew if they are ever written.
+// Where it is, the messages tell: it is the start of each.
+static void on_handshake_message(int, int, int type, const void *message, size_t, SSL *ssl, void *)
+{
+	if (type == SSL3_RT_HANDSHAKE)
+		dtls_of(SSL_get_app_data(ssl))->scratch = (uintptr_t)message;
+}
+
+static void release_scratch(struct dtls *d)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	uintptr_t begin = (d->scratch + page - 1) & ~(page - 1);
+	uintptr_t end = (d->scratch + malloc_usable_size((void *)d->scratch)) & ~(page - 1);
+
+	SSL_set_msg_callback(d->base.ssl, NULL);
+	if (begin < end)
+		madvise((void *)begin, end - begin, MADV_DONTNEED);
+}
+
 static void go_on_with_handshake(struct dtls *d)
 {
 	struct err why;
@@ -128,6 +151,7 @@ static void go_on_with_handshake(struct dtls *d)
 		return;
 	}
 	timer_stop(d->base.loop, &d->retransmit);
+	release_scratch(d);
 	if (d->predecessor)
 		dtls_listener_supersede(d);
 	if (d->base.state == STATE_HANDSHAKE)
@@ -227,6 +251,16 @@ static const struct transport_ops ops = {
 	.free = free_dtls,
 };
 
+static int init(
+	struct dtls *d, enum side side, struct evloop *loop, struct credentials *credentials)
+{
+	int rc = transport_init(&d->base, &ops, side, loop, credentials);
+
+	if (rc == 0)
+		SSL_set_msg_callback(d->base.ssl, on_handshake_message);
+	return rc;
+}
+
 struct dtls *dtls_new_accepting(
 	struct dtls_listener *home, struct evloop *loop, struct credentials *credentials, int fd)
 {
@@ -236,7 +270,7 @@ struct dtls *dtls_new_accepting(
 		return NULL;
 	d->home = home;
 	d->fd = fd;
-	if (transport_init(&d->base, &ops, SIDE_LISTEN, loop, credentials) < 0) {
+	if (init(d, SIDE_LISTEN, loop, credentials) < 0) {
 		transport_free(&d->base);
 		return NULL;
 	}
@@ -316,7 +350,7 @@ struct transport *dtls_dial(struct evloop *loop, struct credentials *credentials
 	d->fd = -1;
 	d->base.peer.addr = dial->addr;
 	d->base.peer.port = dial->port;
-	if (transport_init(&d->base, &ops, SIDE_DIAL, loop, credentials) < 0) {
+	if (init(d, SIDE_DIAL, loop, credentials) < 0) {
 		err_set(err, "out of memory");
 		goto fail;
 	}

@@ -21,7 +21,8 @@ struct dtls {
 	struct timer retransmit;
 	const uint8_t *in; // the datagram that is being read, if any
 	size_t in_length;
-	int send_error; // -errno of the last datagram that was not sent
+	int send_error;    // -errno of the last datagram that was not sent
+	uintptr_t scratch; // OpenSSL's buffer for handshake messages, during one
 	// on a listener
 	struct dtls_listener *home;
 	struct path path;

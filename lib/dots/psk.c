@@ -158,6 +158,17 @@ static unsigned on_offer(
 	return psk->length;
 }
 
+static void note_unknown(struct transport *t, const char *identity)
+{
+	bool clean = identity_is_clean(identity, strlen(identity));
+	struct err why;
+
+	err_set(&why, "there is no pre-shared key of %s%s",
+		clean ? "identity " : "the peer's identity", clean ? identity : "");
+	free(t->refused);
+	t->refused = strdup(why.text);
+}
+
 // The identity is the peer's word until the handshake is complete.
 static unsigned on_named(SSL *ssl, const char *identity, uint8_t *key, unsigned room)
 {
@@ -170,10 +181,8 @@ static unsigned on_named(SSL *ssl, const char *identity, uint8_t *key, unsigned 
 	t->named = true;
 	if (psk)
 		snprintf(t->peer.name, sizeof(t->peer.name), "%s", psk->identity);
-	else if (identity_is_clean(identity, strlen(identity)))
-		err_set(&t->refused, "there is no pre-shared key of identity %s", identity);
 	else
-		err_set(&t->refused, "there is no pre-shared key of the peer's identity");
+		note_unknown(t, identity);
 	if (length > room)
 		return 0;
 	memcpy(key, bytes, length);

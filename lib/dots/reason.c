@@ -172,12 +172,15 @@ int reason_on_verify(int ok, X509_STORE_CTX *store)
 	struct transport *t = SSL_get_app_data(ssl);
 	const X509 *certificate = X509_STORE_CTX_get_current_cert(store);
 
-	if (ok || t->refused.text[0])
+	struct err why;
+
+	if (ok || t->refused)
 		return ok;
 	t->unproven = true;
 	if (!certificate)
 		certificate = X509_STORE_CTX_get0_cert(store);
-	refused(t, certificate, X509_STORE_CTX_get_error(store), &t->refused);
+	refused(t, certificate, X509_STORE_CTX_get_error(store), &why);
+	t->refused = strdup(why.text);
 	return 0;
 }
 
@@ -302,8 +305,8 @@ void reason_of(struct transport *t, int r, struct err *why)
 	int kind = SSL_get_error(t->ssl, r);
 	unsigned long e = first_error();
 
-	if (t->refused.text[0]) {
-		*why = t->refused;
+	if (t->refused) {
+		err_set(why, "%s", t->refused);
 		t->unproven = true;
 	} else if (kind == SSL_ERROR_ZERO_RETURN)
 		err_set(why, "closed by peer");

@@ -16,6 +16,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 const char *endpoint_text(const struct ipaddr *addr, uint16_t port, char out[ENDPOINT_TEXT])
@@ -96,6 +97,7 @@ int transport_init_dial(struct transport *t, const struct dial *dial,
 void transport_free(struct transport *t)
 {
 	timer_stop(t->loop, &t->deadline);
+	free(t->refused);
 	SSL_free(t->ssl);
 	credentials_free(t->credentials);
 	ERR_clear_error();
@@ -165,11 +167,11 @@ static void on_deadline(struct timer *timer)
 {
 	struct transport *t = CONTAINER_OF(timer, struct transport, deadline);
 	bool psk = credentials_use_psk(t->credentials);
-	const char *hint = t->refused.text[0] ? t->refused.text
-		: t->error                    ? strerror(t->error)
-		: t->heard && psk ? "the peer stopped answering, as it does if the keys differ"
-		: t->heard        ? "the peer stopped answering"
-				  : "nothing was received";
+	const char *hint = t->refused ? t->refused
+		: t->error            ? strerror(t->error)
+		: t->heard && psk     ? "the peer stopped answering, as it does if the keys differ"
+		: t->heard            ? "the peer stopped answering"
+				      : "nothing was received";
 	struct err why;
 
 	// DTLS throws away what a wrong key has sealed, so that this is all that is seen of it
