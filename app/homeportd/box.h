@@ -21,6 +21,7 @@
 struct dots;
 struct expiry;
 struct homes;
+struct metrics;
 struct relay;
 
 // What is asked of a worker goes through a buffer of the box, so that an answer that comes too late is
@@ -56,6 +57,7 @@ struct box {
 	struct ctl *ctl;
 	struct ctl_source source;
 	struct notifier *notifier;
+	struct metrics *metrics;
 	struct dataplane dataplane;
 	struct asked asked[POOL_MAX_WORKERS];
 	struct watch signals;
@@ -127,6 +129,13 @@ int homes_apply(struct box *box, const struct config *config, struct err *err);
 // Checks the credentials for homes, as upstreams_check().
 unsigned homes_check(
 	const struct config *config, void (*report)(void *ctx, const char *text), void *ctx);
+
+// measure.c: metrics.
+
+// Makes the metrics listener that of a configuration; `old` (NULL: none) is what it is of now. Returns -EINVAL with
+// the reason in err.
+int measure_apply(
+	struct box *box, const struct config *old, const struct config *next, struct err *err);
 
 // record.c: deterministic NAT in the log.
 

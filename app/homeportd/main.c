@@ -9,6 +9,7 @@
 #include "dots/expiry.h"
 #include "dots/homes.h"
 #include "dots/relay.h"
+#include "export/metrics.h"
 
 #include "box.h"
 
@@ -272,6 +273,7 @@ static void close_box(struct box *box)
 {
 	struct dataplane *d = &box->dataplane;
 
+	metrics_close(box->metrics);
 	ctl_close(box->ctl);
 	notifier_free(box->notifier);
 	expiry_free(box->expiry);
@@ -345,7 +347,8 @@ static int run(struct box *box)
 	box->ctl = ctl_open(box->loop, box->config->socket, &box->source, &err);
 	if (!box->ctl || launch(box, &err) < 0)
 		return fail(&err, EXIT_RUN_TIME);
-	if (homes_apply(box, box->config, &err) < 0)
+	if (homes_apply(box, box->config, &err) < 0 ||
+		measure_apply(box, NULL, box->config, &err) < 0)
 		return fail(&err, EXIT_CONFIG);
 	if (upstreams_apply(box, NULL, box->config))
 		return EXIT_CONFIG;

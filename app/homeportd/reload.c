@@ -105,6 +105,8 @@ static void try_reload(struct box *box)
 		log_error("conf", "%s", err.text);
 	if (homes_apply(box, next, &err) < 0)
 		log_error("conf", "%s", err.text);
+	if (measure_apply(box, old, next, &err) < 0)
+		log_error("conf", "%s", err.text);
 	upstreams_apply(box, old, next);
 	conf_free(old);
 	log_notice("conf", "%s is in force", box->args->config);

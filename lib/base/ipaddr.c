@@ -106,6 +106,13 @@ bool ipaddr_is_link_local(const struct ipaddr *a)
 	return a->family == 6 && a->bytes[0] == 0xfe && (a->bytes[1] & 0xc0) == 0x80;
 }
 
+bool ipaddr_is_any(const struct ipaddr *a)
+{
+	static const uint8_t zero[sizeof(a->bytes)];
+
+	return !memcmp(a->bytes, zero, sizeof(zero));
+}
+
 unsigned ipaddr_bits(const struct ipaddr *a)
 {
 	return a->family == 4 ? 32 : 128;

@@ -46,6 +46,9 @@ int ipaddr_compare(const struct ipaddr *a, const struct ipaddr *b);
 // Whether it is in fe80::/10 (RFC 4291 section 2.5.6).
 bool ipaddr_is_link_local(const struct ipaddr *a);
 
+// 0.0.0.0 or ::.
+bool ipaddr_is_any(const struct ipaddr *a);
+
 // Bits of an address of that family: 32 or 128.
 unsigned ipaddr_bits(const struct ipaddr *a);
 

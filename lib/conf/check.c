@@ -7,6 +7,7 @@
 #include "conf/check_nat.h"
 #include "conf/homes.h"
 #include "conf/judge.h"
+#include "conf/management.h"
 #include "conf/tree.h"
 #include "conf/upstreams.h"
 
@@ -338,6 +339,25 @@ static void check_hook(struct judge *j, const struct config *config)
 			config->hook, strerror(errno));
 }
 
+void check_kernel_address(struct judge *j, const struct config *config, const struct lyd_node *node,
+	const struct ipaddr *addr)
+{
+	char text[IPADDR_TEXT];
+
+	for (unsigned i = 0; i < config->ifaces; i++) {
+		const struct config_iface *iface = &config->iface[i];
+
+		for (unsigned k = 0; k < iface->addrs && !iface->host_device; k++) {
+			if (!ipaddr_compare(&iface->addr[k].addr, addr))
+				judge_fault(j, node, "address",
+					"%s is an address of interface %s, which has no "
+					"homeport:host-device. Allowed: an address of an interface "
+					"that has one, or of the kernel's",
+					ipaddr_format(addr, text), iface->name);
+		}
+	}
+}
+
 unsigned check_config(
 	const struct config *config, void (*report)(void *ctx, const char *text), void *ctx)
 {
@@ -353,6 +373,7 @@ unsigned check_config(
 		check_gateway(&judge, config, config->scrubber_node, "next-hop-address",
 			&config->scrubber, NULL);
 	check_homes(&judge, config);
+	check_management(&judge, config);
 	check_hook(&judge, config);
 	return judge.faults;
 }

@@ -379,6 +379,13 @@ struct config_platform {
 	struct config_reassembly reassembly;
 };
 
+// The metrics listener; without a node there is none.
+struct config_metrics {
+	const struct lyd_node *node;
+	struct ipaddr addr;
+	uint16_t port;
+};
+
 struct config {
 	struct lyd_node *tree;
 	char *folder; // relative paths start here
@@ -391,6 +398,7 @@ struct config {
 	struct config_instance *instance;
 	struct config_platform platform;
 	const char *socket;
+	struct config_metrics metrics;
 	uint32_t history_size;
 	uint32_t history_retention;
 	char *history_file; // a path, made absolute; NULL: none

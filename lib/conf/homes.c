@@ -3,6 +3,7 @@
 #include "conf/homes.h"
 
 #include "base/bits.h"
+#include "conf/check.h"
 #include "conf/judge.h"
 #include "conf/read.h"
 #include "conf/tree.h"
@@ -86,42 +87,17 @@ void free_homes(struct config *config)
 
 // ------------------------------------------------------------------ checking
 
-static bool is_any(const struct ipaddr *addr)
-{
-	static const uint8_t zero[16];
-
-	return !memcmp(addr->bytes, zero, sizeof(zero));
-}
-
-// The interface that has this address, or NULL.
-static const struct config_iface *iface_of(const struct config *config, const struct ipaddr *addr)
-{
-	for (unsigned i = 0; i < config->ifaces; i++) {
-		for (unsigned k = 0; k < config->iface[i].addrs; k++) {
-			if (!ipaddr_compare(&config->iface[i].addr[k].addr, addr))
-				return &config->iface[i];
-		}
-	}
-	return NULL;
-}
-
 static void check_listener(struct judge *j, const struct config *config, unsigned at)
 {
 	const struct config_listener *l = &config->client.listener[at];
-	const struct config_iface *iface = iface_of(config, &l->addr);
-	char text[IPADDR_TEXT];
 
-	if (iface && !iface->host_device)
-		judge_fault(j, l->node, "address",
-			"%s is an address of interface %s, which has no homeport:host-device. "
-			"Allowed: an address of an interface that has one, or of the kernel's",
-			ipaddr_format(&l->addr, text), iface->name);
+	check_kernel_address(j, config, l->node, &l->addr);
 	for (unsigned i = 0; i < at; i++) {
 		const struct config_listener *other = &config->client.listener[i];
 
 		if (other->port == l->port && other->addr.family == l->addr.family &&
 			((other->dtls && l->dtls) || (other->tls && l->tls)) &&
-			(is_any(&other->addr) || is_any(&l->addr)))
+			(ipaddr_is_any(&other->addr) || ipaddr_is_any(&l->addr)))
 			judge_fault(j, l->node, "port",
 				"%u is that of a listener on all addresses. Allowed: another port, or "
 				"one listener on all addresses alone",

@@ -7,6 +7,7 @@
 
 #include "conf/conf.h"
 #include "conf/homes.h"
+#include "conf/management.h"
 #include "conf/read_nat.h"
 #include "conf/tree.h"
 #include "conf/upstreams.h"
@@ -237,10 +238,9 @@ static void read_homeport(const struct lyd_node *node, struct config *config)
 {
 	const struct lyd_node *dots = tree_child(node, "dots");
 	const struct lyd_node *resolve = tree_child(node, "resolve");
-	const char *socket = tree_text(tree_child(node, "management"), "socket");
 
 	read_platform(config, tree_child(node, "platform"));
-	config->socket = socket ? socket : "/run/homeport/homeport.sock";
+	read_management(config, tree_child(node, "management"));
 	config->history_size = tree_number(resolve, "history-size", 65536);
 	config->history_retention = tree_number(resolve, "retention", 604800);
 	config->history_file = read_path(config, tree_text(resolve, "history-file"));

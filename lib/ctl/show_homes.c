@@ -12,11 +12,17 @@ static void set_text(json_t *object, const char *name, const char *text)
 		json_object_set_new(object, name, json_string(text));
 }
 
+struct home_list {
+	const struct call *call;
+	json_t *entries;
+};
+
 static void add_home(void *ctx, const struct dots_home_row *row)
 {
 	static const char *const identity[] = {[HOME_BY_NAME] = "certificate-name",
 		[HOME_BY_KEY] = "key-hash",
 		[HOME_BY_PSK] = "psk-identity"};
+	const struct home_list *list = ctx;
 	struct ipprefix subscriber = subkey_prefix(&row->subscriber);
 	json_t *state = json_object(), *home = json_object();
 
@@ -30,6 +36,10 @@ static void add_home(void *ctx, const struct dots_home_row *row)
 	set_text(state, "protocol", row->version);
 	set_text(state, "cipher", row->cipher);
 	json_object_set_new(state, "since", json_time(row->since * 1000));
+	if (row->certificate_end)
+		json_object_set_new(
+			state, "certificate-expires", json_time(row->certificate_end * 1000));
+	add_warning(list->call, state, EXPIRY_HOME, row->certificate_end);
 	set_text(state, "cuid", row->cuid);
 	json_object_set_new(state, "mitigations", json_integer(row->orders));
 	json_object_set_new(state, "confirmed", json_integer(row->confirmed));
@@ -44,7 +54,7 @@ static void add_home(void *ctx, const struct dots_home_row *row)
 	json_object_set_new(home, identity[row->kind], json_string(row->identity));
 	json_object_set_new(home, "subscriber", json_prefix(&subscriber));
 	json_object_set_new(home, "state", state);
-	json_array_append_new(ctx, home);
+	json_array_append_new(list->entries, home);
 }
 
 static void add_dropped(void *ctx, const struct ipprefix *source, uint64_t left_ns)
@@ -56,12 +66,12 @@ static void add_dropped(void *ctx, const struct ipprefix *source, uint64_t left_
 
 json_t *one_home(const struct call *call, const char *name)
 {
-	json_t *list = json_array();
+	struct home_list list = {call, json_array()};
 
-	homes_list(call->source->homes, name, add_home, list);
-	if (json_array_size(list))
-		return json_pack("{s:o}", "home", list);
-	json_decref(list);
+	homes_list(call->source->homes, name, add_home, &list);
+	if (json_array_size(list.entries))
+		return json_pack("{s:o}", "home", list.entries);
+	json_decref(list.entries);
 	return NULL;
 }
 
@@ -71,15 +81,18 @@ json_t *all_homes(const struct call *call)
 	json_t *state, *dropped;
 
 	homes_count(call->source->homes, &c);
-	if (!c.certificate_end)
+	if (!c.listeners)
 		return NULL;
 	dropped = json_array();
 	homes_list_dropped(call->source->homes, add_dropped, dropped);
-	state = json_pack("{s:i, s:i, s:i, s:i, s:o}", "configured", (int)c.configured, "ready",
-		(int)c.ready, "half-open", (int)c.half_open, "mitigations", (int)c.orders,
-		"certificate-expires", json_time(c.certificate_end * 1000));
+	state = json_pack("{s:i, s:i, s:i, s:i}", "configured", (int)c.configured, "ready",
+		(int)c.ready, "half-open", (int)c.half_open, "mitigations", (int)c.orders);
+	if (c.certificate_end)
+		json_object_set_new(
+			state, "certificate-expires", json_time(c.certificate_end * 1000));
 	add_warning(call, state, EXPIRY_OWN, c.certificate_end);
 	add_warning(call, state, EXPIRY_CA, c.ca_end);
+	add_warning(call, state, EXPIRY_HOME, c.peer_end);
 	json_object_set_new(state, "handshakes", json_number64(c.handshakes));
 	json_object_set_new(state, "failed", json_number64(c.failed));
 	json_object_set_new(state, "unknown", json_number64(c.unknown));

@@ -251,6 +251,7 @@ static struct dots_session_row session_row(const struct session *s)
 		.host = s->host,
 		.port = s->port,
 		.state = session_state_name(s),
+		.up = s->state == SESSION_UP,
 		.since = unix_seconds(s->since),
 		.last_error = s->last_error.text[0] ? s->last_error.text : NULL,
 		.certificate_end = credentials_not_after(s->credentials),

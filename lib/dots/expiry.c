@@ -69,6 +69,11 @@ static void tell_session(void *ctx, const struct dots_session_row *row)
 	tell(ctx, row->upstream, EXPIRY_PEER, row->peer_end);
 }
 
+static void tell_home(void *ctx, const struct dots_home_row *row)
+{
+	tell(ctx, row->name, EXPIRY_HOME, row->certificate_end);
+}
+
 static void daily(struct timer *timer)
 {
 	struct expiry *e = CONTAINER_OF(timer, struct expiry, timer);
@@ -78,6 +83,7 @@ static void daily(struct timer *timer)
 	homes_count(e->homes, &homes);
 	tell(e, "homes", EXPIRY_OWN, homes.certificate_end);
 	tell(e, "homes", EXPIRY_CA, homes.ca_end);
+	homes_list(e->homes, NULL, tell_home, e);
 	timer_set(e->loop, timer, clock_now() + (uint64_t)DAY_S * CLOCK_SECOND, daily);
 }
 

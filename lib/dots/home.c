@@ -266,6 +266,7 @@ static void on_up(void *ctx, struct transport *transport)
 		transport_close(old);
 	}
 	h->transport = transport;
+	h->certificate_end = transport_peer(transport)->not_after;
 	h->exchange = exchange_new(h->club->loop, transport, &exchange_events, h);
 	if (!h->exchange) {
 		err_set(&why, "out of memory");

@@ -61,6 +61,7 @@ struct home {
 	bool queued;
 	TAILQ_ENTRY(home) in_queue;
 	struct err last_error;
+	int64_t certificate_end; // Unix time the one it has shown last ends; 0: none so far
 	uint64_t sessions;
 	uint64_t requests; // sent, repetitions not counted
 	uint64_t refusals; // answered by 4.xx or 5.xx

@@ -373,6 +373,7 @@ static void show(
 		.state = state[h->state],
 		.since = unix_seconds(h->since),
 		.last_error = h->last_error.text[0] ? h->last_error.text : NULL,
+		.certificate_end = h->certificate_end,
 		.cuid = h->cuid,
 		.sessions = h->sessions,
 		.requests = h->requests,
@@ -416,10 +417,14 @@ void homes_count(const struct homes *homes, struct dots_homes_counters *out)
 {
 	*out = homes->counters;
 	out->configured = homes->count;
+	out->listeners = homes->listeners;
 	for (unsigned i = 0; i < homes->buckets; i++) {
 		for (const struct home *h = homes->by_identity[i]; h; h = h->next_by_identity) {
 			out->ready += h->state == HOME_READY;
 			out->orders += h->order_count;
+			if (h->certificate_end &&
+				(!out->peer_end || h->certificate_end < out->peer_end))
+				out->peer_end = h->certificate_end;
 		}
 	}
 	for (unsigned i = 0; i < homes->listeners; i++) {

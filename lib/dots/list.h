@@ -20,7 +20,8 @@ struct dots_session_row {
 	const char *upstream;
 	const char *host;
 	uint16_t port;
-	const char *state;     // "resolving", "connecting", "up" or "waiting"
+	const char *state; // "resolving", "connecting", "up" or "waiting"
+	bool up;
 	const char *transport; // "dtls" or "tls"; NULL unless up, as what follows
 	struct ipaddr peer;
 	uint16_t peer_port;
@@ -71,6 +72,7 @@ struct dots_home_row {
 	bool resumed;
 	int64_t since; // Unix time in seconds the state began
 	const char *last_error;
+	int64_t certificate_end; // Unix time the one it has shown last ends; 0: none
 	const char *cuid;
 	unsigned orders;    // mitigations it has been asked for,
 	unsigned confirmed; // and has taken
@@ -87,12 +89,14 @@ void homes_list(const struct homes *homes, const char *name,
 	void (*fn)(void *ctx, const struct dots_home_row *row), void *ctx);
 
 struct dots_homes_counters {
+	unsigned listeners; // 0: homes are not served
 	unsigned configured;
 	unsigned ready;     // with a session that can be used
 	unsigned half_open; // in the handshake
 	unsigned orders;
 	int64_t certificate_end; // Unix time the listeners' certificate ends; 0: there is none
-	int64_t ca_end;          // and the first of the authorities'
+	int64_t ca_end;          // the first of the authorities',
+	int64_t peer_end;        // and of those that homes have shown
 	uint64_t handshakes;     // that were completed
 	uint64_t failed;         // that failed for want of valid credentials
 	uint64_t unknown;        // with a valid certificate that no home has
@@ -165,3 +169,4 @@ bool expiry_text(
 #define EXPIRY_OWN  "the box's certificate"
 #define EXPIRY_CA   "a certificate of the authorities"
 #define EXPIRY_PEER "the peer's certificate"
+#define EXPIRY_HOME "the certificate of a home"

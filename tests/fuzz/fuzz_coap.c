@@ -21,16 +21,8 @@
 #include "dots/signal.h"
 
 #include "fuzz.h"
+#include "story.h"
 #include "table_resolver.h"
-
-#include <string.h>
-
-struct transport {
-	enum transport_kind kind;
-	size_t room;
-	uint8_t sent[MESSAGE_MAX];
-	size_t length;
-};
 
 static struct {
 	struct evloop *loop;
@@ -44,36 +36,7 @@ static struct {
 	struct heartbeat heartbeat;
 	struct exchange *exchange;
 	bool ended;
-	unsigned seconds;
 } world;
-
-int transport_send(struct transport *t, const uint8_t *data, size_t length)
-{
-	struct message m;
-
-	FUZZ_CHECK(length <= t->room);
-	// whatever we say must be CoAP
-	FUZZ_CHECK(message_parse(&m, t->kind, data, length) == 0);
-	memcpy(t->sent, data, length);
-	t->length = length;
-	return 0;
-}
-
-size_t transport_room(const struct transport *t)
-{
-	return t->room;
-}
-
-void transport_set_room(struct transport *t, size_t length)
-{
-	if (t->kind == TRANSPORT_TLS)
-		t->room = length < MESSAGE_MAX ? length : MESSAGE_MAX;
-}
-
-enum transport_kind transport_kind(const struct transport *t)
-{
-	return t->kind;
-}
 
 static void on_request(void *, const struct message *request, struct reply *reply)
 {
@@ -134,11 +97,8 @@ static void session_begin(enum transport_kind kind)
 	struct policy policy = {.name = "fuzz", .max_subscribers = 4, .max_mitigations = 8};
 	struct config_body config = config_default();
 
-	world.transport.kind = kind;
-	world.transport.room = kind == TRANSPORT_DTLS ? 1201 : 1152;
-	world.transport.length = 0;
+	story_connect(&world.transport, kind);
 	world.ended = false;
-	world.seconds = 0;
 	world.mitigations = mitigations_new(world.loop, &world.enforcer);
 	signal_init(&world.signal, world.loop, world.mitigations, &policy, &config, 120);
 	world.signal.redirect = on_redirect;
@@ -163,29 +123,20 @@ static void receive(const uint8_t *data, size_t length)
 	exchange_receive(world.exchange, data, length);
 }
 
-static void answer_last(uint8_t type, uint8_t code, uint8_t observe)
+static void answer_last(uint8_t, const uint8_t arg[STORY_ARGS])
 {
-	struct message m, answer = message_make(code);
+	struct message asked, answer;
 	uint8_t bytes[64];
 	int length;
 
-	if (!world.transport.length ||
-		message_parse(
-			&m, world.transport.kind, world.transport.sent, world.transport.length) < 0)
+	if (!story_answer(&world.transport, arg, &asked, &answer))
 		return;
-	answer.type = type & 3;
-	answer.id = m.id;
-	if (code) {
-		answer.token_length = m.token_length;
-		memcpy(answer.token, m.token, m.token_length);
-		answer.observe = observe ? observe : MESSAGE_ABSENT;
-	}
 	length = message_build(&answer, world.transport.kind, bytes, sizeof(bytes));
 	if (length > 0)
 		receive(bytes, (size_t)length);
 }
 
-static void ask(uint8_t how)
+static void ask(uint8_t how, const uint8_t *)
 {
 	struct message m = message_make(COAP_REQUEST_GET);
 	struct call call = {.timeout_ns = 60 * CLOCK_SECOND, .once = how & 4, .fn = on_answer};
@@ -197,56 +148,24 @@ static void ask(uint8_t how)
 	exchange_call(world.exchange, &m, &call);
 }
 
-static void let_pass(unsigned seconds)
+static void let_pass(uint8_t, const uint8_t arg[STORY_ARGS])
 {
-	// of a whole story no more than ten minutes, so that millions of them fit the clock
-	if (world.seconds + seconds > 600)
-		return;
-	world.seconds += seconds;
-	clock_advance(seconds * CLOCK_SECOND);
-	evloop_turn(world.loop, 0);
+	story_pass(world.loop, arg[0]);
 }
 
-static void story(enum transport_kind kind, const uint8_t *data, size_t size)
+static void hit(uint8_t op, const uint8_t *)
 {
-	const uint8_t *last = NULL;
-	size_t last_length = 0;
-
-	session_begin(kind);
-	while (size && !world.ended) {
-		uint8_t op = data[0];
-		uint8_t arg[3] = {0};
-		size_t taken = 1;
-
-		for (unsigned i = 0; i < 3 && i + 1 < size; i++)
-			arg[i] = data[1 + i];
-		if (op < 0x40) {
-			taken = size < 2 ? size : 2;
-			last = data + taken;
-			last_length = arg[0];
-			if (last_length > size - taken)
-				last_length = size - taken;
-			taken += last_length;
-			receive(last, last_length);
-		} else if (op < 0x60) {
-			if (last)
-				receive(last, last_length);
-		} else if (op < 0x80) {
-			taken = size < 4 ? size : 4;
-			answer_last(arg[0], arg[1], arg[2]);
-		} else if (op < 0xa0) {
-			taken = size < 2 ? size : 2;
-			let_pass(arg[0]);
-		} else if (op < 0xc0) {
-			ask(op);
-		} else {
-			acl_hit(world.enforcer.acl, 0, op % 64, 1000);
-		}
-		data += taken;
-		size -= taken;
-	}
-	session_end();
+	acl_hit(world.enforcer.acl, 0, op % 64, 1000);
 }
+
+static bool is_over(void)
+{
+	return world.ended;
+}
+
+static const struct story_op ops[] = {{0x40, 1, NULL}, {0x60, 4, answer_last}, {0x80, 2, let_pass},
+	{0xa0, 1, ask}, {0xc0, 1, hit}};
+static const struct story story = {ops, ARRAY_LEN(ops), receive, is_over};
 
 static void one_message(enum transport_kind kind, const uint8_t *data, size_t size)
 {
@@ -276,9 +195,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!size)
 		return 0;
 	kind = data[0] & 1 ? TRANSPORT_TLS : TRANSPORT_DTLS;
-	if (data[0] & 2)
-		story(kind, data + 1, size - 1);
-	else
+	if (data[0] & 2) {
+		session_begin(kind);
+		story_tell(&story, data + 1, size - 1);
+		session_end();
+	} else {
 		one_message(kind, data + 1, size - 1);
+	}
 	return 0;
 }

@@ -20,18 +20,10 @@
 #include "dots/home.h"
 
 #include "fuzz.h"
+#include "story.h"
 
-#include <string.h>
-
-#define ORDERS 16
-
-struct transport {
-	enum transport_kind kind;
-	size_t room;
-	uint8_t sent[MESSAGE_MAX];
-	size_t length;
-	bool closed;
-};
+#define ORDERS    16
+#define WITH_BODY 0x60
 
 static struct {
 	struct evloop *loop;
@@ -39,41 +31,7 @@ static struct {
 	struct home *home;
 	struct transport transport;
 	struct order *order[ORDERS]; // as their maker has them
-	unsigned seconds;
 } world;
-
-int transport_send(struct transport *t, const uint8_t *data, size_t length)
-{
-	struct message m;
-
-	FUZZ_CHECK(length <= t->room);
-	FUZZ_CHECK(message_parse(&m, t->kind, data, length) == 0);
-	memcpy(t->sent, data, length);
-	t->length = length;
-	return 0;
-}
-
-size_t transport_room(const struct transport *t)
-{
-	return t->room;
-}
-
-void transport_set_room(struct transport *t, size_t length)
-{
-	if (t->kind == TRANSPORT_TLS)
-		t->room = length < MESSAGE_MAX ? length : MESSAGE_MAX;
-}
-
-enum transport_kind transport_kind(const struct transport *t)
-{
-	return t->kind;
-}
-
-void transport_close(struct transport *t)
-{
-	if (t)
-		t->closed = true;
-}
 
 // A maker lets go of what is refused, as the relay does.
 static void on_changed(void *ctx, struct order *order)
@@ -94,8 +52,7 @@ static void turn(void)
 
 static void session_begin(enum transport_kind kind)
 {
-	world.transport =
-		(struct transport){.kind = kind, .room = kind == TRANSPORT_DTLS ? 1201 : 1152};
+	story_connect(&world.transport, kind);
 	home_events.up(world.home, &world.transport);
 }
 
@@ -106,7 +63,6 @@ static void begin(enum transport_kind kind)
 	world.club = (struct home_club){
 		.loop = world.loop, .cuid = "dz6pHjaADkaFTbjr0JGBpw", .rate = 100000};
 	TAILQ_INIT(&world.club.queue);
-	world.seconds = 0;
 	world.home = home_new(&world.club, "home", "home.example", &key);
 	FUZZ_CHECK(world.home);
 	session_begin(kind);
@@ -130,32 +86,23 @@ static void receive(const uint8_t *data, size_t length)
 	turn();
 }
 
-static void answer(const uint8_t arg[5], bool with_body)
+static void answer(uint8_t op, const uint8_t arg[STORY_ARGS])
 {
-	struct message m, reply = message_make(arg[1]);
 	struct mitigation_body body = {.has_mid = true,
 		.status = arg[3] & 7,
 		.start = 1,
 		.conflict.cause = arg[4] & 7,
 		.has_lifetime = arg[4] & 8,
 		.lifetime = arg[4]};
+	struct message asked, reply;
 	uint8_t bytes[512], out[256];
 	int length;
 
-	if (!world.transport.length ||
-		message_parse(
-			&m, world.transport.kind, world.transport.sent, world.transport.length) < 0)
+	if (!story_answer(&world.transport, arg, &asked, &reply))
 		return;
-	reply.type = arg[0] & 3;
-	reply.id = m.id;
-	if (reply.code) {
-		reply.token_length = m.token_length;
-		memcpy(reply.token, m.token, m.token_length);
-		reply.observe = arg[2] ? arg[2] : MESSAGE_ABSENT;
-	}
-	if (with_body && m.path_count == 5 && m.path[4].length > 4) {
-		for (size_t i = 4; i < m.path[4].length; i++)
-			body.mid = body.mid * 10 + (uint32_t)(m.path[4].data[i] - '0');
+	if (op >= WITH_BODY && asked.path_count == 5 && asked.path[4].length > 4) {
+		for (size_t i = 4; i < asked.path[4].length; i++)
+			body.mid = body.mid * 10 + (uint32_t)(asked.path[4].data[i] - '0');
 		length = codec_write_mitigations(&body, 1, out, sizeof(out));
 		if (length > 0) {
 			reply.content_format = 271;
@@ -192,8 +139,9 @@ static void make_order(struct order **at, unsigned number)
 		*at = order;
 }
 
-static void handle_order(unsigned how, unsigned number)
+static void handle_order(uint8_t op, const uint8_t arg[STORY_ARGS])
 {
+	unsigned how = op & 3, number = arg[0];
 	struct order **at = &world.order[number % ORDERS];
 
 	if (how == 0 && !*at)
@@ -207,33 +155,34 @@ static void handle_order(unsigned how, unsigned number)
 	turn();
 }
 
-static void let_pass(unsigned seconds)
+static void let_pass(uint8_t, const uint8_t arg[STORY_ARGS])
 {
-	// of a whole story no more than ten minutes, so that millions of them fit the clock
-	if (world.seconds + seconds > 600)
-		return;
-	world.seconds += seconds;
-	clock_advance(seconds * CLOCK_SECOND);
+	story_pass(world.loop, arg[0]);
 	turn();
 }
 
-static void begin_anew(enum transport_kind kind)
+static void begin_anew(uint8_t, const uint8_t *)
 {
 	struct err why;
 
 	err_set(&why, "lost");
 	if (!world.transport.closed)
 		home_events.down(world.home, &world.transport, &why);
-	session_begin(kind);
+	session_begin(world.transport.kind);
 	turn();
 }
 
+static bool is_over(void)
+{
+	return false;
+}
+
+static const struct story_op ops[] = {{0x40, 4, answer}, {WITH_BODY, 6, answer},
+	{0x80, 2, let_pass}, {0xa0, 2, handle_order}, {0xc0, 1, begin_anew}, {0xe0, 1, NULL}};
+static const struct story story = {ops, ARRAY_LEN(ops), receive, is_over};
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const uint8_t *last = NULL;
-	size_t last_length = 0;
-	enum transport_kind kind;
-
 	if (!world.loop) {
 		clock_hold();
 		log_set_level(LOG_LEVEL_ERROR);
@@ -241,42 +190,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	if (!size)
 		return 0;
-	kind = data[0] & 1 ? TRANSPORT_TLS : TRANSPORT_DTLS;
-	begin(kind);
-	for (data++, size--; size;) {
-		uint8_t op = data[0], arg[5] = {0};
-		size_t taken = 1;
-
-		for (unsigned i = 0; i < sizeof(arg) && i + 1 < size; i++)
-			arg[i] = data[1 + i];
-		if (op < 0x40) {
-			taken = size < 2 ? size : 2;
-			last = data + taken;
-			last_length = arg[0] < size - taken ? arg[0] : size - taken;
-			taken += last_length;
-			receive(last, last_length);
-		} else if (op < 0x60) {
-			taken = 4;
-			answer(arg, false);
-		} else if (op < 0x80) {
-			taken = 6;
-			answer(arg, true);
-		} else if (op < 0xa0) {
-			taken = 2;
-			let_pass(arg[0]);
-		} else if (op < 0xc0) {
-			taken = 2;
-			handle_order(op & 3, arg[0]);
-		} else if (op < 0xe0) {
-			begin_anew(kind);
-		} else if (last) {
-			receive(last, last_length);
-		}
-		if (taken > size)
-			taken = size;
-		data += taken;
-		size -= taken;
-	}
+	begin(data[0] & 1 ? TRANSPORT_TLS : TRANSPORT_DTLS);
+	story_tell(&story, data + 1, size - 1);
 	end();
 	return 0;
 }
