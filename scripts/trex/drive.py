@@ -109,7 +109,7 @@ def run_stateful(options):
         time.sleep(1)
         stats = client.get_stats()
         failed, errors = client.is_traffic_stats_error(stats["traffic"])
-        latency = {str(port): {k: v["stats"][k] for k in ("m_tx_pkt_ok", "m_rx_pkt_ok") if k in v["stats"]}
+        latency = {str(port): v["stats"]
                    for port, v in stats.get("latency", {}).items() if isinstance(v, dict) and "stats" in v}
         return {"ports": ports_of(stats), "traffic": {side: stats["traffic"][side] for side in ("client", "server")},
                 "errors": errors if failed else {}, "latency": latency, "allowed": list(module.VERDICTS),

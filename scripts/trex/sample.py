@@ -64,12 +64,14 @@ def load(name):
 
 def bed(whole, devices, socket, changes=None, platform=None, control=False, macs=True):
     """The configuration of the box. `devices`: {"inside": device, "outside": device}; `changes`: leaves of the NAT
-    policies; `platform`: leaves of the platform; `control`: both sides are inside, so that the box routes and
+    policies, None takes one away; `platform`: leaves of the platform; `control`: both sides are inside, so that the box routes and
     translates nothing; without `macs` the box keeps those of its devices."""
     whole = copy.deepcopy(whole)
     subscribers = _subscribers(whole)
     for policy in _policies(whole):
         policy.update(copy.deepcopy(changes or {}))
+        for leaf in [leaf for leaf, value in policy.items() if value is None]:
+            del policy[leaf]
     inside4 = False
     for interface, side in _ports(whole):
         interface["homeport:device"] = devices[side]
@@ -86,6 +88,10 @@ def bed(whole, devices, socket, changes=None, platform=None, control=False, macs
         if control:
             interface["homeport:realm"] = "internal"
     if control:
+        # a box has to have an outside
+        whole["ietf-interfaces:interfaces"]["interface"].append({
+            "name": "nothing", "type": "iana-if-type:ethernetCsmacd", "homeport:device": "net_null_nothing,no-rx=1",
+            "homeport:realm": "external"})
         whole.pop("ietf-nat:nat", None)
         whole.pop("ietf-softwire-br:br-instances", None)
         whole["homeport:homeport"].pop("dots", None)
