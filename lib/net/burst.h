@@ -39,6 +39,7 @@ struct burst {
 	uint64_t portless;   // a protocol that has no ports (L4_COUNT)
 	uint64_t marked;     // the mapping or subscriber found says to ask the ACL
 	uint64_t stale;      // the mapping found was not seen in this tick
+	uint64_t aliased;    // to the alias of an inside host, whose own form they will have
 	uint64_t big;        // larger than the MTU of the interface they leave by
 	struct rte_mbuf *mbuf[BURST_MAX];
 	uint8_t *ip[BURST_MAX];     // IP header
@@ -54,24 +55,25 @@ struct burst {
 	uint8_t ihl[BURST_MAX];      // bytes of IP header, IPv6 extension headers among them
 	uint8_t l4[BURST_MAX];       // enum l4, ICMPv6 as ICMP; L4_COUNT: some other protocol
 	uint8_t protocol[BURST_MAX]; // of IPv6 alone: what is behind its extension headers
-	uint8_t flags[BURST_MAX];    // of TCP; for ICMP its type; for DCCP that and one
-	uint8_t iface[BURST_MAX];    // that it came in by
+	// Of TCP; for ICMP its type; for DCCP that and one; for fragments of UDP whether it has no checksum
+	uint8_t flags[BURST_MAX];
+	uint8_t iface[BURST_MAX]; // that it came in by
 	uint8_t verdict[BURST_MAX];
 };
 
-// Forgets what was read from headers, before others are read.
-static inline void burst_unread(struct burst *b)
+// Forgets what was read from the headers of the mask, before others are read.
+static inline void burst_unread(struct burst *b, uint64_t mask)
 {
-	b->icmp_error = 0;
-	b->stateful = 0;
-	b->slotless = 0;
-	b->portless = 0;
-	b->fragments = 0;
-	b->tails = 0;
-	b->raw = 0;
-	b->loose = 0;
-	b->syn = 0;
-	b->options = 0;
+	b->icmp_error &= ~mask;
+	b->stateful &= ~mask;
+	b->slotless &= ~mask;
+	b->portless &= ~mask;
+	b->fragments &= ~mask;
+	b->tails &= ~mask;
+	b->raw &= ~mask;
+	b->loose &= ~mask;
+	b->syn &= ~mask;
+	b->options &= ~mask;
 }
 
 // Gives packet i its verdict and strikes it from what is live.

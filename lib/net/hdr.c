@@ -171,6 +171,8 @@ bool hdr_read_first(struct burst *b, unsigned i)
 			b->verdict[i] = V_FRAGMENT_HEADER;
 		return false;
 	}
+	if (b->l4[i] == L4_UDP)
+		b->flags[i] = !load16(l4 + 6);
 	if (b->l4[i] == L4_TCP && (l4[12] >> 4) * 4u > room) {
 		burst_end(b, i, V_FRAGMENT_HEADER);
 		return false;
@@ -178,8 +180,10 @@ bool hdr_read_first(struct burst *b, unsigned i)
 	return true;
 }
 
-// What is behind a header of any length that says nothing wrong about itself.
-static inline void read_addresses(struct burst *b, unsigned i, unsigned ihl, uint32_t room)
+// What is behind a header of any length that says nothing wrong about itself; the source of an `own` packet may
+// be anything.
+static inline void read_addresses(
+	struct burst *b, unsigned i, unsigned ihl, uint32_t room, bool own)
 {
 	const uint8_t *ip = b->ip[i];
 	rte_be32_t src = load32(ip + 12), dst = load32(ip + 16);
@@ -189,7 +193,7 @@ static inline void read_addresses(struct burst *b, unsigned i, unsigned ihl, uin
 	b->dst[i] = dst;
 	b->ihl[i] = (uint8_t)ihl;
 	b->loose |= (uint64_t) !(word & DONT_FRAGMENT) << i;
-	if (unlikely(!is_somebody(src)))
+	if (unlikely(!own && !is_somebody(src)))
 		burst_end(b, i, V_IP_SOURCE);
 	else if (unlikely(!is_somebody(dst)))
 		burst_end(b, i, (uint8_t)dst < 224 ? V_IP_DESTINATION : V_MULTICAST);
@@ -200,7 +204,7 @@ static inline void read_addresses(struct burst *b, unsigned i, unsigned ihl, uin
 }
 
 // Any IPv4 packet; what is wrong with its header decides the verdict.
-static void read_slowly(struct burst *b, unsigned i)
+static void read_slowly(struct burst *b, unsigned i, bool own)
 {
 	const struct rte_mbuf *m = b->mbuf[i];
 	const uint8_t *ip = b->ip[i];
@@ -221,40 +225,49 @@ static void read_slowly(struct burst *b, unsigned i)
 	else if (csum_fold(csum_sum(ip, ihl)) != 0xffff)
 		burst_end(b, i, V_IP_CHECKSUM);
 	else
-		read_addresses(b, i, ihl, (length < room ? length : room) - ihl);
+		read_addresses(b, i, ihl, (length < room ? length : room) - ihl, own);
 	if (ihl > IPV4_MIN)
 		b->options |= bit(i);
 }
 
 // Nearly every packet: a header of 20 bytes, and all of it in the first segment.
-static inline void read_ipv4(struct burst *b, unsigned i)
+static inline void read_ipv4(struct burst *b, unsigned i, bool own)
 {
 	const uint8_t *ip = b->ip[i];
 	uint32_t room = b->room[i], length;
 	uint64_t sum;
 
 	if (unlikely(room < IPV4_MIN || ip[0] != 0x45)) {
-		read_slowly(b, i);
+		read_slowly(b, i, own);
 		return;
 	}
 	sum = (uint64_t)load32(ip) + load32(ip + 4) + load32(ip + 8) + load32(ip + 12) +
 		load32(ip + 16);
 	length = rte_be_to_cpu_16(load16(ip + 2));
 	if (unlikely(length < IPV4_MIN || length > room || csum_fold(sum) != 0xffff)) {
-		read_slowly(b, i);
+		read_slowly(b, i, own);
 		return;
 	}
 	b->length[i] = (uint16_t)length;
-	read_addresses(b, i, IPV4_MIN, length - IPV4_MIN);
+	read_addresses(b, i, IPV4_MIN, length - IPV4_MIN, own);
 }
 
 void hdr_read(struct burst *b, uint64_t mask)
 {
 	unsigned i;
 
-	burst_unread(b);
+	burst_unread(b, UINT64_MAX);
 	for (uint64_t todo = mask; bit_take(&todo, &i);)
-		read_ipv4(b, i);
+		read_ipv4(b, i, false);
+}
+
+void hdr_read_own(struct burst *b, uint64_t mask)
+{
+	unsigned i;
+
+	burst_unread(b, mask);
+	for (uint64_t todo = mask; bit_take(&todo, &i);)
+		read_ipv4(b, i, true);
 }
 
 bool hdr_has_source_route(const uint8_t *ip, unsigned ihl)

@@ -24,6 +24,10 @@ enum icmp_type {
 // behind the IP header of a fragment is not read.
 void hdr_read(struct burst *b, uint64_t mask);
 
+// The same for packets that the box has made itself of others, and given a source that no packet on a wire may
+// have. What was read of them before is forgotten, of others not.
+void hdr_read_own(struct burst *b, uint64_t mask);
+
 // Reads the ports and flags of packet i, which is the first fragment of a datagram. Returns false, having
 // ended it, unless the whole transport header is in it (RFC 1858, RFC 3128) and is one to translate; an
 // ICMP error is none, because its checksum and what it quotes are only in all fragments together.

@@ -247,7 +247,7 @@ void hdr6_read(struct burst *b, uint64_t mask)
 {
 	unsigned i;
 
-	burst_unread(b);
+	burst_unread(b, UINT64_MAX);
 	for (uint64_t todo = mask; bit_take(&todo, &i);)
 		read_ipv6(b, i);
 }

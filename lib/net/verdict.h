@@ -18,6 +18,10 @@
 	VERDICT(V_NAT44_IN, "nat44-in", FORWARD, "translated from outside to inside")              \
 	VERDICT(V_NAT44_HAIRPIN, "nat44-hairpin", FORWARD,                                         \
 		"translated from one inside host to another by its outside address")               \
+	VERDICT(V_NAT64_OUT, "nat64-out", FORWARD, "from an IPv6 host, translated to IPv4")        \
+	VERDICT(V_NAT64_IN, "nat64-in", FORWARD, "translated from IPv4 to an IPv6 host")           \
+	VERDICT(V_NAT64_HAIRPIN, "nat64-hairpin", FORWARD,                                         \
+		"from one inside host to the outside address of another, which is an IPv6 host")   \
 	VERDICT(V_PASS_THROUGH, "pass-through", FORWARD,                                           \
 		"between an inside host and a destination that is not translated, either way")     \
 	VERDICT(V_ROUTED, "routed", FORWARD, "routed between inside networks without translation") \
@@ -99,6 +103,9 @@
 	VERDICT(V_SPOOFED, "drop-spoofed", DROP,                                                   \
 		"source is an outside address of the box, an inside one arriving from outside, "   \
 		"or an IPv6 one from inside that is not inside")                                   \
+	VERDICT(V_PREF64, "drop-pref64", DROP,                                                     \
+		"the NAT64 policy has no prefix for the IPv4 address, or another than was used, "  \
+		"or it is not to be behind the well-known prefix")                                 \
 	VERDICT(V_NO_MAPPING, "drop-no-mapping", DROP, "from outside, no mapping")                 \
 	VERDICT(V_FILTERED, "drop-filtered", DROP,                                                 \
 		"from outside, and the mapping's host has not written to there")                   \

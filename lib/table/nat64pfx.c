@@ -4,6 +4,8 @@
 
 #include "base/bits.h"
 
+#include <stddef.h>
+
 struct network {
 	uint32_t address; // host order
 	uint8_t len;
@@ -31,4 +33,45 @@ bool nat64pfx_is_global(rte_be32_t address)
 			return false;
 	}
 	return true;
+}
+
+const struct nat64_prefix *nat64_prefix_of(
+	const struct nat64_prefix *prefixes, unsigned count, rte_be32_t address)
+{
+	const struct nat64_prefix *best = NULL;
+	uint32_t best_mask = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		const struct nat64_prefix *p = &prefixes[i];
+
+		if (!p->networks && !best)
+			best = p;
+		for (unsigned k = 0; k < p->networks; k++) {
+			const struct nat64_network *n = &p->network[k];
+			uint32_t mask = rte_be_to_cpu_32(n->mask);
+
+			if ((address & n->mask) != n->address || (best_mask && mask <= best_mask))
+				continue;
+			best = p;
+			best_mask = mask;
+		}
+	}
+	return best;
+}
+
+bool nat64_prefix_read(const struct nat64_prefix *prefixes, unsigned count,
+	const uint8_t destination[16], rte_be32_t *address)
+{
+	for (unsigned i = 0; i < count; i++) {
+		const struct nat64_prefix *p = &prefixes[i];
+
+		if (!nat64pfx_has(&p->prefix, destination))
+			continue;
+		*address = nat64pfx_extract(destination, p->prefix.len);
+		if (p->well_known && !nat64pfx_is_global(*address))
+			return false;
+		return (count == 1 && !p->networks) ||
+			nat64_prefix_of(prefixes, count, *address) == p;
+	}
+	return false;
 }

@@ -81,3 +81,26 @@ static inline bool nat64pfx_is_well_known(const struct nat64pfx *prefix)
 // Whether an IPv4 address is one that packets in the internet have (RFC 6890). Networks for documentation count
 // as if they were, or no example could be tried out.
 bool nat64pfx_is_global(rte_be32_t address);
+
+struct nat64_network {
+	rte_be32_t address;
+	rte_be32_t mask;
+};
+
+// One prefix of a policy (RFC 8512 nat64-prefixes), and which IPv4 destinations it is for (RFC 7050 section 5.1).
+struct nat64_prefix {
+	struct nat64pfx prefix;
+	bool well_known;
+	unsigned networks; // 0: for all that no other is for
+	struct nat64_network *network;
+};
+
+// The prefix that an IPv4 address is seen behind: that with the longest network that has it. NULL: none.
+const struct nat64_prefix *nat64_prefix_of(
+	const struct nat64_prefix *prefixes, unsigned count, rte_be32_t address);
+
+// Reads the IPv4 address in an IPv6 destination. Returns false if no packet to that address is translated: it is in
+// none of the prefixes, or in another than the one that it is seen behind, or is not to be there (RFC 6052 section
+// 3.1).
+bool nat64_prefix_read(const struct nat64_prefix *prefixes, unsigned count,
+	const uint8_t destination[16], rte_be32_t *address);

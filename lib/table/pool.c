@@ -3,6 +3,7 @@
 #include "table/pool.h"
 
 #include "base/bits.h"
+#include "base/ipaddr.h"
 
 #include <rte_malloc.h>
 
@@ -49,6 +50,16 @@ unsigned pool_worker_of_inside(rte_be32_t address, unsigned workers)
 		toeplitz[3][byte[3]];
 	// as through a redirection table of RETA_SIZE entries that names the workers in turn
 	return hash % RETA_SIZE % workers;
+}
+
+unsigned pool_worker_of_inside6(const uint8_t address[16], unsigned len, unsigned workers)
+{
+	struct ipaddr addr = ipaddr_v6(address);
+	struct ipprefix prefix = ipprefix_make(&addr, len);
+	rte_be32_t word[4];
+
+	memcpy(word, prefix.addr.bytes, sizeof(word));
+	return pool_worker_of_inside(word[0] ^ word[1] ^ word[2] ^ word[3], workers);
 }
 
 static unsigned deal(const struct pool *pool, uint32_t number, uint32_t block)

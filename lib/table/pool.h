@@ -143,3 +143,7 @@ static inline void pool_set_block(struct pool *pool, uint32_t index, uint32_t bl
 // Which worker has an inside address (network order) as its subscriber: the share of the Toeplitz
 // hash that a NIC computes over the source address alone would give, for any number of workers.
 unsigned pool_worker_of_inside(rte_be32_t address, unsigned workers);
+
+// The same for an IPv6 address, of which only the first `len` bits count, so that all of a subscriber's hosts have
+// one worker.
+unsigned pool_worker_of_inside6(const uint8_t address[16], unsigned len, unsigned workers);

@@ -16,6 +16,9 @@ static void policy_free(struct nat_policy *policy)
 		return;
 	free(policy->prefix);
 	free(policy->match);
+	for (unsigned i = 0; i < policy->nat64_prefixes; i++)
+		free(policy->nat64_prefix[i].network);
+	free(policy->nat64_prefix);
 	free(policy->port_timeout);
 	free(policy->static_blocks);
 	free(policy->share);

@@ -7,6 +7,7 @@
 // the neighbour table.
 
 #include "base/ipaddr.h"
+#include "table/nat64pfx.h"
 #include "table/passthrough.h"
 #include "table/pool.h"
 #include "table/statics.h"
@@ -68,7 +69,7 @@ enum nexthop_kind {
 
 // What IPv6 packets to an address of the box, or IPv4 packets to a shared one, can be for.
 enum service {
-	SERVICE_NAT64,    // a Pref64::/n (RFC 6146)
+	SERVICE_NAT64,    // a Pref64::/n (RFC 6146); its number is that of the NAT instance
 	SERVICE_DSLITE,   // an AFTR's address (RFC 6333)
 	SERVICE_SOFTWIRE, // a BR's address (RFC 7596, RFC 7597), and the IPv4 addresses behind it
 	SERVICE_MAPT,     // a DMR's prefix (RFC 7599), and the IPv4 prefixes of its rules
@@ -83,7 +84,7 @@ struct nexthop {
 	uint8_t realm;   // of `iface`, for a gateway or a connected network, and REALM_ASK; else 0
 	uint16_t mtu;    // of `iface`, likewise; else UINT16_MAX
 	uint32_t neighbour;
-	uint32_t first; // host order
+	uint32_t first; // host order; of a service: bits of a source that tell its worker
 	uint32_t number;
 };
 
@@ -117,9 +118,13 @@ enum mapping_type { MAP_ENDPOINT_INDEPENDENT, MAP_BY_ADDRESS, MAP_BY_ENDPOINT };
 // filtering-type).
 enum filtering { FILTER_NONE, FILTER_BY_ADDRESS, FILTER_BY_ENDPOINT };
 
+// What a policy translates from.
+enum nat_kind { NAT_44, NAT_64 };
+
 // What mappings are made like. Those that exist are of one piece with it: a policy that changes it begins
 // anew.
 struct behaviour {
+	uint8_t kind;                        // enum nat_kind
 	uint8_t mapping;                     // enum mapping_type
 	uint8_t filtering[POLICY_PROTOCOLS]; // enum filtering, by enum l4; never below `mapping`
 };
@@ -209,6 +214,8 @@ struct nat_policy {
 	uint64_t portless[4];
 	uint8_t pooling;     // enum pooling
 	uint8_t port_choice; // enum port_choice
+	uint16_t
+		lowest_mtu6; // of the IPv6 packets that an IPv4 one is cut into (RFC 7915 section 4)
 	uint16_t mss;        // largest that a TCP SYN may ask for, either way; 0: any
 	struct fragment_rules fragments;
 	uint8_t max_blocks;
@@ -227,6 +234,8 @@ struct nat_policy {
 	struct nat_prefix *prefix; // what the pool is made of
 	unsigned matches;
 	struct ipprefix *match; // inside sources this policy serves
+	unsigned nat64_prefixes;
+	struct nat64_prefix *nat64_prefix;
 	struct timers timers;
 	unsigned port_timeouts;
 	struct port_timeout *port_timeout;

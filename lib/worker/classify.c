@@ -6,6 +6,7 @@
 #include "net/hdr.h"
 #include "net/icmp.h"
 #include "net/local.h"
+#include "net/siit.h"
 #include "worker/stages.h"
 
 #include <rte_fib.h>
@@ -80,6 +81,10 @@ static bool report(struct worker *w, struct burst *b, unsigned i, enum verdict v
 		.source = w->snapshot->iface[iface].addr4,
 	};
 
+	if (unlikely(alias_is(b->src[i]))) {
+		classify6_refuse_aliased(w, b, i, verdict, type, code, mtu);
+		return false;
+	}
 	burst_end(b, i, verdict);
 	if (!may_report(w, b, i))
 		return false;
@@ -115,6 +120,11 @@ static void turn_back(struct worker *w, struct burst *b, unsigned i, uint16_t mt
 
 static void answer_local(struct worker *w, struct burst *b, unsigned i)
 {
+	// the box answers hosts in their own family alone
+	if (unlikely(alias_is(b->src[i]))) {
+		burst_end(b, i, V_LOCAL);
+		return;
+	}
 	if (b->l4[i] != L4_ICMP || b->flags[i] != ICMP_ECHO || b->icmp_error & bit(i)) {
 		// an interface's address is reached by that interface alone
 		if (w->snapshot->nexthop[b->route[i]].iface == b->iface[i])
@@ -203,7 +213,7 @@ static enum way way_by_hop(
 	if (nh->realm & REALM_EXTERNAL && inside)
 		inside = snapshot_policy_of(w->snapshot, b->dst[i]) >= 0;
 	if (inside)
-		return WAY_ROUTED;
+		return alias_is(b->src[i]) ? WAY_NONE : WAY_ROUTED;
 	return nh->realm & REALM_ASK && passes(w, b, i, true) ? WAY_PASS : WAY_OUT;
 }
 
@@ -326,13 +336,14 @@ struct ways classify(struct worker *w, struct burst *b, uint64_t mask)
 			sort_slowly(w, b, i, &ways);
 	}
 	b->big = big;
+	b->aliased = 0;
 	return ways;
 }
 
 uint64_t classify_inside(struct worker *w, struct burst *b, uint64_t mask)
 {
 	uint32_t addresses[BURST_MAX];
-	uint64_t inside = mask;
+	uint64_t inside = mask, aliased = 0;
 	unsigned n = 0, i;
 
 	for (uint64_t todo = mask; bit_take(&todo, &i);)
@@ -344,9 +355,15 @@ uint64_t classify_inside(struct worker *w, struct burst *b, uint64_t mask)
 		b->big |= (uint64_t)(b->length[i] > nh->mtu) << i;
 		if (likely(nh->realm & REALM_INTERNAL))
 			continue;
-		burst_end(b, i, V_NO_ROUTE);
 		inside &= ~bit(i);
+		if (alias_is(w->nat.bib.mapping[b->mapping[i]].inside))
+			aliased |= bit(i);
+		else
+			burst_end(b, i, V_NO_ROUTE);
 	}
+	b->aliased = aliased;
+	if (unlikely(aliased))
+		inside |= classify6_aliased(w, b, aliased);
 	return inside;
 }
 
@@ -393,6 +410,8 @@ uint64_t classify_size(struct worker *w, struct burst *b, uint64_t mask, uint64_
 
 		if (!(b->ip[i][6] & DONT_FRAGMENT))
 			continue;
+		if (unlikely(b->aliased & bit(i)))
+			mtu = (uint16_t)(mtu - siit_growth(b, i));
 		if (!(hairpin & bit(i)))
 			classify_refuse(w, b, i, V_TOO_BIG, ICMP_UNREACHABLE,
 				ICMP_FRAGMENTATION_NEEDED, mtu);

@@ -3,14 +3,20 @@
 // IPv6 routes. The route of the destination says what a packet is for: an address of the box, a service, a next
 // hop or nothing; that of the source, together with the realm that the packet came from, whether it can be true.
 
+#include "net/hdr.h"
 #include "net/hdr6.h"
+#include "net/icmp.h"
 #include "net/icmp6.h"
 #include "net/local.h"
+#include "net/siit.h"
 #include "worker/stages.h"
+#include "xlate/nat64.h"
 
 #include <rte_fib6.h>
 
 #include <string.h>
+
+#define DONT_FRAGMENT 0x40 // in the seventh byte of an IPv4 header
 
 // Looks up the routes of the addresses at `offset` in the headers of the mask's packets.
 static void look_up(const struct worker *w, const struct burst *b, uint64_t mask, unsigned offset,
@@ -242,4 +248,75 @@ uint64_t classify6_size(struct worker *w, struct burst *b, uint64_t mask)
 		classify6_refuse(w, b, i, V_TOO_BIG, ICMP6_TOO_BIG, 0,
 			w->snapshot->nexthop[b->route[i]].mtu);
 	return mask & b->live;
+}
+
+uint64_t classify6_aliased(struct worker *w, struct burst *b, uint64_t mask)
+{
+	uint64_t inside = mask;
+	unsigned i;
+
+	for (uint64_t todo = mask; bit_take(&todo, &i);) {
+		const struct mapping *m = &w->nat.bib.mapping[b->mapping[i]];
+		const struct alias *alias = alias_at(&w->nat.aliases, m->inside);
+		const struct nexthop *nh = snapshot_route6(w->snapshot, alias->key.address);
+		uint32_t length = b->length[i] + siit_growth(b, i);
+		uint16_t most = policy_of(&w->nat, m->policy)->lowest_mtu6;
+
+		b->route[i] = (uint32_t)(nh - w->snapshot->nexthop);
+		if (!(nh->realm & REALM_INTERNAL)) {
+			burst_end(b, i, V_NO_ROUTE);
+			inside &= ~bit(i);
+			continue;
+		}
+		// an error never is: it is cut short instead
+		if (b->icmp_error & bit(i))
+			length = 0;
+		if (b->ip[i][6] & DONT_FRAGMENT || nh->mtu < most)
+			most = nh->mtu;
+		if (!(b->fragments & bit(i)))
+			memcpy(&b->id[i], b->ip[i] + 4, sizeof(b->id[i]));
+		b->big = (b->big & ~bit(i)) | (uint64_t)(length > most) << i;
+	}
+	return inside;
+}
+
+// Brings the header of the frame that packet i came in to where the packet is now.
+static void follow_with_frame(struct burst *b, unsigned i)
+{
+	struct rte_mbuf *m = b->mbuf[i];
+	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
+	uint16_t type, l2 = RTE_ETHER_HDR_LEN;
+
+	memcpy(&type, frame + 12, sizeof(type));
+	if (type == RTE_BE16(RTE_ETHER_TYPE_VLAN))
+		l2 += 4;
+	memmove(b->ip[i] - l2, frame, l2);
+	rte_pktmbuf_adj(m, (uint16_t)(b->ip[i] - l2 - frame));
+}
+
+void classify6_refuse_aliased(struct worker *w, struct burst *b, unsigned i, enum verdict verdict,
+	uint8_t type, uint8_t code, uint16_t mtu)
+{
+	uint8_t type6 = ICMP6_UNREACHABLE, code6 = ICMP6_NO_ROUTE;
+	uint32_t word = 0;
+
+	// no error is sent about an error
+	if (b->icmp_error & bit(i)) {
+		burst_end(b, i, verdict);
+		return;
+	}
+	if (type == ICMP_TIME_EXCEEDED) {
+		type6 = ICMP6_TIME_EXCEEDED;
+		code6 = ICMP6_HOP_LIMIT;
+	} else if (code == ICMP_FRAGMENTATION_NEEDED) {
+		type6 = ICMP6_TOO_BIG;
+		word = max_u32(mtu + 20u, IPV6_MTU_MIN);
+	} else if (code == ICMP_HOST_UNREACHABLE) {
+		// no room for one more mapping (RFC 6146 section 3.5.1.1)
+		code6 = ICMP6_ADDRESS_UNREACHABLE;
+	}
+	if (!nat64_restore(&w->nat, b, i))
+		return;
+	follow_with_frame(b, i);
+	classify6_refuse(w, b, i, verdict, type6, code6, word);
 }

@@ -7,6 +7,8 @@
 #include "worker/stages.h"
 #include "xlate/xlate.h"
 
+#include <string.h>
+
 // Tells the senders of those of the mask that were refused a mapping or session. Host unreachable is a soft
 // error, which ends no connection (RFC 6888 REQ-11b).
 static void tell_refused(struct worker *w, struct burst *b, uint64_t mask)
@@ -22,7 +24,7 @@ static void tell_refused(struct worker *w, struct burst *b, uint64_t mask)
 
 // From inside: whose is it, may it pass, is it the first of its kind, then change the source.
 // Returns those that go on to an outside address.
-static uint64_t go_out(struct worker *w, struct burst *b, struct ways ways)
+static uint64_t go_out(struct worker *w, struct burst *b, struct ways ways, enum verdict out)
 {
 	uint64_t plain = ways.out & ~b->icmp_error;
 	uint64_t errors = ways.out & b->icmp_error;
@@ -43,7 +45,9 @@ static uint64_t go_out(struct worker *w, struct burst *b, struct ways ways)
 	ended = plain & ~b->live;
 	if (unlikely(ended)) {
 		tell_refused(w, b, plain);
-		answer_dropped(w, b, ended & ~b->fragments, true);
+		// a reset is an IPv4 packet, which is nothing for others than IPv4 hosts
+		if (out == V_NAT44_OUT)
+			answer_dropped(w, b, ended & ~b->fragments, true);
 	}
 	pass = classify_size(w, b, pass & ~ways.hairpin, 0) | (pass & ways.hairpin);
 	nat44_translate_out(&w->nat, b, pass & ~errors);
@@ -53,7 +57,7 @@ static uint64_t go_out(struct worker *w, struct burst *b, struct ways ways)
 		answer_match(w, b, pass & ~errors);
 	if (pass & b->loose)
 		identify(w, b, pass & b->loose);
-	transmit(w, b, pass & ~(ways.hairpin | redirected), V_NAT44_OUT);
+	transmit(w, b, pass & ~(ways.hairpin | redirected), out);
 	if (unlikely(redirected))
 		transmit(w, b, pass & redirected, V_REDIRECTED);
 	return pass & ways.hairpin;
@@ -79,6 +83,10 @@ static void go_in(
 	nat44_translate_in(&w->nat, b, pass & ~errors, hairpin);
 	for (uint64_t todo = pass & errors; bit_take(&todo, &i);)
 		nat44_error_translate_in(&w->nat, b, i, hairpin & bit(i));
+	if (unlikely(pass & b->aliased)) {
+		carry_aliased(w, b, pass & b->aliased, hairpin, verdict);
+		pass &= ~b->aliased;
+	}
 	transmit(w, b, pass & ~hairpin, V_NAT44_IN);
 	transmit(w, b, pass & hairpin, verdict);
 	ended = in & ~(b->live | b->fragments | errors | hairpin);
@@ -98,12 +106,12 @@ static void pass_through(struct worker *w, struct burst *b, uint64_t pass)
 		transmit(w, b, pass & redirected, V_REDIRECTED);
 }
 
-static void forward(struct worker *w, struct burst *b, struct ways ways)
+static void forward(struct worker *w, struct burst *b, struct ways ways, enum verdict out)
 {
 	uint64_t hairpin = 0;
 
 	if (ways.out)
-		hairpin = go_out(w, b, ways);
+		hairpin = go_out(w, b, ways, out);
 	if (unlikely(hairpin))
 		hairpin = steer_hairpin(w, b, hairpin, HANDOVER_HAIRPIN);
 	if (ways.in | hairpin)
@@ -137,8 +145,7 @@ static void finish(struct worker *w, struct burst *b)
 		rte_pktmbuf_free_bulk(dead, n);
 }
 
-// The way of the IPv4 packets of the mask, whose headers have been read.
-static void carry(struct worker *w, struct burst *b, uint64_t mask, bool may_steer)
+void carry4(struct worker *w, struct burst *b, uint64_t mask, enum verdict out, bool may_steer)
 {
 	struct ways ways = classify(w, b, mask);
 
@@ -148,7 +155,7 @@ static void carry(struct worker *w, struct burst *b, uint64_t mask, bool may_ste
 		ways = steer(w, b, ways);
 	if (unlikely(b->raw))
 		ways = defrag(w, b, ways);
-	forward(w, b, ways);
+	forward(w, b, ways, out);
 }
 
 // What began its way before, here or on another worker.
@@ -156,9 +163,18 @@ struct resumed {
 	uint64_t received;
 	uint64_t received6;
 	uint64_t gathered;
+	uint64_t entered; // gathered, from aliases
 	uint64_t hairpin;
 	uint64_t turned;
 };
+
+static rte_be32_t source_of(const uint8_t *ip)
+{
+	rte_be32_t source;
+
+	memcpy(&source, ip + 12, sizeof(source));
+	return source;
+}
 
 // Takes what has been found out about packet i.
 static void take_over(struct worker *w, struct burst *b, unsigned i, struct resumed *r)
@@ -177,7 +193,10 @@ static void take_over(struct worker *w, struct burst *b, unsigned i, struct resu
 			r->received |= bit(i);
 		break;
 	case HANDOVER_GATHERED:
-		r->gathered |= bit(i);
+		if (alias_is(source_of(b->ip[i])))
+			r->entered |= bit(i);
+		else
+			r->gathered |= bit(i);
 		break;
 	case HANDOVER_HAIRPIN:
 		r->hairpin |= bit(i);
@@ -204,7 +223,7 @@ static void resume(struct worker *w, struct burst *b, bool may_steer)
 	b->v6 = r.received6;
 	hdr_read(b, r.received | r.gathered | r.hairpin | r.turned);
 	defrag_recall(b, r.gathered | r.hairpin);
-	carry(w, b, (r.received | r.gathered) & b->live, may_steer);
+	carry4(w, b, (r.received | r.gathered) & b->live, V_NAT44_OUT, may_steer);
 	hairpin = classify_outside(w, b, r.hairpin & b->live);
 	if (hairpin)
 		go_in(w, b, hairpin, hairpin, V_NAT44_HAIRPIN);
@@ -214,7 +233,9 @@ static void resume(struct worker *w, struct burst *b, bool may_steer)
 	if (turned)
 		go_in(w, b, turned, turned, V_TOO_BIG);
 	if (r.received6)
-		carry6(w, b, r.received6);
+		carry6(w, b, r.received6, may_steer);
+	if (r.entered)
+		carry_entered(w, b, r.entered);
 	finish(w, b);
 }
 
@@ -237,9 +258,9 @@ void pipeline_run(struct worker *w, struct burst *b, unsigned port)
 	stat_add(&w->stats.received, b->n);
 	received = link_receive(w, b, port);
 	hdr_read(b, received.ipv4);
-	carry(w, b, received.ipv4 & b->live, true);
+	carry4(w, b, received.ipv4 & b->live, V_NAT44_OUT, true);
 	if (received.ipv6)
-		carry6(w, b, received.ipv6);
+		carry6(w, b, received.ipv6, true);
 	finish(w, b);
 	if (unlikely(w->again.first != NULL))
 		resume_again(w, b);

@@ -1,11 +1,85 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// The way of an IPv6 packet. Native ones pass as they are, by route; what services take goes their ways.
+// The way of an IPv6 packet. Native ones pass as they are, by route; what services take goes their ways. A host
+// without an IPv4 address runs through NAT44 under an alias (session/alias.h): its packets enter as IPv4 and leave
+// as what they were.
 
+#include "net/hdr.h"
 #include "net/hdr6.h"
+#include "net/icmp6.h"
 #include "worker/stages.h"
+#include "xlate/nat64.h"
 
-void carry6(struct worker *w, struct burst *b, uint64_t mask)
+// Whether packet i asks for a route that has not been followed to its end (RFC 7915 section 5.1); it is ended then.
+static bool asks_for_route(struct worker *w, struct burst *b, unsigned i)
+{
+	struct hdr6_chain chain;
+
+	if (b->ihl[i] == IPV6_MIN || !hdr6_follow(b->ip[i], b->room[i], &chain) || !chain.routing)
+		return false;
+	classify6_refuse(w, b, i, V_SOURCE_ROUTE, ICMP6_PARAMETER_PROBLEM, ICMP6_BAD_FIELD,
+		chain.routing + 3u);
+	return true;
+}
+
+// Ends those of the mask that no IPv4 packet can be made of or that have come to their last hop (RFC 6146 section
+// 3.4). Returns the others.
+static uint64_t admit(struct worker *w, struct burst *b, uint64_t mask)
+{
+	unsigned i;
+
+	for (uint64_t todo = mask; bit_take(&todo, &i);) {
+		if (unlikely(b->ip[i][IPV6_HOP_LIMIT] <= 1))
+			classify6_refuse(w, b, i, V_TTL, ICMP6_TIME_EXCEEDED, ICMP6_HOP_LIMIT, 0);
+		else if (unlikely(asks_for_route(w, b, i)))
+			;
+		else if (unlikely(b->l4[i] == L4_COUNT))
+			classify6_refuse(
+				w, b, i, V_PROTOCOL, ICMP6_UNREACHABLE, ICMP6_PORT_UNREACHABLE, 0);
+	}
+	return mask & b->live;
+}
+
+static void carry_nat64(struct worker *w, struct burst *b, uint64_t mask, bool may_steer)
+{
+	uint64_t entered;
+
+	if (may_steer && w->dataplane->workers > 1)
+		mask = steer_service(w, b, mask);
+	mask = admit(w, b, mask);
+	entered = nat64_enter(&w->nat, b, mask, w->now);
+	if (entered)
+		carry4(w, b, entered, V_NAT64_OUT, false);
+	nat64_settle(&w->nat, b, mask);
+}
+
+void carry_entered(struct worker *w, struct burst *b, uint64_t mask)
+{
+	hdr_read_own(b, mask);
+	defrag_recall(b, mask);
+	carry4(w, b, mask & b->live, V_NAT64_OUT, false);
+	nat64_settle(&w->nat, b, mask);
+}
+
+void carry_aliased(
+	struct worker *w, struct burst *b, uint64_t mask, uint64_t hairpin, enum verdict verdict)
+{
+	enum verdict turned = verdict == V_NAT44_HAIRPIN ? V_NAT64_HAIRPIN : verdict;
+	uint64_t big = mask & b->big;
+	unsigned i;
+
+	mask = nat64_leave(&w->nat, b, mask);
+	transmit(w, b, mask & ~(big | hairpin), V_NAT64_IN);
+	transmit(w, b, mask & hairpin & ~big, turned);
+	for (uint64_t todo = mask & big; bit_take(&todo, &i);) {
+		const struct mapping *m = &w->nat.bib.mapping[b->mapping[i]];
+
+		transmit_fragments6(w, b, i, policy_of(&w->nat, m->policy)->lowest_mtu6,
+			hairpin & bit(i) ? turned : V_NAT64_IN);
+	}
+}
+
+void carry6(struct worker *w, struct burst *b, uint64_t mask, bool may_steer)
 {
 	struct ways6 ways;
 	uint64_t native;
@@ -15,4 +89,6 @@ void carry6(struct worker *w, struct burst *b, uint64_t mask)
 	native = classify6_size(w, b, ways.out | ways.in);
 	hdr6_hop(b, native);
 	transmit(w, b, native, V_ROUTED6);
+	if (ways.service[SERVICE_NAT64])
+		carry_nat64(w, b, ways.service[SERVICE_NAT64], may_steer);
 }

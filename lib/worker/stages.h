@@ -71,6 +71,10 @@ struct ways6 {
 // no hop counted and no size compared.
 struct ways6 classify6(struct worker *w, struct burst *b, uint64_t mask);
 
+// Looks up the routes to the hosts whose aliases the packets of the mask are for, and how large they will be: what
+// has to be fragmented then is `big`. Returns those whose host is inside.
+uint64_t classify6_aliased(struct worker *w, struct burst *b, uint64_t mask);
+
 // Ends those of the mask that do not fit the interface they leave by, with an ICMPv6 error: routers fragment
 // nothing (RFC 8200 section 5). Returns the others.
 uint64_t classify6_size(struct worker *w, struct burst *b, uint64_t mask);
@@ -79,6 +83,11 @@ uint64_t classify6_size(struct worker *w, struct burst *b, uint64_t mask);
 // an MTU, or where in the packet the trouble is.
 void classify6_refuse(struct worker *w, struct burst *b, unsigned i, enum verdict verdict,
 	uint8_t type, uint8_t code, uint32_t word);
+
+// The same for a packet that a host without an IPv4 address sent, and that is an IPv4 one from its alias by now; what
+// it is told is given as ICMP.
+void classify6_refuse_aliased(struct worker *w, struct burst *b, unsigned i, enum verdict verdict,
+	uint8_t type, uint8_t code, uint16_t mtu);
 
 // punt.c: the box's own addresses. Hands packet i to the control thread, for the kernel.
 void punt(struct worker *w, struct burst *b, unsigned i);
@@ -99,6 +108,10 @@ struct ways steer(struct worker *w, struct burst *b, struct ways ways);
 // The same for packets from inside, or from the box itself, that go to an outside address: handed over as
 // what `kind` says. Returns this worker's.
 uint64_t steer_hairpin(struct worker *w, struct burst *b, uint64_t mask, enum handover_kind kind);
+
+// The same for IPv6 packets from inside to a service of the box, which begin their way again at their subscriber's
+// worker.
+uint64_t steer_service(struct worker *w, struct burst *b, uint64_t mask);
 
 // Hands one frame over to another worker, which counts it. Returns false if its ring is full.
 bool steer_frame(struct worker *w, unsigned to, struct rte_mbuf *mbuf);
@@ -167,6 +180,11 @@ unsigned answer_due(struct worker *w);
 // `big` in fragments.
 void transmit(struct worker *w, struct burst *b, uint64_t mask, enum verdict verdict);
 
+// Sends the IPv6 packet i, which the box has made, in fragments of at most `mtu` bytes with the identification
+// id[i].
+void transmit_fragments6(
+	struct worker *w, struct burst *b, unsigned i, uint16_t mtu, enum verdict verdict);
+
 // Sends a finished frame by an interface.
 void transmit_frame(struct worker *w, unsigned iface, struct rte_mbuf *mbuf, enum verdict verdict);
 
@@ -181,8 +199,20 @@ void transmit_flush(struct worker *w);
 // handed on or freed.
 void pipeline_run(struct worker *w, struct burst *b, unsigned port);
 
+// The way of the IPv4 packets of the mask, whose headers have been read; what is translated from inside counts as
+// `out`.
+void carry4(struct worker *w, struct burst *b, uint64_t mask, enum verdict out, bool may_steer);
+
 // pipeline6.c: the way of the IPv6 packets of the mask.
-void carry6(struct worker *w, struct burst *b, uint64_t mask);
+void carry6(struct worker *w, struct burst *b, uint64_t mask, bool may_steer);
+
+// Fragments of the mask that entered before they had to wait, and go on from their aliases.
+void carry_entered(struct worker *w, struct burst *b, uint64_t mask);
+
+// Packets of the mask, which NAT44 has translated to aliases, become what their hosts can take, and are sent; those
+// of `hairpin` count as `verdict`, if that is not a hairpin.
+void carry_aliased(
+	struct worker *w, struct burst *b, uint64_t mask, uint64_t hairpin, enum verdict verdict);
 
 // The rest of the way for packets that another worker began to carry.
 void pipeline_resume(struct worker *w, struct burst *b);

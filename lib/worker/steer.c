@@ -5,6 +5,8 @@
 // by one ring for each ordered pair of workers, and begins its way again there.
 
 #include "net/hdr.h"
+#include "net/hdr6.h"
+#include "net/siit.h"
 #include "worker/stages.h"
 
 #include <string.h>
@@ -102,7 +104,7 @@ static void hand_over(
 // A packet that begins its way again at its owner.
 static void hand_back(struct worker *w, struct burst *b, unsigned i, unsigned to)
 {
-	bool gathered = b->fragments & ~b->raw & bit(i);
+	bool gathered = b->fragments & ~(b->raw | b->v6) & bit(i);
 
 	hand_over(w, b, i, to, gathered ? HANDOVER_GATHERED : HANDOVER_RECEIVED);
 }
@@ -127,6 +129,31 @@ struct ways steer(struct worker *w, struct burst *b, struct ways ways)
 	ways.hairpin &= b->live;
 	ways.in &= b->live;
 	return ways;
+}
+
+// The address whose subscriber's worker carries an IPv6 packet to a service: as inside_of().
+static const uint8_t *inside6_of(const struct burst *b, unsigned i)
+{
+	struct siit_quoted q;
+
+	if (b->icmp_error & bit(i) && siit_quoted6(b, i, &q))
+		return q.dst;
+	return b->ip[i] + IPV6_SOURCE;
+}
+
+uint64_t steer_service(struct worker *w, struct burst *b, uint64_t mask)
+{
+	unsigned i;
+
+	for (uint64_t todo = mask; bit_take(&todo, &i);) {
+		const struct nexthop *nh = &w->snapshot->nexthop[b->route[i]];
+		unsigned owner =
+			pool_worker_of_inside6(inside6_of(b, i), nh->first, w->dataplane->workers);
+
+		if (owner != w->number)
+			hand_back(w, b, i, owner);
+	}
+	return mask & b->live;
 }
 
 // What goes on to an outside address is found there by what it looks like outside: an ICMP query has one

@@ -4,6 +4,7 @@
 // for it and sends the packet back when it has the answer (lib/neigh).
 
 #include "net/frag.h"
+#include "net/frag6.h"
 #include "net/hdr6.h"
 #include "table/neighbour.h"
 #include "worker/stages.h"
@@ -138,19 +139,17 @@ static uint64_t next_hop(
 	return entry == NEIGHBOUR_NONE ? 0 : neighbour_mac(neighbours, entry);
 }
 
-// Sends packet i in fragments that fit its way out, in order. The first of them counts as the packet.
-static void transmit_pieces(struct worker *w, struct burst *b, unsigned i, enum verdict verdict)
+// Sends the pieces that packet i has been cut into, in order. The first of them counts as the packet.
+static void send_pieces(struct worker *w, struct burst *b, unsigned i, enum verdict verdict)
 {
 	struct burst *p = &w->pieces;
-	uint16_t mtu = w->snapshot->nexthop[b->route[i]].mtu;
 
-	p->n = frag_split(w->dataplane->mbufs, b->mbuf[i], b->ip[i], mtu, p->mbuf, BURST_MAX);
 	if (!p->n) {
 		burst_end(b, i, V_BUFFER);
 		return;
 	}
 	p->live = bits_below(p->n);
-	p->v6 = 0;
+	p->v6 = b->v6 & bit(i) ? p->live : 0;
 	p->big = 0;
 	for (unsigned k = 0; k < p->n; k++) {
 		p->ip[k] = rte_pktmbuf_mtod(p->mbuf[k], uint8_t *);
@@ -169,6 +168,28 @@ static void transmit_pieces(struct worker *w, struct burst *b, unsigned i, enum 
 	}
 	rte_pktmbuf_free(b->mbuf[i]);
 	b->mbuf[i] = NULL;
+}
+
+// In fragments that fit its way out.
+static void transmit_pieces(struct worker *w, struct burst *b, unsigned i, enum verdict verdict)
+{
+	struct burst *p = &w->pieces;
+
+	p->n = frag_split(w->dataplane->mbufs, b->mbuf[i], b->ip[i],
+		w->snapshot->nexthop[b->route[i]].mtu, p->mbuf, BURST_MAX);
+	send_pieces(w, b, i, verdict);
+}
+
+void transmit_fragments6(
+	struct worker *w, struct burst *b, unsigned i, uint16_t mtu, enum verdict verdict)
+{
+	struct burst *p = &w->pieces;
+	uint16_t most = w->snapshot->nexthop[b->route[i]].mtu;
+	rte_be32_t id = rte_cpu_to_be_32(rte_be_to_cpu_16(b->id[i]));
+
+	p->n = frag6_split(w->dataplane->mbufs, b->mbuf[i], b->ip[i], mtu < most ? mtu : most, id,
+		p->mbuf, BURST_MAX);
+	send_pieces(w, b, i, verdict);
 }
 
 void transmit(struct worker *w, struct burst *b, uint64_t mask, enum verdict verdict)

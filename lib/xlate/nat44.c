@@ -291,8 +291,9 @@ bool nat44_error_find_out(const struct nat *nat, struct burst *b, unsigned i)
 	struct quoted q;
 	struct flow flow;
 
-	// who sent the quoted packet must be whom the error is for
-	if (!hdr_quoted(b, i, &q) || q.src != b->dst[i]) {
+	// who sent the quoted packet must be whom the error is for; and an alias is nothing that a host can quote
+	if (!hdr_quoted(b, i, &q) || q.src != b->dst[i] ||
+		(alias_is(q.dst) && q.dst != b->src[i])) {
 		burst_end(b, i, V_ICMP_QUOTE);
 		return false;
 	}
