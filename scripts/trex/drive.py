@@ -122,8 +122,8 @@ def search(ceiling, loss_at):
 
     def highest(most):
         low, high = 0.0, ceiling
-        for _ in range(STEPS):
-            rate = (low + high) / 2 if tried else ceiling
+        for step in range(STEPS):
+            rate = (low + high) / 2 if step else ceiling
             if rate not in tried:
                 tried[rate] = loss_at(rate)
             if tried[rate] <= most:
@@ -173,9 +173,12 @@ def search_stateful(options):
             client.start(mult=max(rate / args.cps, 0.01), duration=options.duration)
             client.wait_on_traffic(timeout=DEADLINE + 4 * options.duration)
             traffic = client.get_stats()["traffic"]
-            return 1.0 if client.is_traffic_stats_error(traffic)[0] else 0.0
+            opened = sum(traffic["client"].get(name, 0) for name in ("tcps_connattempt", "udps_connects"))
+            # connections that TRex could not open in time say nothing good of the box
+            late = opened < 0.9 * rate * options.duration
+            return 1.0 if late or client.is_traffic_stats_error(traffic)[0] else 0.0
 
-        return {**search(options.ceiling / 50, loss_at), "unit": "connections"}
+        return {**search(options.ceiling, loss_at), "unit": "connections"}
 
 
 def run_both(options):

@@ -97,7 +97,7 @@ class Place(lab.Lab):
 
     def start_trex(self, stateful):
         folder = trex_folder()
-        config = self.nics["trex"] if self.nics else KIT / "cfg/veth.yaml"
+        config = self.nics["trex"] if self.nics else self._veth_config()
         words = ["./t-rex-64", "--cfg", config, "-i", "--no-scapy-server"]
         words += ["--astf"] if stateful else []
         words += [] if self.nics else ["--software"]
@@ -105,6 +105,13 @@ class Place(lab.Lab):
             # a group of its own: TRex's start script waits for TRex and hears no signal meanwhile
             self.trex = self.start("trex", *words, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                    start_new_session=True)
+
+    def _veth_config(self):
+        """cfg/veth.yaml with a name of its own, so that it runs beside others."""
+        config = self.folder / "trex.yaml"
+        text = (KIT / "cfg/veth.yaml").read_text()
+        config.write_text(text.replace("prefix: homeport", f"prefix: {self.prefix}"))
+        return config
 
     def drive(self, *words, **options):
         """drive.py beside TRex: its answer."""

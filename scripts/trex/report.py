@@ -22,7 +22,8 @@ class Report:
         rows = [("", "generator", "box", "")]
         rows += [(c["check"], _text(c["generator"]), _text(c["box"]), "ok" if c["ok"] else "FAILED")
                  for c in self.checks]
-        rows += [(name, "", _text(value), "") for name, value in self.figures.items()]
+        told = {c["check"] for c in self.checks}
+        rows += [(name, "", _text(value), "") for name, value in self.figures.items() if name not in told]
         widths = [max(len(row[i]) for row in rows) for i in range(4)]
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
         return "\n".join([self.title, *lines, "passed" if self.passed else "FAILED"])

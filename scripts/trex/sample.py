@@ -67,11 +67,11 @@ def bed(whole, devices, socket, changes=None, platform=None, control=False, macs
     policies, None takes one away; `platform`: leaves of the platform; `control`: both sides are inside, so that the box routes and
     translates nothing; without `macs` the box keeps those of its devices."""
     whole = copy.deepcopy(whole)
-    subscribers = _subscribers(whole)
     for policy in _policies(whole):
         policy.update(copy.deepcopy(changes or {}))
         for leaf in [leaf for leaf, value in policy.items() if value is None]:
             del policy[leaf]
+    subscribers = _subscribers(whole)
     inside4 = False
     for interface, side in _ports(whole):
         interface["homeport:device"] = devices[side]

@@ -13,7 +13,7 @@ class Plugin:
     def post_iteration(self, run_results, **_):
         """Never stops the search; an iteration with errors counts as one that lost packets."""
         self.drops.end()
-        return False, bool(run_results.get("errors"))
+        return False, run_results["error_flag"]
 
 
 def register():

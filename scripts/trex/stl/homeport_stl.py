@@ -20,6 +20,7 @@ from trex.stl.api import (IP, STLPktBuilder, STLStream, STLTXCont, STLTXSingleBu
                           Ether)
 
 FCS = 4
+MIX = (("small", 64, 7), ("middle", 594, 4), ("large", 1518, 1))  # name, bytes of a frame, share
 
 
 def address(text, offset=0):
@@ -82,6 +83,12 @@ def stream(name, packet, args, vm=None, delay=0.0, share=1.0, size=None):
                      mode=mode(args, share), isg=delay * 1e6)
 
 
+def mix(packet, args, vm, prefix=""):
+    """IMIX: three sizes of one packet."""
+    total = sum(share for _, _, share in MIX)
+    return [stream(prefix + name, packet, args, vm, share=share / total, size=size) for name, size, share in MIX]
+
+
 def flows(args, l4="UDP", ip="src", port="sport"):
     """Every host with each of its ports, one packet after the other: all hosts, then all with the next port."""
     vm = STLVM()
@@ -91,6 +98,17 @@ def flows(args, l4="UDP", ip="src", port="sport"):
     vm.write(fv_name="flow.ip", pkt_offset=f"IP.{ip}")
     vm.write(fv_name="flow.port", pkt_offset=f"{l4}.{port}")
     return fixed(vm, l4)
+
+
+def flows6(args, ip="src", port="sport"):
+    """As flows(), for IPv6: the hosts differ in the last 32 bits."""
+    first = int(ipaddress.ip_address(args.clients)) & 0xffffffff
+    vm = STLVM()
+    vm.tuple_var(name="flow", ip_min=first, ip_max=first + args.hosts - 1, port_min=args.first_port,
+                 port_max=args.first_port + args.ports_per_host - 1, limit_flows=args.hosts * args.ports_per_host)
+    vm.write(fv_name="flow.ip", pkt_offset=f"IPv6.{ip}", offset_fixup=12)
+    vm.write(fv_name="flow.port", pkt_offset=f"UDP.{port}")
+    return fixed(vm, l3="IPv6")
 
 
 def fixed(vm, l4="UDP", l3="IP"):

@@ -8,8 +8,7 @@ import homeport_stl as kit
 
 SAMPLE = "nat44.json"
 CHANGES = {}
-VERDICTS = {name: "nat44-out" for name in ("small", "middle", "large")}
-MIX = (("small", 64, 7), ("middle", 594, 4), ("large", 1518, 1))
+VERDICTS = {name: "nat44-out" for name, _, _ in kit.MIX}
 
 
 class Imix(kit.Profile):
@@ -19,14 +18,13 @@ class Imix(kit.Profile):
         return parser
 
     def streams(self, direction, args):
-        total = sum(share for _, _, share in MIX)
         if direction and not args.both:
             return []
         packet, vm = kit.udp(args), kit.flows(args)
         if direction:
             packet[kit.IP].src, packet[kit.IP].dst = packet[kit.IP].dst, packet[kit.IP].src
             vm = kit.flows(args, ip="dst", port="dport")
-        return [kit.stream(name, packet, args, vm, share=share / total, size=size) for name, size, share in MIX]
+        return kit.mix(packet, args, vm)
 
     def expect(self, args, sent):
         expected = super().expect(args, sent)
