@@ -387,6 +387,27 @@ static int add_routes(
 	return rc < 0 ? rc : add_scrubber(s, config, build, err);
 }
 
+static int compare_addresses(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(rte_be32_t));
+}
+
+// Those that may come from anywhere are strangers until they have shown who they are.
+static int add_homes(struct snapshot *s, const struct config *config)
+{
+	s->home = calloc(config->client.homes + 1, sizeof(*s->home));
+	if (!s->home)
+		return -ENOMEM;
+	for (unsigned i = 0; i < config->client.homes; i++) {
+		const struct config_home *h = &config->client.home[i];
+
+		if (!h->any_source)
+			s->home[s->homes++] = ipaddr_be32(&h->subscriber.addr);
+	}
+	qsort(s->home, s->homes, sizeof(*s->home), compare_addresses);
+	return 0;
+}
+
 struct snapshot *conf_build(const struct config *config, const struct build *build, struct err *err)
 {
 	struct snapshot *s = calloc(1, sizeof(*s));
@@ -396,7 +417,8 @@ struct snapshot *conf_build(const struct config *config, const struct build *bui
 		return NULL;
 	s->generation = build->generation;
 	if (add_ifaces(s, config, build->old) < 0 || add_static_neighbours(s, config) < 0 ||
-		add_routes(s, config, build, err) < 0 || build_nat(s, config, build, err) < 0) {
+		add_homes(s, config) < 0 || add_routes(s, config, build, err) < 0 ||
+		build_nat(s, config, build, err) < 0) {
 		conf_release(s, build->old, build);
 		return NULL;
 	}

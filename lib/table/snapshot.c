@@ -43,6 +43,7 @@ void snapshot_free(struct snapshot *snapshot)
 	free(snapshot->statics.by_outside);
 	free(snapshot->pass_through.entry);
 	free(snapshot->network);
+	free(snapshot->home);
 	free(snapshot);
 }
 
@@ -117,6 +118,24 @@ static int longest_match(const struct nat_policy *policy, const struct ipaddr *a
 			longest = policy->match[i].len;
 	}
 	return longest;
+}
+
+bool snapshot_has_home(const struct snapshot *snapshot, rte_be32_t source)
+{
+	unsigned low = 0, high = snapshot->homes;
+
+	while (low < high) {
+		unsigned middle = (low + high) / 2;
+		int order = memcmp(&source, &snapshot->home[middle], sizeof(source));
+
+		if (!order)
+			return true;
+		if (order < 0)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return false;
 }
 
 int snapshot_policy_of(const struct snapshot *snapshot, rte_be32_t inside)

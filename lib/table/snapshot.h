@@ -291,6 +291,8 @@ struct snapshot {
 	struct pass_through_list pass_through;
 	unsigned networks;
 	struct subscriber_network *network; // the longer a prefix the earlier
+	unsigned homes;
+	rte_be32_t *home; // addresses that homes dial in from, in the order of memcmp()
 };
 
 // Whether a policy, of a slot, is the first of its instance.
@@ -332,6 +334,9 @@ static inline bool snapshot_may_be_ours(const struct snapshot *snapshot, rte_be3
 
 	return snapshot->ours[first / 64] >> (first % 64) & 1;
 }
+
+// Whether a home is expected to dial in from this source.
+bool snapshot_has_home(const struct snapshot *snapshot, rte_be32_t source);
 
 // The policy that serves an inside source: the longest of all matching prefixes decides. Returns its
 // slot, or -1.

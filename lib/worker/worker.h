@@ -71,7 +71,7 @@ struct dataplane {
 	unsigned
 		idle_sleep_us; // how long a worker sleeps when it finds nothing to do; 0: it polls on
 	uint32_t icmp_rate;    // ICMP errors a second, all workers together
-	uint32_t host_rate;    // packets for the kernel a second, worker and interface
+	uint32_t host_rate;    // packets for the kernel a second: worker, interface and punt_class
 	uint32_t held_syns;    // that each worker keeps
 	uint32_t reassembly_ticks; // that a fragmented tunnel packet has to arrive
 	unsigned ports;
@@ -80,6 +80,9 @@ struct dataplane {
 	const struct nat *nat[POOL_MAX_WORKERS]; // of each
 };
 
+// Who sends to the box's own addresses: a home that is expected from there, or anybody.
+enum punt_class { PUNT_STRANGER, PUNT_HOME, PUNT_CLASSES };
+
 struct worker {
 	struct dataplane *dataplane;
 	unsigned number;
@@ -87,7 +90,7 @@ struct worker {
 	const struct snapshot *snapshot;                      // of this turn
 	struct rte_ether_addr iface_mac[SNAPSHOT_MAX_IFACES]; // configured, or the device's
 	uint32_t icmp_tokens;
-	uint32_t punt_tokens[SNAPSHOT_MAX_IFACES];
+	uint32_t punt_tokens[PUNT_CLASSES][SNAPSHOT_MAX_IFACES];
 	struct nat nat;
 	struct held_table held;
 	struct datagram_table datagrams; // IPv4, to be translated

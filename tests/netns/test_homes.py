@@ -19,12 +19,13 @@ TESTSERVER = lab.BUILD / "tests/dots/testserver"
 BOX_NAME = "cgn.example.net"
 HOMES = {"attacker": lab.ATTACKER, "neighbour": lab.NEIGHBOUR}
 FLOOD_PORT = 5555
+BOX_INSIDE6 = "2001:db8:64::1"
 
 
 class Homes:
     """The box with an upstream and two homes."""
 
-    def __init__(self, world, relay="home-then-box", transport="dtls", **client):
+    def __init__(self, world, relay="home-then-box", transport="dtls", rate=20000, **client):
         self.lab = world
         self.mids = itertools.count(1)
         self.homes = {}
@@ -33,8 +34,11 @@ class Homes:
                         BOX_NAME, *names], check=True)
         self.pki = world.folder / "pki"
         self.config = world.config()
+        (world.folder / "homes.psk").write_text("".join(f"{name}:{n:032x}\n" for n, name in enumerate(HOMES)))
+        (world.folder / "homes.psk").chmod(0o600)
         inside = self.config["ietf-interfaces:interfaces"]["interface"][0]
         inside["homeport:host-device"] = "hp-inside"
+        self.config["homeport:homeport"]["platform"]["host-packet-rate"] = rate
         dots = self.config["homeport:homeport"]["dots"]
         dots["server"]["upstream"][0]["relay"] = relay
         dots["client"] = {
@@ -43,6 +47,9 @@ class Homes:
             "home": [{"name": name, "certificate-name": f"{name}.example.net",
                       "subscriber": f"{address}/32"} for name, address in HOMES.items()],
             **client}
+        dots["client"] = {leaf: value for leaf, value in dots["client"].items() if value}
+        if any(":" in listener["address"] for listener in dots["client"]["listener"]):
+            inside["ietf-ip:ipv6"] = {"address": [{"ip": BOX_INSIDE6, "prefix-length": 64}]}
         self.client = world.start(
             "upstream", lab.DOTSC, "--listen", lab.UPSTREAM, "--cert", self.pki / "upstream.pem",
             "--key", self.pki / "upstream.key", "--ca", self.pki / "ca.pem", "--script", "-",
@@ -53,15 +60,15 @@ class Homes:
         world.start_box(self.config)
         self.events.wait("the session comes up", lambda e: e["event"] == "up")
 
-    def dial(self, name, transport=None, certificate=None, where=None):
-        """Starts a home; returns the lines that it prints."""
+    def dial(self, name, transport=None, certificate=None, where=None, host=lab.BOX_INSIDE, files=None):
+        """Starts a home; returns the lines that it prints. `files` are its credentials, if no certificate."""
         number = list(HOMES).index(certificate or name) + 1
         process = self.lab.start(
             where or name, TESTSERVER, "--upstream",
-            f"name=box,host={lab.BOX_INSIDE},port=4647,peer={BOX_NAME},"
+            f"name=box,host={host},port=4647,peer={BOX_NAME},"
             f"transport={transport or self.transport},retry-interval=60",
-            "--cert", self.pki / f"home-{number}.pem", "--key", self.pki / f"home-{number}.key",
-            "--ca", self.pki / "ca.pem", f"{HOMES[name]}=192.168.1.10",
+            *(files or ["--cert", self.pki / f"home-{number}.pem", "--key", self.pki / f"home-{number}.key",
+                        "--ca", self.pki / "ca.pem"]), f"{HOMES[name]}=192.168.1.10",
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         self.homes[name] = process
         return Lines(process)
@@ -133,6 +140,69 @@ def test_home_confirms(world, transport):
     assert box.ask(f"withdraw --mid {mid}")["code"] == "2.02"
     home.wait("the rule is gone", lambda line: line.get("event") == "acl-remove")
     assert box.state("attacker")["transport"] == transport
+    box.end()
+
+
+@pytest.mark.parametrize("transport", ["dtls", "tls"])
+def test_home_over_ipv6(world, transport):
+    """The listener has an IPv6 address; the home, which may come from anywhere, has one too. What it is asked is about
+    the subscriber's IPv4 address."""
+    box = Homes(world, transport=transport, listener=[{"address": BOX_INSIDE6, "port": 4647}],
+                home=[{"name": "attacker", "certificate-name": "attacker.example.net",
+                       "subscriber": f"{lab.ATTACKER}/32", "any-source": True}])
+    world.ip("attacker", "addr", "add", "2001:db8:64::10/64", "dev", "eth0", "nodad")
+    home = box.dial("attacker", host=BOX_INSIDE6)
+    box.wait_ready("attacker")
+    assert box.state("attacker")["peer-address"] == "2001:db8:64::10"
+    mid = box.mitigate(box.open_port("attacker"))
+    home.wait("the home's rule", lambda line: line.get("event") == "acl-add")
+    lab.wait_for("it is confirmed", lambda: box.state("attacker")["confirmed"] == 1)
+    assert world.acls() == []
+    assert box.ask(f"withdraw --mid {mid}")["code"] == "2.02"
+    home.wait("the rule is gone", lambda line: line.get("event") == "acl-remove")
+    box.end()
+
+
+@pytest.mark.parametrize("transport", ["dtls", "tls"])
+def test_home_with_a_key(world, transport):
+    """CH-08: a pre-shared key says whose home it is; one of another home does not pass at this address."""
+    box = Homes(world, transport=transport, **{
+        "certificate": None, "private-key": None, "ca": None, "psk-file": "homes.psk",
+        "home": [{"name": name, "psk-identity": name, "subscriber": f"{address}/32"}
+                 for name, address in HOMES.items()]})
+
+    def key(name):
+        return ["--psk-identity", name, "--psk-file", world.folder / "homes.psk"]
+    home = box.dial("attacker", files=key("attacker"))
+    box.wait_ready("attacker")
+    assert box.state("attacker")["cipher"] in ("ECDHE-PSK-CHACHA20-POLY1305", "TLS_AES_128_GCM_SHA256")
+    box.mitigate(box.open_port("attacker"))
+    home.wait("the home's rule", lambda line: line.get("event") == "acl-add")
+    lab.wait_for("it is confirmed", lambda: box.state("attacker")["confirmed"] == 1)
+    assert world.acls() == []
+    box.dial("neighbour", files=key("attacker"))
+    lab.wait_for("it is refused", lambda: int(box.counters()["misplaced"]) > 0)
+    assert box.counters()["ready"] == 1 and "certificate-expires" not in box.counters()
+    box.end()
+
+
+def test_home_that_does_not_read(world):
+    """A home that takes nothing from its socket any more keeps nobody waiting: the box steps in, another home is
+    served, and once it reads again it carries out what it was asked."""
+    box = Homes(world, transport="tls")
+    slow, good = box.dial("attacker"), box.dial("neighbour")
+    box.wait_ready("attacker")
+    box.wait_ready("neighbour")
+    box.homes["attacker"].send_signal(signal.SIGSTOP)
+    box.mitigate(box.open_port("attacker"))
+    lab.wait_for("the box's rule", lambda: len(world.acls()) == 1)
+    box.mitigate(box.open_port("neighbour"))
+    good.wait("the other home's rule", lambda line: line.get("event") == "acl-add")
+    assert len(world.acls()) == 1 and box.counters()["stepped-in"] == "1"
+    box.homes["attacker"].send_signal(signal.SIGCONT)
+    slow.wait("the home's rule", lambda line: line.get("event") == "acl-add")
+    lab.wait_for("it is confirmed", lambda: box.state("attacker")["confirmed"] == 1)
+    assert len(world.acls()) == 1  # it stays until the mitigation ends
     box.end()
 
 

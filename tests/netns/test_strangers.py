@@ -96,6 +96,26 @@ def test_spoofed_hellos(world, transport):
 
 
 @pytest.mark.parametrize("transport", ["dtls", "tls"])
+def test_more_hellos_than_may_pass(world, transport):
+    """A flood many times as strong as host-packet-rate: a home comes in by the share of the homes."""
+    box = Homes(world, transport=transport, rate=100)
+    flood = stranger(world, HELLOS, LEAST, lab.BOX_INSIDE, device_address(world))
+    lines = Lines(flood)
+    lines.wait("the flood", lambda line: line == "begins")
+    lab.wait_for("most of it is dropped", lambda: world.verdicts().get("drop-punt-limit", 0)
+                 > 10 * world.verdicts().get("punted", LEAST))
+    home = box.dial("attacker")
+    ready(box)
+    box.mitigate(box.open_port("attacker"))
+    home.wait("the home's rule", lambda line: line.get("event") == "acl-add")
+    flood.stdin.close()
+    lines.wait("its end", lambda line: isinstance(line, int))
+    counters = box.counters()
+    assert counters["ready"] == 1 and counters["failed"] == "0"
+    box.end()
+
+
+@pytest.mark.parametrize("transport", ["dtls", "tls"])
 def test_half_open_handshakes(world, transport):
     """Hundreds of connections that say nothing, or half of a hello, keep nobody out."""
     box = Homes(world, transport=transport)
