@@ -44,7 +44,7 @@ static const struct command commands[] = {
 		"--source PREFIX... --target PREFIX... [--source-port LOW[-HIGH]]... "
 		"[--target-port LOW[-HIGH]]...\n      [--protocol PROTOCOL]... [--lifetime "
 		"SECONDS|-1] [--at TIME] [--tolerance SECONDS]\n      [--action "
-		"block|rate-limit|quarantine|redirect] [--rate KBIT]",
+		"block|rate-limit|quarantine|inspect|redirect] [--rate KBIT]",
 		"stops what an abuse report is about, as if an upstream had asked; who it was is\n"
 		"      looked up as of TIME",
 		output_mitigations},

@@ -291,8 +291,8 @@ void output_counters(const json_t *answer)
 	const json_t *statistics = at(answer, "homeport:homeport statistics");
 	static const char *const heads[] = {"COUNTER", "KIND", "PACKETS", NULL};
 	static const char *const single[] = {"received", "steered", "icmp-errors-sent",
-		"icmp-errors-withheld", "syns-held", "syns-not-held", "tcp-resets-sent",
-		"host delivered", "host refused", "host sent", "host unroutable"};
+		"icmp-errors-withheld", "syns-held", "syns-not-held", "tcp-resets-sent", "copies",
+		"copies-missed", "host delivered", "host refused", "host sent", "host unroutable"};
 	static const char *const worker_heads[] = {
 		"WORKER", "RECEIVED", "MAPPINGS", "SESSIONS", "SUBSCRIBERS", NULL};
 	static const char *const worker_paths[] = {
@@ -380,10 +380,10 @@ void output_dots(const json_t *answer)
 	const json_t *upstream;
 	size_t i;
 	static const char *const heads[] = {"UPSTREAM", "STATUS", "TRANSPORT", "PEER", "NAME",
-		"CIPHER", "SINCE", "MITIGATIONS", "LAST-ERROR", NULL};
+		"CIPHER", "SINCE", "MITIGATIONS", "CONFIRMED", "CLEARED", "LAST-ERROR", NULL};
 	static const char *const paths[] = {"name", "state status", "state transport",
 		"state peer-address", "state peer-name", "state cipher", "state since",
-		"state mitigations", "state last-error"};
+		"state mitigations", "state confirmed", "state cleared", "state last-error"};
 
 	if (at(answer, "homeport:homeport dots server"))
 		print_list(answer, "homeport:homeport dots server upstream", heads, paths);
@@ -453,7 +453,7 @@ void output_mitigations(const json_t *answer)
 void output_consent(const json_t *answer)
 {
 	static const char *const heads[] = {"UPSTREAM", "MID", "SOURCE", "TARGET", "SUBSCRIBER",
-		"PACKETS", "PER-SECOND", "BYTES-PER-SECOND", "UNTIL", NULL};
+		"PACKETS", "PER-SECOND", "BYTES-PER-SECOND", "JUDGEMENT", "UNTIL", NULL};
 	struct table *table = table_new(heads);
 	const json_t *scope;
 	size_t i;
@@ -461,7 +461,7 @@ void output_consent(const json_t *answer)
 	json_array_foreach(at(answer, "ietf-dots-signal-channel:dots-signal scope"), i, scope)
 	{
 		const json_t *m = enforced(answer, i);
-		char text[9][CELL];
+		char text[10][CELL];
 		const char *cells[] = {
 			cell(at(m, "upstream"), text[0]),
 			cell(at(m, "mid"), text[1]),
@@ -471,7 +471,8 @@ void output_consent(const json_t *answer)
 			cell(at(m, "consent packets"), text[5]),
 			cell(at(m, "consent packets-per-second"), text[6]),
 			cell(at(m, "consent octets-per-second"), text[7]),
-			cell(at(m, "consent until"), text[8]),
+			cell(at(m, "consent judgement"), text[8]),
+			cell(at(m, "consent until"), text[9]),
 		};
 
 		table_row(table, cells);

@@ -22,6 +22,7 @@ struct dots;
 struct expiry;
 struct homes;
 struct metrics;
+struct pcap_ring;
 struct relay;
 
 // What is asked of a worker goes through a buffer of the box, so that an answer that comes too late is
@@ -53,6 +54,7 @@ struct box {
 	struct homes *homes;
 	struct relay *relay;
 	struct dots *dots;
+	struct pcap_ring *capture; // of what mitigations inspect; NULL: none
 	struct expiry *expiry;
 	struct ctl *ctl;
 	struct ctl_source source;
@@ -67,6 +69,8 @@ struct box {
 };
 
 // eal.c: DPDK and its memory.
+
+#define EAL_COPIES 1023 // buffers for what mitigations inspect
 
 // Checks that the tables of a configuration fit the memory it gives them, and hands the fault to `report`.
 // Returns how many there were.
@@ -136,6 +140,14 @@ unsigned homes_check(
 // the reason in err.
 int measure_apply(
 	struct box *box, const struct config *old, const struct config *next, struct err *err);
+
+// inspect.c: copies of what mitigations inspect.
+
+// What becomes of them from now on is what a configuration says, whose snapshot is in force.
+void inspect_apply(struct box *box, const struct config *config);
+
+// Takes a copy that a worker has made.
+void inspect_take(struct box *box, const struct msg *msg);
 
 // record.c: deterministic NAT in the log.
 

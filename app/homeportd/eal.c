@@ -105,7 +105,7 @@ static uint64_t bytes_needed(const struct config *config)
 		bytes += 2 * FIB6_SIZE;
 	bytes += p->workers * worker_bytes(&size);
 	bytes += p->workers * held_bytes(share(p->max_held_syns, p->workers));
-	bytes += (uint64_t)p->packet_buffers * BUFFER_SIZE;
+	bytes += ((uint64_t)p->packet_buffers + EAL_COPIES) * BUFFER_SIZE;
 	for (unsigned i = 0; i < config->instances; i++) {
 		const struct config_instance *instance = &config->instance[i];
 

@@ -5,6 +5,7 @@
 
 #include "base/bits.h"
 #include "base/clock.h"
+#include "base/pcapring.h"
 
 #include "box.h"
 
@@ -59,6 +60,9 @@ static void take(struct box *box, const struct msg *msg)
 		break;
 	case MSG_PUNT:
 		host_take(box->host, msg);
+		break;
+	case MSG_COPY:
+		inspect_take(box, msg);
 		break;
 	case MSG_MARK:
 	case MSG_WALK:
@@ -251,6 +255,8 @@ int loop_run(struct box *box)
 		rcu_poll(box->rcu);
 		reload_poll(box);
 		resolve_table_poll(box->resolve);
+		if (box->capture)
+			pcap_ring_flush(box->capture);
 		notifier_poll(box->notifier, clock_unix_ms());
 		if (!box->args->until_idle)
 			continue;

@@ -5,6 +5,7 @@
 // The order is: configuration, memory, tables, devices, workers, control socket, DOTS; and back.
 
 #include "base/clock.h"
+#include "base/pcapring.h"
 #include "dots/dots.h"
 #include "dots/expiry.h"
 #include "dots/homes.h"
@@ -111,9 +112,9 @@ static struct portblk *share_new(struct pool *pool, unsigned worker, uint32_t li
 	return portblk_new(pool, worker, portblk_size(pool, limit));
 }
 
-static struct rte_mempool *make_mbufs(const struct config *config)
+static struct rte_mempool *make_buffers(const char *name, unsigned count, unsigned cache)
 {
-	return rte_pktmbuf_pool_create("packets", config->platform.packet_buffers, 256,
+	return rte_pktmbuf_pool_create(name, count, cache,
 		RTE_ALIGN_CEIL(sizeof(struct handover), RTE_MBUF_PRIV_ALIGN),
 		RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
 }
@@ -142,8 +143,9 @@ static int make_tables(struct box *box, struct err *err)
 		return -1;
 	d->acl = box->acl;
 	d->neighbours = box->neighbours;
-	d->mbufs = make_mbufs(config);
-	if (!d->mbufs)
+	d->mbufs = make_buffers("packets", config->platform.packet_buffers, 256);
+	d->copies = make_buffers("copies", EAL_COPIES, 32);
+	if (!d->mbufs || !d->copies)
 		return err_set(err, "packet buffers: %s", rte_strerror(rte_errno));
 	for (unsigned i = 0; i < d->workers; i++) {
 		box->asked[i].buffer = malloc(ASK_BUFFER);
@@ -278,6 +280,7 @@ static void close_box(struct box *box)
 	notifier_free(box->notifier);
 	expiry_free(box->expiry);
 	dots_free(box->dots);
+	box->dots = NULL;
 	relay_free(box->relay);
 	homes_free(box->homes);
 	atomic_store(&d->stop, true);
@@ -302,6 +305,8 @@ static void close_box(struct box *box)
 	acl_free(box->acl);
 	evloop_free(box->loop);
 	rcu_free(box->rcu);
+	pcap_ring_close(box->capture);
+	rte_mempool_free(d->copies);
 	rte_mempool_free(d->mbufs);
 	rte_eal_cleanup();
 }

@@ -34,6 +34,8 @@ static void get_totals(void *ctx, struct ctl_totals *out)
 		out->syns_not_held += stat_read(&s->syns_not_held);
 		out->resets_sent += stat_read(&s->resets_sent);
 		out->steered += stat_read(&s->steered);
+		out->copies += stat_read(&s->copies);
+		out->copies_missed += stat_read(&s->copies_missed);
 		for (unsigned v = 0; v < V_COUNT; v++)
 			out->verdict[v] += stat_read(&s->verdict[v]);
 	}

@@ -207,12 +207,28 @@ static void apply_accepts(struct box *box, const struct config *config)
 	free(entry);
 }
 
+static void apply_inspection(struct box *box, const struct config_inspect *from)
+{
+	struct inspection inspection = {
+		.thresholds = {from->packets, from->octets, from->flows, from->window},
+		.time = from->time,
+		.confirmed = {.action = ACL_BLOCK},
+		.act = from->act,
+		.reject = from->reject,
+	};
+
+	inspection.confirmed = measure_of(&from->measure);
+	dots_inspect(box->dots, &inspection);
+}
+
 unsigned upstreams_apply(struct box *box, const struct config *old, const struct config *next)
 {
 	unsigned faults = 0;
 	struct err err;
 
 	apply_accepts(box, next);
+	inspect_apply(box, next);
+	apply_inspection(box, &next->inspect);
 	if (acl_exempt(box->acl, next->quarantine_allow, next->quarantine_allows) < 0)
 		log_error("dots", "no memory for what a quarantine leaves open");
 	if (dots_hook(box->dots, next->hook) < 0)

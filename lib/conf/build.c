@@ -416,6 +416,7 @@ struct snapshot *conf_build(const struct config *config, const struct build *bui
 	if (!s)
 		return NULL;
 	s->generation = build->generation;
+	s->copy_rate = config->inspect.copy_rate;
 	if (add_ifaces(s, config, build->old) < 0 || add_static_neighbours(s, config) < 0 ||
 		add_homes(s, config) < 0 || add_routes(s, config, build, err) < 0 ||
 		build_nat(s, config, build, err) < 0) {

@@ -255,6 +255,24 @@ struct config_class {
 	struct config_measure measure;
 };
 
+// How it is told whether traffic that mitigations inspect is an attack.
+struct config_inspect {
+	const struct lyd_node *node;
+	uint32_t packets; // a second, and these
+	uint64_t octets;  // 0: they do not matter
+	uint32_t flows;   // in a window; likewise
+	uint16_t window;  // seconds
+	uint32_t time;    // seconds
+	struct config_measure measure;
+	bool act;                  // once it is confirmed
+	bool reject;               // once it is cleared
+	uint32_t copy_rate;        // packets a second of each worker
+	char *capture_file;        // a path, made absolute; NULL: none
+	uint32_t capture_size;     // MiB
+	const char *capture_iface; // NULL: none
+	struct rte_ether_addr capture_mac;
+};
+
 struct config_upstream {
 	const struct lyd_node *node;
 	const char *name;
@@ -412,6 +430,7 @@ struct config {
 	unsigned upstreams;
 	struct config_upstream *upstream;
 	struct config_client client;
+	struct config_inspect inspect;
 	const struct lyd_node *scrubber_node; // NULL: there is none
 	struct ipaddr scrubber;
 	unsigned quarantine_allows;

@@ -8,6 +8,7 @@
 #include "conf/tree.h"
 
 #include <libyang/libyang.h>
+#include <rte_ether.h>
 
 #include <stdlib.h>
 #include <string.h>
@@ -98,6 +99,28 @@ static void read_accept(struct config *config, const struct lyd_node *node, stru
 	read_ports(node, &a->lower_port, &a->upper_port);
 }
 
+static void read_inspect(struct config *config, const struct lyd_node *node)
+{
+	struct config_inspect *in = &config->inspect;
+	const struct lyd_node *port = tree_child(node, "capture-port");
+
+	in->node = node;
+	in->packets = tree_number(node, "packets-per-second", 1000);
+	in->octets = tree_number(node, "octets-per-second", 0);
+	in->flows = tree_number(node, "flows", 0);
+	in->window = (uint16_t)tree_number(node, "window", 10);
+	in->time = tree_number(node, "time", 60);
+	in->measure = read_measure(node);
+	in->act = node && !strcmp(tree_text(node, "when-confirmed"), "act");
+	in->reject = node && !strcmp(tree_text(node, "when-cleared"), "reject");
+	in->copy_rate = tree_number(node, "max-copy-rate", 1000);
+	in->capture_file = read_path(config, tree_text(node, "capture-file"));
+	in->capture_size = tree_number(node, "capture-size", 64);
+	in->capture_iface = tree_text(port, "interface");
+	if (port)
+		rte_ether_unformat_addr(tree_text(port, "link-layer-address"), &in->capture_mac);
+}
+
 void read_upstreams(struct config *config, const struct lyd_node *server)
 {
 	unsigned i = 0;
@@ -107,6 +130,7 @@ void read_upstreams(struct config *config, const struct lyd_node *server)
 	for (const struct lyd_node *n = tree_child(server, "upstream"); i < config->upstreams;
 		n = tree_next(n))
 		read_upstream(config, n, &config->upstream[i++]);
+	read_inspect(config, tree_child(server, "inspect"));
 	config->scrubber_node = tree_child(server, "scrubber");
 	if (config->scrubber_node)
 		ipaddr_parse(
@@ -146,6 +170,7 @@ void free_upstreams(struct config *config)
 		free(config->accept[i].subscriber);
 	}
 	free(config->accept);
+	free(config->inspect.capture_file);
 	free(config->quarantine_allow);
 }
 
@@ -207,6 +232,31 @@ static void check_upstream(
 	}
 }
 
+static void check_inspect(struct judge *j, const struct config *config)
+{
+	const struct config_inspect *in = &config->inspect;
+	bool found = false;
+
+	check_measure(j, config, in->node, &in->measure);
+	if (!strcmp(in->measure.action, "inspect"))
+		judge_fault(j, in->node, "action",
+			"inspect, of what has been inspected. Allowed: any other; to go on "
+			"inspecting set when-confirmed to keep");
+	if (!in->capture_iface)
+		return;
+	for (unsigned i = 0; i < config->ifaces; i++)
+		found |= config->iface[i].enabled &&
+			!strcmp(config->iface[i].name, in->capture_iface);
+	if (!found)
+		judge_fault(j, in->node, "capture-port/interface",
+			"%s is no interface that is enabled. Allowed: the name of one",
+			in->capture_iface);
+	if (!rte_is_valid_assigned_ether_addr(&in->capture_mac))
+		judge_fault(j, in->node, "capture-port/link-layer-address",
+			"%s. Allowed: a unicast address of six bytes",
+			tree_text(tree_child(in->node, "capture-port"), "link-layer-address"));
+}
+
 static void check_accept(struct judge *j, const struct config_accept *a)
 {
 	if (!a->targets && !a->subscribers)
@@ -224,6 +274,8 @@ void check_upstreams(struct judge *j, const struct config *config)
 {
 	for (unsigned i = 0; i < config->upstreams; i++)
 		check_upstream(j, config, &config->upstream[i]);
+	if (config->inspect.node)
+		check_inspect(j, config);
 	for (unsigned i = 0; i < config->accepts; i++)
 		check_accept(j, &config->accept[i]);
 }

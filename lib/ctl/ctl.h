@@ -38,6 +38,8 @@ struct ctl_totals {
 	uint64_t syns_not_held;
 	uint64_t resets_sent;
 	uint64_t steered;
+	uint64_t copies;
+	uint64_t copies_missed;
 	struct ctl_host host;
 };
 

@@ -177,7 +177,7 @@ void do_mitigate(struct call *call)
 			"%s %s. Allowed: --source and --target with a prefix, --source-port and "
 			"--target-port with 0 to 65535 or a range, --protocol, up to %d of each; "
 			"--lifetime, --at, --tolerance; --action with block, rate-limit, "
-			"quarantine or redirect, --rate with 64 to 100000000 kbit/s",
+			"quarantine, inspect or redirect, --rate with 64 to 100000000 kbit/s",
 			r->word[i], i + 1 < r->words ? r->word[i + 1] : "", LIST_MAX);
 		return;
 	}

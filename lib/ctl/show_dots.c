@@ -122,6 +122,8 @@ static void add_session(void *ctx, const struct dots_session_row *row)
 	add_warning(list->call, state, EXPIRY_CA, row->ca_end);
 	add_warning(list->call, state, EXPIRY_PEER, row->peer_end);
 	json_object_set_new(state, "mitigations", json_integer(row->mitigations));
+	json_object_set_new(state, "confirmed", json_number64(row->confirmed));
+	json_object_set_new(state, "cleared", json_number64(row->cleared));
 	json_object_set_new(state, "sessions", json_number64(row->sessions));
 	json_object_set_new(state, "failures", json_number64(row->failures));
 	json_object_set_new(state, "requests", json_number64(row->requests));
@@ -296,7 +298,7 @@ static json_t *consent_json(const struct dots_mitigation_row *row)
 	uint64_t seconds = row->evidence_seconds ? row->evidence_seconds : 1;
 	json_t *consent;
 
-	if (!row->decide_until && !row->evidence_packets)
+	if (!row->decide_until && !row->evidence_packets && !row->judgement)
 		return NULL;
 	consent = json_pack("{s:o, s:o, s:o, s:o}", "packets", json_number64(row->evidence_packets),
 		"octets", json_number64(row->evidence_bytes), "packets-per-second",
@@ -304,6 +306,10 @@ static json_t *consent_json(const struct dots_mitigation_row *row)
 		json_number64(row->evidence_bytes / seconds));
 	if (row->decide_until)
 		json_object_set_new(consent, "until", json_time(row->decide_until * 1000));
+	if (row->judgement) {
+		set_text(consent, "judgement", row->judgement);
+		json_object_set_new(consent, "flows", json_integer(row->flows));
+	}
 	return consent;
 }
 
@@ -338,7 +344,7 @@ static void add_mitigation(void *ctx, const struct dots_mitigation_row *row)
 
 static void add_waiting(void *ctx, const struct dots_mitigation_row *row)
 {
-	if (row->decide_until)
+	if (!strcmp(row->phase, "asked"))
 		add_mitigation(ctx, row);
 }
 

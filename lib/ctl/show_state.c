@@ -168,7 +168,7 @@ void show_counters(struct call *call)
 
 	call->source->totals(call->source->ctx, &totals);
 	call_json(call,
-		json_pack("{s:{s:{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}}}",
+		json_pack("{s:{s:{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}}}",
 			"homeport:homeport", "statistics", "received",
 			json_number64(totals.received), "verdict", verdicts(&totals),
 			"icmp-errors-sent", json_number64(totals.icmp_errors_sent),
@@ -176,7 +176,9 @@ void show_counters(struct call *call)
 			"syns-held", json_number64(totals.syns_held), "syns-not-held",
 			json_number64(totals.syns_not_held), "tcp-resets-sent",
 			json_number64(totals.resets_sent), "steered", json_number64(totals.steered),
-			"host", host(&totals.host), "worker", workers(call)));
+			"copies", json_number64(totals.copies), "copies-missed",
+			json_number64(totals.copies_missed), "host", host(&totals.host), "worker",
+			workers(call)));
 	call_end(call);
 }
 

@@ -197,6 +197,16 @@ int dots_remove(struct dots *dots, const char *name, bool for_good)
 	return 0;
 }
 
+void dots_inspect(struct dots *dots, const struct inspection *inspection)
+{
+	mitigations_inspect(dots->mitigations, inspection);
+}
+
+void dots_saw(struct dots *dots, uint32_t slot, uint32_t flow)
+{
+	mitigations_saw(dots->mitigations, slot, flow);
+}
+
 // ------------------------------------------------------------------ what is legitimate
 
 int dots_accept(struct dots *dots, const struct accept_list *list)
@@ -257,6 +267,8 @@ static struct dots_session_row session_row(const struct session *s)
 		.certificate_end = credentials_not_after(s->credentials),
 		.ca_end = credentials_ca_end(s->credentials),
 		.mitigations = s->signal.owner.mitigations,
+		.confirmed = s->signal.owner.confirmed,
+		.cleared = s->signal.owner.cleared,
 		.observers = s->signal.observers.count,
 		.sessions = s->established,
 		.failures = session_failures(s),
@@ -324,6 +336,8 @@ static void show_mitigation(const struct mitigation *m,
 		.evidence_packets = m->evidence.packets,
 		.evidence_bytes = m->evidence.bytes,
 		.evidence_seconds = m->evidence_time / CLOCK_SECOND,
+		.judgement = m->detector ? judgement_name(m->detector->judgement) : NULL,
+		.flows = m->detector ? m->detector->flows : 0,
 		.attack_status = m->attack_status,
 		.attack_status_label = schema_label(KIND_ATTACK_STATUS, m->attack_status),
 		.bytes_dropped = dropped.bytes,

@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/evloop.h"
 #include "dots/accept.h"
+#include "dots/detector.h"
 #include "dots/list.h"
 #include "dots/operate.h"
 #include "dots/policy.h"
@@ -90,6 +91,12 @@ int dots_renew(struct dots *dots, const char *name, const struct credentials_fil
 
 // What is always legitimate from now on, for all upstreams. Everything is copied. Returns -ENOMEM.
 int dots_accept(struct dots *dots, const struct accept_list *list);
+
+// How mitigations are inspected from now on.
+void dots_inspect(struct dots *dots, const struct inspection *inspection);
+
+// A packet of a flow with this hash met the rule in a slot of the ACL, which inspects.
+void dots_saw(struct dots *dots, uint32_t slot, uint32_t flow);
 
 // Closes the session and ends its mitigations. What is kept of them is given up if it is for good;
 // else the next dots_add() takes them up again. Returns -ENOENT.

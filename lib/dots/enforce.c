@@ -324,7 +324,8 @@ static void make_rules(struct rules *rules, const struct scope *scope,
 		const struct suspect *suspect = &enforcement->suspect[i];
 		struct acl_rule rule = {.subscriber = suspect->holder.subscriber,
 			.action = enforcement->measure.action,
-			.rate = enforcement->measure.rate};
+			.rate = enforcement->measure.rate,
+			.maker = enforcement->maker};
 
 		if (suspect->delegated || suspect->installed)
 			continue;

@@ -33,6 +33,7 @@ struct suspect {
 // What one request comes to; all zero is nothing.
 struct enforcement {
 	struct measure measure; // what its rules do
+	void *maker;            // of theirs
 	struct suspect *suspect;
 	unsigned suspects;
 	uint32_t *slot; // in the ACL

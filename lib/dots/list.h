@@ -36,6 +36,8 @@ struct dots_session_row {
 	int64_t ca_end;             // the first of the authorities' does,
 	int64_t peer_end;           // and the peer's; 0 unless up
 	unsigned mitigations;       // in force
+	uint64_t confirmed;         // by the detector, ever,
+	uint64_t cleared;           // and not
 	unsigned observers;         // of this session
 	uint64_t sessions;          // established so far
 	uint64_t failures;          // attempts that failed
@@ -140,6 +142,8 @@ struct dots_mitigation_row {
 	uint64_t evidence_packets; // counted while it was
 	uint64_t evidence_bytes;
 	uint64_t evidence_seconds;
+	const char *judgement;  // the detector's: "watching", "attack" or "clear"; NULL: not asked
+	uint32_t flows;         // in its last window
 	unsigned attack_status; // 0: the client has not said
 	const char *attack_status_label;
 	uint64_t bytes_dropped;

@@ -53,6 +53,7 @@ void mitigation_free(struct mitigation *m)
 	timer_stop(m->all->loop, &m->verdict);
 	take_back(m);
 	enforce_end(m->all->enforcer, &m->enforcement);
+	free(m->detector);
 	scope_free(&m->scope);
 	free(m->cuid);
 	free(m);
@@ -346,6 +347,7 @@ static struct mitigation *create(struct mitigations *all, const struct put *put,
 	m->mid = put->mid;
 	m->hop_limit = put->hop_limit;
 	m->enforcement = *enforcement;
+	m->enforcement.maker = m;
 	*enforcement = (struct enforcement){0};
 	m->began = clock_now();
 	m->began_unix = clock_unix_ms() / 1000;
@@ -358,9 +360,8 @@ static struct mitigation *create(struct mitigations *all, const struct put *put,
 	put->body->scope = (struct scope){0};
 	m->chosen = put->chosen != NULL;
 	m->measure = m->chosen ? *put->chosen : policy_measure(&m->owner->policy, &m->scope);
-	rc = put->owner->policy.consent == CONSENT_ASK
-		? consent_ask(m, m->began + put->owner->policy.consent_time * CLOCK_SECOND)
-		: mitigation_put_in_force(m);
+	rc = consent_is_needed(m) ? consent_ask(m, consent_deadline(m))
+				  : mitigation_put_in_force(m);
 	if (rc < 0) {
 		err_set(err, "no room for the rules this takes");
 		goto fail;

@@ -15,10 +15,14 @@
 //
 // One that is asked for has rules that count, one in force or ending has rules that act, and one that
 // is rejected has none: it stays so that the client sees why, and is not asked about again and again.
+//
+// One whose action is to inspect is asked for too: its rules show the traffic to a detector, which decides
+// where nobody else has to (RFC 9066 section 5.3.1).
 
 #include "base/evloop.h"
 #include "dots/accept.h"
 #include "dots/codec.h"
+#include "dots/detector.h"
 #include "dots/enforce.h"
 #include "dots/policy.h"
 
@@ -49,6 +53,8 @@ struct owner {
 	void (*ending)(struct owner *owner, const struct mitigation *mitigation);
 	unsigned mitigations; // all of them,
 	unsigned rejected;    // and these
+	uint64_t confirmed;   // ever, by the detector
+	uint64_t cleared;
 };
 
 // Whether an attack is being fought for it.
@@ -67,18 +73,19 @@ struct mitigation {
 	struct scope scope;
 	enum mitigation_phase phase;
 	struct measure measure;    // what is done once it is in force;
-	bool chosen;               // by whoever asked, not by the policy
+	bool chosen;               // by whoever asked, or by what was found out, not by the policy
+	struct detector *detector; // while it is inspected
 	int64_t lifetime;          // granted, in seconds, or LIFETIME_INDEFINITE
 	uint64_t ends;             // reading of clock_now(); UINT64_MAX: never
 	struct timer expiry;       // set unless indefinite
 	struct timer verdict;      // while consent is asked: when the default comes in
 	uint32_t terminating_time; // seconds it would go on for if it were withdrawn
 	uint8_t conflict_cause;    // of one that is rejected
-	const char *decided_by;    // "operator" or "default"; NULL: nobody was asked or has decided
-	const char *outcome;       // once it ends: "withdrawn", "expired", "replaced", "removed"
-	bool delegating;           // suspects of it may be with the delegate
-	uint64_t began;            // reading of clock_now(),
-	int64_t began_unix;        // and Unix time in seconds
+	const char *decided_by; // "operator", "detector" or "default"; NULL: nobody had to, or yet
+	const char *outcome;    // once it ends: "withdrawn", "expired", "replaced", "removed"
+	bool delegating;        // suspects of it may be with the delegate
+	uint64_t began;         // reading of clock_now(),
+	int64_t began_unix;     // and Unix time in seconds
 	uint8_t status;
 	uint8_t attack_status; // as the client sees it; 0: has not said
 	struct enforcement enforcement;
@@ -100,6 +107,12 @@ void mitigations_watch(struct mitigations *all, mitigation_watcher *watch, void 
 // What is always legitimate from now on; mitigations that stop any of it are rejected. The entries
 // must stay until the next call.
 void mitigations_accept(struct mitigations *all, const struct accept_list *list);
+
+// How mitigations are inspected from now on.
+void mitigations_inspect(struct mitigations *all, const struct inspection *inspection);
+
+// A copy of a packet that met the rule in a slot, of a flow with this hash.
+void mitigations_saw(struct mitigations *all, uint32_t slot, uint32_t flow);
 
 // Ends what is left without telling the owners. NULL is allowed.
 void mitigations_free(struct mitigations *all);
@@ -141,7 +154,7 @@ void mitigation_withdraw(struct mitigation *mitigation);
 // Takes the rules away, for this conflict-cause.
 void mitigation_reject(struct mitigation *mitigation, enum conflict_cause cause);
 
-// consent.c: somebody ("operator" or "default") has agreed to what is asked, or not. Returns 0, -EALREADY if nothing is asked,
+// consent.c: somebody ("operator", "detector" or "default") has agreed to what is asked, or not. Returns 0, -EALREADY if nothing is asked,
 // -ENOSPC or -ENOMEM.
 int consent_decide(struct mitigation *mitigation, bool agreed, const char *decided_by);
 

@@ -11,6 +11,7 @@ struct mitigations {
 	struct evloop *loop;
 	const struct enforcer *enforcer;
 	struct accept_list accept;
+	struct inspection inspection;
 	mitigation_watcher *watch; // may be NULL
 	void *watch_ctx;
 	struct mitigation *first; // oldest first
@@ -49,5 +50,16 @@ int progress_start(struct mitigations *all);
 // Reads what one that acts has met and dropped until now.
 void progress_read(struct mitigation *mitigation);
 
-// consent.c: lets the traffic be counted, and waits until a reading of clock_now(). Returns as mitigation_put_in_force().
+// consent.c: lets the traffic be counted or inspected, and waits until a reading of clock_now(). Returns as
+// mitigation_put_in_force().
 int consent_ask(struct mitigation *mitigation, uint64_t until);
+
+// Whether the detector decides, and nobody else has to.
+bool consent_is_by_detector(const struct mitigation *mitigation);
+
+// Whether somebody, or the detector, has to agree before it comes in force; and until when.
+bool consent_is_needed(const struct mitigation *mitigation);
+uint64_t consent_deadline(const struct mitigation *mitigation);
+
+// Shows to the detector what the rules have counted.
+void consent_look(struct mitigation *mitigation);

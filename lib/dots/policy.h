@@ -22,7 +22,7 @@ enum consent { CONSENT_AUTOMATIC, CONSENT_ASK };
 
 // What the rules of a mitigation do.
 struct measure {
-	enum acl_action action; // ACL_BLOCK, ACL_RATE_LIMIT, ACL_QUARANTINE or ACL_REDIRECT
+	enum acl_action action; // any but ACL_COUNT
 	uint64_t rate;          // of ACL_RATE_LIMIT, bytes a second
 };
 

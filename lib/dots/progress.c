@@ -67,6 +67,7 @@ static void poll_one(struct mitigation *m, uint64_t now)
 	if (m->phase == PHASE_ASKED) {
 		m->evidence = enforce_hits(m->all->enforcer, &m->enforcement);
 		m->evidence_time = now - m->began;
+		consent_look(m);
 		return;
 	}
 	report = read_hits(m);

@@ -34,6 +34,7 @@ static struct mitigation *make(
 	m->enforcement.suspects = restored->suspects;
 	m->chosen = restored->chosen;
 	m->measure = m->chosen ? restored->measure : policy_measure(&owner->policy, &m->scope);
+	m->enforcement.maker = m;
 	restored->suspect = NULL;
 	restored->suspects = 0;
 	return m;
@@ -48,7 +49,8 @@ static int resume(struct mitigation *m, uint64_t verdict)
 	switch (m->phase) {
 	case PHASE_ASKED:
 		m->status = STATUS_IN_PROGRESS;
-		return consent_ask(m, verdict);
+		// what was seen before is not known any more
+		return consent_ask(m, consent_is_by_detector(m) ? consent_deadline(m) : verdict);
 	case PHASE_IN_FORCE:
 		rc = mitigation_put_in_force(m);
 		break;

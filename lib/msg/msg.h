@@ -30,6 +30,7 @@ enum msg_type {
 	MSG_BLOCK,  // a port block was granted or given back: a full ring refuses the block
 	MSG_NEIGHBOUR_WANTED, // a packet waits for its next hop; a full ring drops it
 	MSG_NEIGHBOUR_SEEN,   // somebody told its link-layer address; a full ring forgets it
+	MSG_COPY,             // the copy of a packet that a mitigation inspects
 	MSG_PUNT, // an IP packet for an address of the box, for the kernel; a full ring drops it
 };
 
@@ -131,6 +132,12 @@ struct msg {
 			struct rte_mbuf *mbuf;
 			uint8_t iface; // that it came by, and whose address it is for
 		} punt;
+		struct {
+			struct rte_mbuf *mbuf; // from the IP header on, cut to what fits one buffer
+			uint32_t slot;         // of the rule
+			uint32_t flow;         // the same for packets of one flow
+			uint16_t length;       // of the datagram
+		} copy;
 		uint8_t bytes[56];
 	};
 };

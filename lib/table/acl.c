@@ -59,6 +59,7 @@ static const char *const action_name[] = {
 	[ACL_COUNT] = "count",
 	[ACL_RATE_LIMIT] = "rate-limit",
 	[ACL_QUARANTINE] = "quarantine",
+	[ACL_INSPECT] = "inspect",
 	[ACL_REDIRECT] = "redirect",
 };
 

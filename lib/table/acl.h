@@ -28,10 +28,11 @@ enum acl_action {
 	ACL_COUNT,      // only counted: what a subscriber sends while somebody thinks about it
 	ACL_RATE_LIMIT, // dropped beyond a rate; what stays within is not counted
 	ACL_QUARANTINE, // dropped unless the destination is exempt
+	ACL_INSPECT,    // counted, and copied as far as there is time
 	ACL_REDIRECT,   // sent to the scrubber in the place of its next hop, where there is one
 };
 
-// "block", "count", "rate-limit", "quarantine", "redirect"; and back, or -EINVAL.
+// "block", "count", "rate-limit", "quarantine", "inspect", "redirect"; and back, or -EINVAL.
 const char *acl_action_name(enum acl_action action);
 int acl_action_find(const char *name, enum acl_action *action);
 
@@ -46,6 +47,7 @@ struct acl_rule {
 	uint8_t upper_type; // only ICMP (over IPv4) and ICMPv6 (over IPv6)
 	enum acl_action action;
 	uint64_t rate;  // of ACL_RATE_LIMIT: bytes a second of IP datagrams, at least 8000
+	void *maker;    // whose it is; the writer's affair
 	char label[48]; // for the reader of `show acls`: who asked
 };
 

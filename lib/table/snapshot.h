@@ -281,6 +281,7 @@ struct snapshot {
 	uint64_t ours[4];
 	unsigned nexthops;
 	struct nexthop *nexthop;
+	uint32_t copy_rate; // packets that each worker copies a second for inspection; 0: none
 	uint32_t
 		scrubber; // place there of the gateway that mitigations redirect to; 0: there is none
 	unsigned neighbours;

@@ -66,6 +66,11 @@ static bool check(struct worker *w, struct burst *b, unsigned i, const struct su
 				continue;
 			verdict = V_QUARANTINE;
 			break;
+		case ACL_INSPECT:
+			acl_hit(acl, w->number, slot, b->length[i]);
+			if (w->snapshot->copy_rate)
+				inspect(w, b, i, slot);
+			continue;
 		case ACL_REDIRECT:
 			if (!can_be_scrubbed(w, b, i))
 				break;

@@ -85,6 +85,7 @@ static void do_message(struct worker *w, const struct msg *msg)
 	case MSG_NEIGHBOUR_WANTED:
 	case MSG_NEIGHBOUR_SEEN:
 	case MSG_PUNT:
+	case MSG_COPY:
 		break; // never sent this way
 	}
 }

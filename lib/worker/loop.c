@@ -117,6 +117,7 @@ static void adopt(struct worker *w, const struct snapshot *snapshot)
 			? w->dataplane->port[iface->port].mac
 			: iface->mac;
 	}
+	w->copy_tokens = snapshot->copy_rate;
 	nat_reconcile(&w->nat, w->number, w->now);
 	atomic_store_explicit(&w->generation, snapshot->generation, memory_order_release);
 }
@@ -131,6 +132,7 @@ static void set_now(struct worker *w, uint32_t now)
 	tokens += (uint64_t)(now - w->now) * (most / TICKS_A_SECOND + 1);
 	w->icmp_tokens = tokens > most ? most : (uint32_t)tokens;
 	punt_refill(w, now - w->now);
+	inspect_refill(w, now - w->now);
 	w->now = now;
 }
 

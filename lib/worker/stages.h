@@ -166,6 +166,12 @@ void identify(struct worker *w, struct burst *b, uint64_t mask);
 // by a route to the scrubber.
 uint64_t filter(struct worker *w, struct burst *b, uint64_t marked, uint64_t first);
 
+// inspect.c: copies. Gives the control thread a copy of packet i, which a rule in a slot of the ACL inspects.
+void inspect(struct worker *w, const struct burst *b, unsigned i, uint32_t slot);
+
+// So many ticks have passed since more could be copied.
+void inspect_refill(struct worker *w, uint32_t ticks);
+
 // answer.c: TCP that opens nothing. Of packets that have been ended, keeps SYNs from outside for a later
 // answer, and resets what belongs to no connection, as policies say; `outward` is from inside.
 void answer_dropped(struct worker *w, struct burst *b, uint64_t mask, bool outward);

@@ -49,6 +49,8 @@ struct worker_stats {
 	uint64_t syns_held;            // from outside, kept for a later answer
 	uint64_t syns_not_held;        // dropped at once, for want of room to keep them
 	uint64_t resets_sent;
+	uint64_t copies;        // of packets that mitigations inspect
+	uint64_t copies_missed; // for want of time or room
 	struct iface_stats iface[SNAPSHOT_MAX_IFACES];
 };
 
@@ -67,6 +69,7 @@ struct dataplane {
 	const struct neighbour_table *neighbours;
 	struct rcu *rcu;
 	struct rte_mempool *mbufs;
+	struct rte_mempool *copies; // buffers for what mitigations inspect
 	_Atomic bool stop;
 	unsigned
 		idle_sleep_us; // how long a worker sleeps when it finds nothing to do; 0: it polls on
@@ -90,6 +93,7 @@ struct worker {
 	const struct snapshot *snapshot;                      // of this turn
 	struct rte_ether_addr iface_mac[SNAPSHOT_MAX_IFACES]; // configured, or the device's
 	uint32_t icmp_tokens;
+	uint32_t copy_tokens;
 	uint32_t punt_tokens[PUNT_CLASSES][SNAPSHOT_MAX_IFACES];
 	struct nat nat;
 	struct held_table held;

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What mitigations do to packets besides dropping them: `homeport dots mitigate` as an operator gives it."""
 import pytest
-from scapy.all import ICMP, IP, UDP, Dot1Q, Ether, Raw, fragment
+from scapy.all import ICMP, IP, UDP, Dot1Q, Ether, Raw, fragment, rdpcap
 
 from config import BOX_OUTSIDE, MAC, TAP_DEVICES, config, static_mapping
 
@@ -167,3 +167,89 @@ def test_without_a_scrubber(fresh):
     host = box.host()
     with pytest.raises(Exception, match="there is no scrubber"):
         mitigate(box, host, "198.18.9.9/32", "redirect")
+
+
+# ------------------------------------------------------------------ inspect
+
+def inspection(**leaves):
+    """The configuration of a box that inspects; a reading of its windows takes two seconds."""
+    return {"more": {"homeport:homeport": {"dots": {"server": {"inspect": {
+        "packets-per-second": 10, "window": 2, "time": 20, **leaves}}}}}}
+
+
+def judged(box):
+    """What is known of the newest mitigation."""
+    return lists(box)[1][-1]
+
+
+def test_inspection_confirms(fresh, tmp_path):
+    """What is inspected passes, and is copied to a file; when it is found to be an attack it is dropped."""
+    box = fresh(workers=3, **inspection(**{"capture-file": str(tmp_path / "seen.pcap"), "flows": 100}))
+    host, target = box.host(), box.remote()
+    outside = mitigate(box, host, f"{target}/32", "inspect")
+    assert (judged(box)["phase"], judged(box)["consent"]["judgement"]) == ("asked", "watching")
+    sent = [udp(host, target, size=i) for i in range(30)]
+    box.tx_inside(sent, "nat44-out")
+    assert {box.rx_outside().src for _ in sent} == {outside[0]}
+    box.out(udp(host, box.remote()))
+    assert acl(box, "inspect") == 30
+    counters = box.counters()
+    assert (counters["copies"], counters["copies-missed"]) == ("30", "0")
+    # the inside source: whoever looks at them wants to know who it is
+    assert [bytes(p) for p in rdpcap(str(tmp_path / "seen.pcap"))] == [bytes(p) for p in sent]
+    assert (tmp_path / "seen.pcap").stat().st_mode & 0o77 == 0
+    box.advance(3)
+    what = judged(box)
+    assert (what["phase"], what["action"], what["consent"]["judgement"]) == ("in-force", "block", "attack")
+    assert what["consent"]["flows"] == 1
+    box.tx_inside(udp(host, target), "drop-acl")
+
+
+def test_inspection_by_flows(fresh):
+    """Few packets to many ports are an attack too, if flows matter."""
+    box = fresh(**inspection(**{"packets-per-second": 1000, "flows": 20}))
+    host, target = box.host(), box.remote()
+    mitigate(box, host, f"{target}/32", "inspect")
+    for count, phase in ((19, "asked"), (20, "in-force")):
+        sent = [IP(src=host, dst=target) / UDP(sport=4000, dport=100 + i) for i in range(count)]
+        box.tx_inside(sent, "nat44-out")
+        for _ in sent:
+            box.rx_outside()
+        box.advance(3)
+        assert judged(box)["phase"] == phase and judged(box)["consent"]["flows"] == count
+
+
+def test_inspection_clears(fresh):
+    """What is no attack is rejected when the time is over, and passes; the upstream would be told cause 4."""
+    box = fresh(**inspection())
+    host, target = box.host(), box.remote()
+    mitigate(box, host, f"{target}/32", "inspect")
+    box.out(udp(host, target))
+    box.advance(15)
+    assert judged(box)["phase"] == "asked"
+    box.advance(6)
+    assert (judged(box)["phase"], judged(box)["consent"]["judgement"]) == ("rejected", "clear")
+    box.out(udp(host, target))
+    assert box.ask("show", "acls")["ietf-access-control-list:acls"]["acl"] == []
+
+
+def test_inspection_by_a_port(fresh):
+    """Copies leave by the capture port, each in a frame to who looks at them, as far as they fit; what is beyond
+    the rate is missed, and nothing else."""
+    port = {"interface": "inside", "link-layer-address": OTHER_MAC}
+    box = fresh(workers=2, **inspection(**{"packets-per-second": 100000, "capture-port": port,
+                                           "max-copy-rate": 100}))
+    host, target = box.host(), box.remote()
+    mitigate(box, host, f"{target}/32", "inspect")
+    packet = udp(host, target)
+    box.tx_inside(packet, "nat44-out")
+    assert box.rx_outside().dst == target
+    copy = box.rx_frame("inside")
+    assert (copy.src, copy.dst, bytes(copy.payload)[:38]) == (MAC["box inside"], OTHER_MAC, bytes(packet))
+    for _ in range(3):
+        box.tx_inside([packet] * 50, "nat44-out")
+        assert all(box.rx_outside().dst == target for _ in range(50))
+    counters = box.counters()
+    assert int(counters["copies"]) == 100 and int(counters["copies-missed"]) == 51
+    for _ in range(99):
+        assert box.rx_frame("inside").dst == OTHER_MAC

@@ -355,7 +355,154 @@ static void not_past_its_lifetime(void **)
 	assert_in_range(seconds_to_the_end(1), 49, 51);
 }
 
+// ------------------------------------------------------------------ inspection
+
+static struct inspection inspection = {
+	.thresholds = {.packets = 100, .bytes = 100000, .flows = 50, .window = 10},
+	.time = 60,
+	.confirmed = {ACL_RATE_LIMIT, 8000},
+	.act = true,
+	.reject = true,
+};
+
+static int inspecting(void **state)
+{
+	world_setup(state);
+	config = upstream_config(&one);
+	config.measure.action = ACL_INSPECT;
+	inspection.act = inspection.reject = true;
+	dots_inspect(dots, &inspection);
+	upstream_connect(&one, &config);
+	return 0;
+}
+
+// The action of the only rule.
+static enum acl_action action(void)
+{
+	assert_int_equal(rules(), 1);
+	for (uint32_t slot = 0;; slot++) {
+		if (acl_get(acl, slot))
+			return acl_get(acl, slot)->action;
+	}
+}
+
+// So many packets of so many flows in a second.
+static void traffic(unsigned packets, uint32_t bytes, unsigned flows)
+{
+	uint32_t slot = 0;
+
+	while (!acl_get(acl, slot))
+		slot++;
+	for (unsigned i = 0; i < packets; i++)
+		acl_hit(acl, 0, slot, bytes);
+	for (unsigned i = 0; i < flows; i++)
+		dots_saw(dots, slot, i * 2654435761u);
+	pass(1);
+}
+
+// RFC 9066 section 5.3.1: 2.01 with status 1 while it is inspected, then 2 once it is dropped
+static void the_detector_confirms(void **)
+{
+	assert_int_equal(mitigate(&one, CUID, 1, by_a), 201);
+	assert_int_equal(answered(&one)->status, STATUS_IN_PROGRESS);
+	observe(1);
+	assert_int_equal(action(), ACL_INSPECT);
+	assert_string_equal(phase(), "asked");
+	assert_string_equal(row.judgement, "watching");
+	for (unsigned i = 0; i < 15; i++)
+		traffic(110, 60, 3);
+	assert_int_equal(action(), ACL_RATE_LIMIT);
+	assert_string_equal(phase(), "in-force");
+	assert_string_equal(row.judgement, "attack");
+	assert_string_equal(row.action, "rate-limit");
+	assert_in_range(row.flows, 3, 3);
+	traffic(10, 60, 0);
+	pass(5);
+	assert_int_equal(answered(&one)->status, STATUS_MITIGATED);
+}
+
+// Any of the thresholds does
+static void bytes_and_flows_confirm(void **)
+{
+	assert_int_equal(mitigate(&one, CUID, 1, by_a), 201);
+	for (unsigned i = 0; i < 12; i++)
+		traffic(99, 1000, 49);
+	assert_int_equal(action(), ACL_INSPECT);
+	for (unsigned i = 0; i < 20; i++)
+		traffic(99, 1100, 49);
+	assert_int_equal(action(), ACL_RATE_LIMIT);
+	assert_int_equal(mitigate(&one, CUID, 2, by_b), 201);
+	assert_int_equal(withdraw(1), 202);
+	for (unsigned i = 0; i < 20; i++)
+		traffic(60, 100, 50);
+	assert_int_equal(action(), ACL_RATE_LIMIT);
+}
+
+// What is no attack is called legitimate (MR-33)
+static void the_detector_clears(void **)
+{
+	assert_int_equal(mitigate(&one, CUID, 1, by_a), 201);
+	observe(1);
+	for (unsigned i = 0; i < 58; i++)
+		traffic(20, 100, 1);
+	assert_string_equal(phase(), "asked");
+	pass(5);
+	assert_string_equal(phase(), "rejected");
+	assert_string_equal(row.judgement, "clear");
+	assert_int_equal(rules(), 0);
+	assert_int_equal(answered(&one)->status, STATUS_WITHDRAWN);
+	assert_int_equal(answered(&one)->conflict.cause, CAUSE_LEGITIMATE_TRAFFIC);
+}
+
+// It only says what it finds, and an operator decides; it may change its mind for the worse
+static void the_detector_advises(void **)
+{
+	inspection.act = inspection.reject = false;
+	dots_inspect(dots, &inspection);
+	assert_int_equal(mitigate(&one, CUID, 1, by_a), 201);
+	pass(70);
+	assert_string_equal(phase(), "asked");
+	assert_string_equal(row.judgement, "clear");
+	for (unsigned i = 0; i < 20; i++)
+		traffic(200, 100, 1);
+	assert_string_equal(phase(), "asked");
+	assert_string_equal(row.judgement, "attack");
+	assert_int_equal(action(), ACL_INSPECT);
+	assert_int_equal(decide(1, true), 0);
+	assert_int_equal(action(), ACL_RATE_LIMIT);
+}
+
+// Where consent is asked it only advises, whatever it may do elsewhere
+static void consent_comes_first(void **)
+{
+	dots_remove(dots, "one", true);
+	settle();
+	config.consent = CONSENT_ASK;
+	config.consent_time = 300;
+	upstream_connect(&one, &config);
+	assert_int_equal(mitigate(&one, CUID, 1, by_a), 201);
+	for (unsigned i = 0; i < 20; i++)
+		traffic(200, 100, 1);
+	assert_string_equal(phase(), "asked");
+	assert_string_equal(row.judgement, "attack");
+	pass(100);
+	assert_string_equal(phase(), "asked");
+	assert_int_equal(decide(1, true), 0);
+	assert_int_equal(action(), ACL_RATE_LIMIT);
+}
+
+// A packet that was copied before its rule went
+static void nobody_looks_at_late_copies(void **)
+{
+	assert_int_equal(mitigate(&one, CUID, 1, by_a), 201);
+	assert_int_equal(withdraw(1), 202);
+	dots_saw(dots, 0, 1);
+	dots_saw(dots, UINT32_MAX, 1);
+	assert_int_equal(rules(), 0);
+}
+
 #define ASKING(test)      cmocka_unit_test_setup_teardown(test, asking, world_teardown)
+#define INSPECTING(t)     cmocka_unit_test_setup_teardown(t, inspecting, world_teardown)
 #define AUTOMATIC(test)   cmocka_unit_test_setup_teardown(test, automatic, world_teardown)
 #define TERMINATING(test) cmocka_unit_test_setup_teardown(test, terminating, world_teardown)
 
@@ -370,6 +517,12 @@ int main(void)
 		ASKING(decisions_that_are_none),
 		ASKING(it_is_taken_back),
 		AUTOMATIC(accepted_traffic),
+		INSPECTING(the_detector_confirms),
+		INSPECTING(bytes_and_flows_confirm),
+		INSPECTING(the_detector_clears),
+		INSPECTING(the_detector_advises),
+		INSPECTING(consent_comes_first),
+		INSPECTING(nobody_looks_at_late_copies),
 		TERMINATING(it_goes_on_for_a_while),
 		TERMINATING(it_goes_on_for_longer),
 		TERMINATING(not_past_its_lifetime),

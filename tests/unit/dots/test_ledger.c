@@ -51,7 +51,7 @@ static int end(void **state)
 }
 
 // The daemon goes, and its rules with it; another comes some seconds later.
-static void restart(unsigned seconds)
+static void restart_with(unsigned seconds, const struct inspection *inspection)
 {
 	struct dots_env env = {loop, &resolver.resolver, acl};
 
@@ -61,7 +61,14 @@ static void restart(unsigned seconds)
 	pass(seconds);
 	dots = dots_new(&env);
 	keep();
+	if (inspection)
+		dots_inspect(dots, inspection);
 	upstream_connect(&one, &config);
+}
+
+static void restart(unsigned seconds)
+{
+	restart_with(seconds, NULL);
 }
 
 static unsigned count;
@@ -187,6 +194,33 @@ static void phases_survive(void **)
 	assert_string_equal(row.phase, "rejected");
 	assert_int_equal(rules(), 0);
 	assert_int_equal(mitigate(&one, CUID, 2, by_a), 409);
+}
+
+// Inspection begins anew; what came of it stays
+static void inspection_survives(void **)
+{
+	struct inspection inspection = {.thresholds = {.packets = 10, .window = 2},
+		.time = 60,
+		.confirmed = {ACL_RATE_LIMIT, 8000},
+		.act = true,
+		.reject = true};
+
+	config.measure.action = ACL_INSPECT;
+	dots_inspect(dots, &inspection);
+	upstream_connect(&one, &config);
+	assert_int_equal(mitigate(&one, CUID, 1, by_a), 201);
+	restart_with(100, &inspection);
+	assert_int_equal(mitigations(), 1);
+	assert_string_equal(row.phase, "asked");
+	for (unsigned i = 0; i < 100; i++)
+		acl_hit(acl, 0, row.acl_slot[0], 60);
+	pass(4);
+	restart_with(1, &inspection);
+	assert_int_equal(mitigations(), 1);
+	assert_string_equal(row.phase, "in-force");
+	assert_string_equal(row.action, "rate-limit");
+	assert_int_equal(trail(), 1);
+	assert_string_equal(record[0].decided_by, "detector");
 }
 
 static void ending_survives(void **)
@@ -428,6 +462,7 @@ int main(void)
 		CASE(it_ended_meanwhile),
 		CASE(the_port_has_moved_on),
 		CASE(phases_survive),
+		CASE(inspection_survives),
 		CASE(ending_survives),
 		CASE(an_indefinite_lifetime),
 		CASE(upstreams_come_and_go),

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// Copies of what mitigations inspect. They go to the control thread, which has time to look at them: so many
+// a second, of a pool of their own, so that no flood takes the buffers that packets need. What is too much
+// is not copied, and counted.
+
+#include "base/clock.h"
+#include "table/snapshot.h"
+#include "worker/stages.h"
+
+#define PROTOCOL_AT 9 // in an IPv4 header
+
+void inspect_refill(struct worker *w, uint32_t ticks)
+{
+	uint64_t most = w->snapshot ? w->snapshot->copy_rate : 0;
+	uint64_t tokens = w->copy_tokens + ticks * (most / TICKS_A_SECOND + 1);
+
+	w->copy_tokens = tokens > most ? (uint32_t)most : (uint32_t)tokens;
+}
+
+// The same number for packets of one flow towards the target.
+static uint32_t flow_of(const struct burst *b, unsigned i)
+{
+	uint64_t ports = (uint64_t)b->src_port[i] << 16 | b->dst_port[i];
+	uint64_t h = (uint64_t)b->dst[i] << 32 | ports;
+
+	h = (h ^ (uint64_t)b->ip[i][PROTOCOL_AT] << 56) * UINT64_C(0x9e3779b97f4a7c15);
+	return (uint32_t)(h >> 32);
+}
+
+void inspect(struct worker *w, const struct burst *b, unsigned i, uint32_t slot)
+{
+	struct rte_mempool *pool = w->dataplane->copies;
+	uint32_t offset = (uint32_t)(b->ip[i] - rte_pktmbuf_mtod(b->mbuf[i], uint8_t *));
+	uint32_t room = rte_pktmbuf_data_room_size(pool) - RTE_PKTMBUF_HEADROOM;
+	struct msg msg = {
+		.type = MSG_COPY,
+		.worker = (uint16_t)w->number,
+		.copy = {.slot = slot, .flow = flow_of(b, i), .length = b->length[i]},
+	};
+
+	if (w->copy_tokens && channel_room(&w->channel) > CHANNEL_MESSAGES / 2)
+		msg.copy.mbuf = rte_pktmbuf_copy(
+			b->mbuf[i], pool, offset, b->length[i] < room ? b->length[i] : room);
+	if (!msg.copy.mbuf) {
+		stat_add(&w->stats.copies_missed, 1);
+		return;
+	}
+	w->copy_tokens--;
+	// there was room a moment ago, and only this worker fills it
+	channel_say(&w->channel, &msg);
+	stat_add(&w->stats.copies, 1);
+}
