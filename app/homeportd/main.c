@@ -60,14 +60,19 @@ static void on_mark(void *ctx, const struct subkey *subscriber, bool marked)
 		.type = MSG_MARK,
 		.mark = {.subscriber = *subscriber, .marked = marked},
 	};
+	unsigned first = 0, last = box->dataplane.workers - 1;
 	rte_be32_t inside;
-	unsigned worker;
 
-	memcpy(&inside, subscriber->addr, sizeof(inside));
-	worker = pool_worker_of_inside(inside, box->dataplane.workers);
-	// the ring empties by itself in microseconds; a mark must not be lost
-	while (loop_tell(box, worker, &msg) < 0)
-		loop_hear(box);
+	// which worker has an IPv6 subscriber is its instance's affair
+	if (subscriber->family == 4) {
+		memcpy(&inside, subscriber->addr, sizeof(inside));
+		first = last = pool_worker_of_inside(inside, box->dataplane.workers);
+	}
+	for (unsigned worker = first; worker <= last; worker++) {
+		// the ring empties by itself in microseconds; a mark must not be lost
+		while (loop_tell(box, worker, &msg) < 0)
+			loop_hear(box);
+	}
 }
 
 static int tell(void *ctx, unsigned worker, const struct msg *msg)

@@ -6,12 +6,14 @@
 #include "base/bits.h"
 #include "conf/build_nat.h"
 #include "conf/conf.h"
+#include "conf/nat64.h"
 #include "table/neighbour.h"
 
 #include <libyang/libyang.h>
 #include <rte_errno.h>
 #include <rte_fib.h>
 #include <rte_fib6.h>
+#include <rte_ip.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -256,7 +258,11 @@ static void fib6_count(struct fib6_size *size, unsigned len)
 	size->tables += len > 24 ? (len - 24 + 7) / 8 : 0;
 }
 
-// The routes of this file; those of services are added by who builds them.
+static void fib6_count_prefix(void *size, unsigned len)
+{
+	fib6_count(size, len);
+}
+
 static struct fib6_size fib6_size(const struct snapshot *s, const struct config *config)
 {
 	struct fib6_size size = {0};
@@ -273,6 +279,7 @@ static struct fib6_size fib6_size(const struct snapshot *s, const struct config 
 		if (config->route[i].destination.addr.family == 6)
 			fib6_count(&size, config->route[i].destination.len);
 	}
+	build_nat64_prefixes(config, fib6_count_prefix, &size);
 	return size;
 }
 
@@ -350,7 +357,7 @@ static int add_scrubber(
 static int add_routes(
 	struct snapshot *s, const struct config *config, const struct build *build, struct err *err)
 {
-	unsigned own = 16 + config->routes; // and the interfaces'
+	unsigned own = 17 + config->routes; // and the interfaces'
 	unsigned routes = build_nat_routes(config) + build_pass_count(config);
 	unsigned hops = build_nat_hops(config);
 	struct rte_fib_conf fib = {
@@ -377,7 +384,10 @@ static int add_routes(
 	if (!s->fib || !s->nexthop)
 		return err_set(err, "/homeport:homeport/platform/memory: no room for the routes");
 	build_nexthop(s, (struct nexthop){.kind = NEXTHOP_NONE});
-	rc = make_fib6(s, config, build, err);
+	// there aliases of inside hosts are, and nobody else
+	rc = snapshot_add_route(s, RTE_IPV4(240u, 0, 0, 0), 4, 0);
+	if (rc >= 0)
+		rc = make_fib6(s, config, build, err);
 	for (unsigned i = 0; i < s->ifaces && rc >= 0; i++) {
 		if (s->iface[i].enabled && s->iface[i].name[0])
 			rc = add_networks(s, i) < 0 ? -1 : add_networks6(s, i);

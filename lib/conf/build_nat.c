@@ -7,6 +7,7 @@
 
 #include "base/bits.h"
 #include "base/clock.h"
+#include "conf/nat64.h"
 #include "conf/statics.h"
 #include "net/l4.h"
 
@@ -25,7 +26,7 @@ unsigned build_nat_hops(const struct config *config)
 		for (unsigned k = 0; k < instance->policies; k++)
 			count += instance->policy[k].pools + 1;
 	}
-	return count;
+	return count + build_nat64_prefixes(config, NULL, NULL);
 }
 
 unsigned build_nat_routes(const struct config *config)
@@ -71,9 +72,13 @@ static enum filtering filtering_of(const char *type)
 	return strcmp(type, "adf") ? FILTER_BY_ENDPOINT : FILTER_BY_ADDRESS;
 }
 
-static struct behaviour make_behaviour(const struct config_policy *from)
+static struct behaviour make_behaviour(
+	const struct config_instance *instance, const struct config_policy *from)
 {
-	struct behaviour behaviour = {.mapping = MAP_ENDPOINT_INDEPENDENT};
+	struct behaviour behaviour = {
+		.kind = nat64_is(instance) ? NAT_64 : NAT_44,
+		.mapping = MAP_ENDPOINT_INDEPENDENT,
+	};
 
 	if (from->mapping_type && strcmp(from->mapping_type, "eim"))
 		behaviour.mapping =
@@ -367,7 +372,7 @@ static int add_policy(struct snapshot *s, const struct config_instance *instance
 
 	if (!policy)
 		return -ENOMEM;
-	policy->behaviour = make_behaviour(from);
+	policy->behaviour = make_behaviour(instance, from);
 	policy->share = calloc(build->workers, sizeof(struct portblk *));
 	slot = policy->share ? make_pool(s, instance, from, build, policy) : -ENOMEM;
 	if (slot < 0) {
@@ -392,7 +397,8 @@ static int add_policy(struct snapshot *s, const struct config_instance *instance
 	set_limits(policy, from, build->workers);
 	policy->pooling = pooling_of(from);
 	policy->port_choice = port_choice_of(from->port_allocation);
-	if (copy_lists(policy, from) < 0)
+	if (copy_lists(policy, from) < 0 ||
+		(nat64_is(instance) && build_nat64_policy(policy, from) < 0))
 		return -ENOMEM;
 	policy->prefix = calloc(from->pools, sizeof(*policy->prefix));
 	if (!policy->prefix)
@@ -476,6 +482,8 @@ int build_nat(
 			rc = add_policy(s, instance, &instance->policy[k], build);
 		if (rc >= 0 && instance->enabled)
 			join_policies(s, instance);
+		if (rc >= 0 && instance->enabled && nat64_is(instance))
+			rc = build_nat64_routes(s, instance);
 	}
 	if (rc >= 0)
 		rc = build_statics(s, config);

@@ -6,6 +6,7 @@
 #include "conf/check_nat.h"
 
 #include "conf/check_ports.h"
+#include "conf/nat64.h"
 #include "conf/statics.h"
 #include "net/l4.h"
 
@@ -176,8 +177,8 @@ static void check_pool(
 			text);
 }
 
-static void check_match(
-	struct judge *j, const struct config *config, const struct config_policy *p, unsigned at)
+static void check_match(struct judge *j, const struct config *config, bool is_nat64,
+	const struct config_policy *p, unsigned at)
 {
 	const struct config_match *match = &p->match[at];
 	char text[IPPREFIX_TEXT];
@@ -187,8 +188,9 @@ static void check_match(
 	for (unsigned i = 0; i < at; i++)
 		twice |= p->match[i].prefix.len == match->prefix.len &&
 			ipprefix_overlaps(&p->match[i].prefix, &match->prefix);
-	if (match->prefix.addr.family != 4)
-		judge_fault(j, match->node, "subnet", "%s. Allowed: IPv4 prefixes", text);
+	if (match->prefix.addr.family != (is_nat64 ? 6 : 4))
+		judge_fault(j, match->node, "subnet", "%s. Allowed: IPv%d prefixes", text,
+			is_nat64 ? 6 : 4);
 	if (twice)
 		judge_fault(j, match->node, "subnet",
 			"%s stands twice. Allowed: a prefix in one policy only", text);
@@ -211,7 +213,7 @@ static void check_pool_notify(struct judge *j, const struct config_policy *p)
 }
 
 static void check_policy(
-	struct judge *j, const struct config *config, const struct config_policy *p)
+	struct judge *j, const struct config *config, bool is_nat64, const struct config_policy *p)
 {
 	if (!p->pools)
 		judge_fault(j, p->node, "external-ip-address-pool",
@@ -222,7 +224,7 @@ static void check_policy(
 	for (unsigned i = 0; i < p->pools; i++)
 		check_pool(j, config, p, i);
 	for (unsigned i = 0; i < p->matches; i++)
-		check_match(j, config, p, i);
+		check_match(j, config, is_nat64, p, i);
 	for (unsigned i = 0; i < p->protocols; i++) {
 		if (l4_of(p->protocol[i]) == L4_COUNT)
 			judge_fault(j, p->node, "transport-protocols", "%u. Allowed: 1, 6, 17, 33",
@@ -289,8 +291,9 @@ void check_nat(struct judge *j, const struct config *config)
 		if (!instance->enabled)
 			continue;
 		policies += instance->policies;
-		if (!instance->type || !strstr(instance->type, "napt44"))
-			judge_fault(j, instance->node, "type", "%s. Allowed: ietf-nat:napt44",
+		if (!nat64_is(instance) && (!instance->type || !strstr(instance->type, "napt44")))
+			judge_fault(j, instance->node, "type",
+				"%s. Allowed: ietf-nat:napt44, ietf-nat:nat64",
 				instance->type ? instance->type : "missing");
 		check_choice(
 			j, instance->node, "per-interface-binding", instance->binding, "disabled");
@@ -300,12 +303,13 @@ void check_nat(struct judge *j, const struct config *config)
 		check_pass_throughs(j, config, instance);
 		check_limits(j, &instance->limits);
 		for (unsigned k = 0; k < instance->policies; k++)
-			check_policy(j, config, &instance->policy[k]);
+			check_policy(j, config, nat64_is(instance), &instance->policy[k]);
 	}
 	// half of the slots stay free for policies that change at a reload
 	if (policies > SNAPSHOT_MAX_POLICIES / 2)
 		judge_text(j, "/ietf-nat:nat/instances: %u policies. Allowed: up to %d", policies,
 			SNAPSHOT_MAX_POLICIES / 2);
+	check_nat64(j, config);
 	check_statics(j, config);
 }
 

@@ -4,6 +4,7 @@
 // claim to the same port are found by sorting.
 
 #include "conf/check_nat.h"
+#include "conf/nat64.h"
 #include "conf/statics.h"
 #include "net/l4.h"
 
@@ -73,7 +74,8 @@ static void check_ports(struct judge *j, const struct config *config, const stru
 			s->inside_upper - s->inside_lower + 1);
 }
 
-static void check_entry(struct judge *j, const struct config *config, const struct config_static *s)
+static void check_entry(struct judge *j, const struct config *config,
+	const struct config_instance *instance, const struct config_static *s)
 {
 	char text[IPPREFIX_TEXT];
 
@@ -84,7 +86,11 @@ static void check_entry(struct judge *j, const struct config *config, const stru
 	if (s->has_lifetime)
 		judge_fault(j, s->node, "lifetime",
 			"set. Allowed: none, a static mapping does not end");
-	check_address(j, s, "internal-src-address", s->has_inside, &s->inside);
+	if (nat64_is(instance))
+		judge_fault(j, s->node, "internal-src-address",
+			"of a NAT64 instance. Allowed: static mappings of ietf-nat:napt44");
+	else
+		check_address(j, s, "internal-src-address", s->has_inside, &s->inside);
 	check_address(j, s, "external-src-address", s->has_outside, &s->outside);
 	check_ports(j, config, s);
 	if (s->has_outside && check_is_own_address(config, &s->outside))
@@ -186,7 +192,7 @@ void check_statics(struct judge *j, const struct config *config)
 		const struct config_instance *instance = &config->instance[i];
 
 		for (unsigned k = 0; instance->enabled && k < instance->statics; k++)
-			check_entry(j, config, &instance->static_mapping[k]);
+			check_entry(j, config, instance, &instance->static_mapping[k]);
 		total += STATIC_PROTOCOLS * instance->statics;
 	}
 	check_clashes(j, config, total, false);

@@ -99,6 +99,13 @@ struct config_port_range {
 	uint16_t upper;
 };
 
+struct config_nat64_prefix {
+	const struct lyd_node *node;
+	struct ipprefix prefix;
+	unsigned destinations;
+	struct config_match *destination;
+};
+
 // notify-pool-usage
 struct config_pool_notify {
 	const struct lyd_node *node; // NULL: not said
@@ -117,6 +124,11 @@ struct config_policy {
 	struct config_match *pool;
 	unsigned matches;
 	struct config_match *match;
+	unsigned nat64_prefixes;
+	struct config_nat64_prefix *nat64_prefix;
+	bool has_subscriber_mask;
+	uint8_t subscriber_mask;
+	uint16_t lowest_mtu6; // 0: not said
 	unsigned protocols;
 	uint8_t *protocol;
 	unsigned portless;

@@ -5,6 +5,7 @@
 #include "conf/read_nat.h"
 
 #include "base/bits.h"
+#include "conf/nat64.h"
 #include "conf/read.h"
 #include "conf/tree.h"
 
@@ -144,8 +145,36 @@ static void read_pool_notify(const struct lyd_node *node, struct config_pool_not
 	notify->interval = tree_number(node, "notify-interval", 20);
 }
 
-static void read_policy(
-	struct config *config, const struct lyd_node *node, struct config_policy *policy)
+// A NAT64 policy without a prefix has the well-known one (RFC 6052 section 3.1).
+static void read_nat64(struct config *config, const struct lyd_node *node, bool is_nat64,
+	struct config_policy *policy)
+{
+	unsigned i = 0, n = tree_count(node, "nat64-prefixes");
+	bool by_default = is_nat64 && !n;
+
+	policy->has_subscriber_mask = tree_child(node, "subscriber-mask-v6") != NULL;
+	policy->subscriber_mask = (uint8_t)tree_number(node, "subscriber-mask-v6", 0);
+	policy->lowest_mtu6 = (uint16_t)tree_number(node, "lowest-ipv6-mtu", 0);
+	policy->nat64_prefix = read_array(config, n + by_default, sizeof(*policy->nat64_prefix));
+	if (!policy->nat64_prefix)
+		return;
+	policy->nat64_prefixes = n + by_default;
+	for (const struct lyd_node *p = tree_child(node, "nat64-prefixes"); p; p = tree_next(p)) {
+		struct config_nat64_prefix *to = &policy->nat64_prefix[i++];
+
+		to->node = p;
+		ipprefix_parse(tree_text(p, "nat64-prefix"), &to->prefix, NULL);
+		to->destination = read_prefixes(
+			config, p, "destination-ipv4-prefix", "ipv4-prefix", &to->destinations);
+	}
+	if (by_default) {
+		policy->nat64_prefix->node = node;
+		ipprefix_parse("64:ff9b::/96", &policy->nat64_prefix->prefix, NULL);
+	}
+}
+
+static void read_policy(struct config *config, const struct lyd_node *node, bool is_nat64,
+	struct config_policy *policy)
 {
 	unsigned i = 0;
 
@@ -181,6 +210,7 @@ static void read_policy(
 	policy->hold_down_at_start = tree_flag(node, "hold-down-at-start", false);
 	read_port_choice(config, node, policy);
 	read_deterministic(tree_child(node, "deterministic"), policy);
+	read_nat64(config, node, is_nat64, policy);
 	read_timers(config, node, policy);
 	policy->quota =
 		read_list(config, node, "port-quota", sizeof(*policy->quota), &policy->quotas);
@@ -278,7 +308,7 @@ static void read_instance(
 		read_list(config, node, "policy", sizeof(*instance->policy), &instance->policies);
 	for (const struct lyd_node *n = tree_child(node, "policy"); i < instance->policies;
 		n = tree_next(n))
-		read_policy(config, n, &instance->policy[i++]);
+		read_policy(config, n, nat64_is(instance), &instance->policy[i++]);
 	read_limits(config, tree_child(node, "mapping-limits"), &instance->limits);
 	node = tree_child(node, "notification-limits");
 	instance->notify = (struct config_notify){
@@ -315,6 +345,9 @@ void read_nat(struct config *config, const struct lyd_node *nat)
 
 static void policy_free(struct config_policy *policy)
 {
+	for (unsigned i = 0; i < policy->nat64_prefixes; i++)
+		free(policy->nat64_prefix[i].destination);
+	free(policy->nat64_prefix);
 	free(policy->pool);
 	free(policy->match);
 	free(policy->protocol);

@@ -54,12 +54,22 @@ static bool read_request(struct call *call, struct resolve_req *req)
 	return true;
 }
 
+static const char *service_name(enum resolve_service service)
+{
+	static const char *const name[] = {
+		[RESOLVE_NAT44] = "nat44",
+		[RESOLVE_NAT64] = "nat64",
+	};
+
+	return name[service];
+}
+
 static json_t *holder(const struct call *call, const struct holder *h)
 {
 	struct ipprefix subscriber = subkey_prefix(&h->subscriber);
 	json_t *e = json_object();
 
-	json_object_set_new(e, "service", json_string("nat44"));
+	json_object_set_new(e, "service", json_string(service_name(h->service)));
 	json_object_set_new(
 		e, "nat-instance", json_integer(subscriber_instance(call, &h->subscriber)));
 	json_object_set_new(e, "subscriber", json_prefix(&subscriber));

@@ -54,9 +54,9 @@ static json_t *capabilities(void)
 		"address-dependent-mapping-support", "address-and-port-dependent-mapping-support",
 		"endpoint-independent-filtering-support", "address-dependent-filtering",
 		"address-and-port-dependent-filtering"};
-	json_t *c = json_pack("{s:[s], s:[s], s:o, s:b, s:s}", "nat-flavor", "ietf-nat:napt44",
-		"per-interface-binding", "unsupported", "transport-protocols", protocols(),
-		"restricted-port-support", false, "fragment-behavior", "out-of-order");
+	json_t *c = json_pack("{s:[s, s], s:[s], s:o, s:b, s:s}", "nat-flavor", "ietf-nat:napt44",
+		"ietf-nat:nat64", "per-interface-binding", "unsupported", "transport-protocols",
+		protocols(), "restricted-port-support", false, "fragment-behavior", "out-of-order");
 
 	for (unsigned i = 0; i < sizeof(able) / sizeof(able[0]); i++)
 		json_object_set_new(c, able[i], json_true());
@@ -119,6 +119,11 @@ static json_t *statistics(const struct call *call, uint32_t instance)
 		"ports-stats", ports(&load.use), "per-pool-stats", pools);
 }
 
+static const char *type_of(const struct nat_policy *policy)
+{
+	return policy->behaviour.kind == NAT_64 ? "ietf-nat:nat64" : "ietf-nat:napt44";
+}
+
 void show_instances(struct call *call)
 {
 	const struct snapshot *s = call->source->snapshot(call->source->ctx);
@@ -132,7 +137,7 @@ void show_instances(struct call *call)
 		json_array_append_new(list,
 			json_pack("{s:I, s:b, s:s, s:o, s:o}", "id",
 				(json_int_t)policy->instance_id, "enable", true, "type",
-				"ietf-nat:napt44", "capabilities", capabilities(), "statistics",
+				type_of(policy), "capabilities", capabilities(), "statistics",
 				statistics(call, policy->instance_id)));
 	}
 	call_json(call, json_pack("{s:{s:{s:o}}}", "ietf-nat:nat", "instances", "instance", list));

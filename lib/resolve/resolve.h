@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum resolve_service { RESOLVE_NAT44 };
+enum resolve_service { RESOLVE_NAT44, RESOLVE_NAT64 };
 
 struct resolve_req {
 	struct ipprefix outside; // address or prefix of the pools

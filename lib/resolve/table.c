@@ -310,6 +310,12 @@ static bool is_full(const struct resolve_answer *answer)
 	return answer->count > answer->room;
 }
 
+// NAT64 alone gives ports to IPv6 subscribers.
+static enum resolve_service service_of(const struct subkey *subscriber)
+{
+	return subscriber->family == 6 ? RESOLVE_NAT64 : RESOLVE_NAT44;
+}
+
 static void add_grant(const struct resolve_req *req, struct resolve_answer *answer,
 	const struct block_grant *g, int64_t until)
 {
@@ -318,7 +324,7 @@ static void add_grant(const struct resolve_req *req, struct resolve_answer *answ
 
 	add_holder(answer,
 		&(struct holder){
-			.service = RESOLVE_NAT44,
+			.service = service_of(&g->subscriber),
 			.subscriber = g->subscriber,
 			.outside = ipaddr_v4(g->outside),
 			.lower = lower,
@@ -542,7 +548,7 @@ static int find_by_target(
 		for (uint32_t i = 0; i < m.answer.count; i++)
 			add_holder(answer,
 				&(struct holder){
-					.service = RESOLVE_NAT44,
+					.service = service_of(&found[i]),
 					.subscriber = found[i],
 					.outside = req->outside.addr,
 					.upper = UINT16_MAX,

@@ -40,6 +40,18 @@ static uint64_t admit(struct worker *w, struct burst *b, uint64_t mask)
 	return mask & b->live;
 }
 
+// Tells those of the mask that found no room that their destination cannot be reached (RFC 6146 section 3.5.1.1).
+static void tell_refused(struct worker *w, struct burst *b, uint64_t mask)
+{
+	unsigned i;
+
+	for (uint64_t todo = mask & ~b->live; bit_take(&todo, &i);) {
+		if (verdict_is_refusal(b->verdict[i]))
+			classify6_refuse(w, b, i, b->verdict[i], ICMP6_UNREACHABLE,
+				ICMP6_ADDRESS_UNREACHABLE, 0);
+	}
+}
+
 static void carry_nat64(struct worker *w, struct burst *b, uint64_t mask, bool may_steer)
 {
 	uint64_t entered;
@@ -48,6 +60,7 @@ static void carry_nat64(struct worker *w, struct burst *b, uint64_t mask, bool m
 		mask = steer_service(w, b, mask);
 	mask = admit(w, b, mask);
 	entered = nat64_enter(&w->nat, b, mask, w->now);
+	tell_refused(w, b, mask);
 	if (entered)
 		carry4(w, b, entered, V_NAT64_OUT, false);
 	nat64_settle(&w->nat, b, mask);

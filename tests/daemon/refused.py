@@ -25,6 +25,20 @@ NO_CERTIFICATE = {f"{UPSTREAM}/{leaf}": GONE for leaf in ("certificate", "privat
 FEW = {f"{POLICY}/subscriber-match/0/subnet": "100.64.0.0/26"}
 
 
+# the base as a NAT64; the prefixes of its policy
+NAT64 = {f"{INSTANCE}/type": "ietf-nat:nat64", f"{INSTANCE}/mapping-table": GONE,
+         f"{POLICY}/subscriber-match/0/subnet": "2001:db8:100::/40"}
+
+
+def prefixes(*given):
+    return NAT64 | {f"{POLICY}/nat64-prefixes": [
+        {"nat64-prefix": p, "destination-ipv4-prefix": [{"ipv4-prefix": n} for n in networks]} for p, *networks in given]}
+
+
+def prefix(text):
+    return f"{ONE}/nat64-prefixes[nat64-prefix='{text}']"
+
+
 def another(device, **leaves):
     """One more interface."""
     return {"name": "more", "type": "iana-if-type:ethernetCsmacd", "homeport:device": device,
@@ -50,6 +64,8 @@ SCHEMA = [
     ({f"{POLICY}/timers/udp-timeout": 1 << 32}, "udp-timeout", "0 to 4294967295"),
     ({f"{POLICY}/homeport:max-port-sets": 256}, "max-port-sets", "1 to 255"),
     ({f"{POLICY}/homeport:portless-protocols": [132, 51]}, "portless-protocols", "2 to 5, 7 to 16, 18 to 32, 34 to 50"),
+    ({f"{POLICY}/homeport:lowest-ipv6-mtu": 1279}, "lowest-ipv6-mtu", "1280 to 9000"),
+    ({f"{POLICY}/nat64-prefixes": [{"nat64-prefix": "64:ff9b::/96", "stateless-enable": True}]}, "stateless-enable"),
     ({f"{POLICY}/homeport:mss-limit": 87}, "mss-limit", "88 to 65495"),
     ({f"{POLICY}/fragment-behavior": "reassemble"}, "fragment-behavior", "drop-all, in-order, out-of-order"),
     ({f"{POLICY}/fragment-behavior": "in-order", f"{POLICY}/fragments-limit": 9}, "fragments-limit"),
@@ -146,7 +162,7 @@ SEMANTIC = [
     ({f"{ROUTES}/1/next-hop/special-next-hop": "unreachable"},
      "/next-hop/special-next-hop: unreachable. Allowed: blackhole"),
     # the translator
-    ({f"{INSTANCE}/type": GONE}, f"{NAT}/type: missing. Allowed: ietf-nat:napt44"),
+    ({f"{INSTANCE}/type": GONE}, f"{NAT}/type: missing. Allowed: ietf-nat:napt44, ietf-nat:nat64"),
     ({f"{INSTANCE}/policy": GONE}, f"{NAT}/policy: missing. Allowed: at least one policy"),
     ({f"{INSTANCE}/policy": [
         {"id": n, "external-ip-address-pool": [{"pool-id": 1, "external-ip-pool": f"203.0.113.{n}/32"}],
@@ -173,6 +189,35 @@ SEMANTIC = [
      "[match-id='2']/subnet: 100.64.0.0/10 stands twice. Allowed: a prefix in one policy only"),
     ({f"{POLICY}/subscriber-match/+": {"match-id": 2, "subnet": "203.0.113.4/30"}},
      "[match-id='2']/subnet: 203.0.113.4/30 overlaps an external pool. Allowed: inside addresses"),
+    # NAT64
+    (NAT64 | {f"{POLICY}/subscriber-match/0/subnet": "100.64.0.0/10"}, "[match-id='1']/subnet: 100.64.0.0/10. Allowed: IPv6 prefixes"),
+    (prefixes(["64:ff9b::/97"]), f"{prefix('64:ff9b::/97')}/nat64-prefix: 64:ff9b::/97. Allowed: prefix lengths 32, 40, 48, 56, 64 and 96"),
+    (prefixes(["2001:db8:64::/72"]), "2001:db8:64::/72. Allowed: prefix lengths 32, 40"),
+    (prefixes(["2001:db8:64:0:100::/96"]), "2001:db8:64:0:100::/96. Allowed: bits 64 to 71 are zero"),
+    (prefixes(["64:ff9b::/64"]), "64:ff9b::/64 overlaps the well-known prefix. Allowed: 64:ff9b::/96 itself"),
+    (prefixes(["fe80::/64"]), "fe80::/64. Allowed: unicast prefixes"),
+    (prefixes(["::/96"]), "::/96. Allowed: unicast prefixes"),
+    (prefixes(["2001:db8::/32"]), "2001:db8::/32 overlaps the network of interface outside. Allowed: a prefix that is on no link"),
+    (prefixes(["2001:db8:64::/96"], ["2001:db8:64::/48"]), "/nat64-prefix: 2001:db8:64::/48 overlaps another nat64-prefix. Allowed: the same"),
+    (prefixes(["2001:db8:100::/96"]), "[match-id='1']/subnet: 2001:db8:100::/40 overlaps a nat64-prefix. Allowed: prefixes of hosts"),
+    (prefixes(["64:ff9b::/96"], ["2001:db8:64::/96"]),
+     f"{prefix('2001:db8:64::/96')}/destination-ipv4-prefix: missing. Allowed: one prefix of a policy without destinations"),
+    (prefixes(["64:ff9b::/96", "198.51.100.0/24"], ["2001:db8:64::/96", "198.51.100.0/24"]),
+     "/ipv4-prefix: 198.51.100.0/24 stands with two prefixes. Allowed: with one"),
+    (NAT64 | {"routing/control-plane-protocols/control-plane-protocol/0/static-routes/ietf-ipv6-unicast-routing:ipv6": {
+        "route": [{"destination-prefix": "64:ff9b::/96", "next-hop": {"special-next-hop": "blackhole"}}]}},
+     "/destination-prefix: 64:ff9b::/96 is a nat64-prefix. Allowed: other destinations"),
+    (NAT64 | {f"{POLICY}/subscriber-mask-v6": 0}, f"{ONE}/subscriber-mask-v6: 0. Allowed: 1 to 128"),
+    (NAT64 | {f"{POLICY}/homeport:portless-protocols": [47]},
+     f"{ONE}/homeport:portless-protocols: set. Allowed: with type ietf-nat:napt44 alone"),
+    (NAT64 | {f"{INSTANCE}/nat-pass-through": [{"id": 1, "prefix": "198.51.100.0/24"}]},
+     f"{NAT}/nat-pass-through: set. Allowed: with type ietf-nat:napt44 alone"),
+    ({f"{INSTANCE}/type": "ietf-nat:nat64", f"{POLICY}/subscriber-match/0/subnet": "2001:db8:100::/40"},
+     f"{ENTRY}/internal-src-address: of a NAT64 instance. Allowed: static mappings of ietf-nat:napt44"),
+    ({f"{POLICY}/subscriber-mask-v6": 64}, f"{ONE}/subscriber-mask-v6: set. Allowed: with type ietf-nat:nat64 alone"),
+    ({f"{POLICY}/homeport:lowest-ipv6-mtu": 1400}, f"{ONE}/homeport:lowest-ipv6-mtu: set. Allowed: with type ietf-nat:nat64"),
+    ({f"{POLICY}/nat64-prefixes": [{"nat64-prefix": "64:ff9b::/96"}]},
+     f"{ONE}/nat64-prefixes: set. Allowed: with type ietf-nat:nat64 alone"),
     ({f"{POLICY}/transport-protocols/+": {"protocol-id": 47}}, f"{ONE}/transport-protocols: 47. Allowed: 1, 6, 17"),
     ({f"{INSTANCE}/per-interface-binding": "layer-2"}, f"{NAT}/per-interface-binding: layer-2. Allowed: disabled"),
     ({f"{POLICY}/port-set/port-set-size": 100},

@@ -21,6 +21,7 @@ BOX_OUTSIDE6 = "2001:db8:1::1"
 GATEWAY_OUTSIDE6 = "2001:db8:1::2"
 INSIDE6 = "2001:db8:100::/40"
 POOL = "203.0.113.0/28"
+PREF64 = "2001:db8:64::/96"
 BLOCK = 64      # ports of a block
 MAX_BLOCKS = 4  # of a subscriber
 
@@ -89,6 +90,20 @@ def ipv6(inside=None, outside=None, routes=None, more=None):
         "outside": merge(interface6("outside", BOX_OUTSIDE6, GATEWAY_OUTSIDE6), outside),
         "routes6": [(INSIDE6, GATEWAY_INSIDE6), ("::/0", GATEWAY_OUTSIDE6)] + (routes or []),
         "more": more}
+
+
+def nat64(prefixes=None, policy=None, inside=None, outside=None, **more):
+    """Arguments of config() for a NAT64 whose subscribers are /56 prefixes of INSIDE6. `prefixes` are pairs of a prefix
+    and the IPv4 networks that it is for."""
+    prefixes = [(PREF64, [])] if prefixes is None else prefixes
+    return merge(ipv6(inside, outside), {
+        "instance": {"type": "ietf-nat:nat64"},
+        "policy": merge({
+            "subscriber-match": [{"match-id": 1, "subnet": INSIDE6}],
+            "subscriber-mask-v6": 56,
+            "nat64-prefixes": [{"nat64-prefix": p, **({"destination-ipv4-prefix": [{"ipv4-prefix": n} for n in networks]}
+                                                      if networks else {})} for p, networks in prefixes]}, policy),
+        **more})
 
 
 def config(workers=1, queues=1, pool=POOL, policy=None, instance=None, statics=None, platform=None,
