@@ -50,6 +50,10 @@ static const struct command commands[] = {
 		output_mitigations},
 	{{"dots", "withdraw"}, 1, 30, "MID... [--upstream NAME]",
 		"ends mitigations, whoever asked for them", NULL},
+	{{"dots", "suspend"}, 1, 1, "UPSTREAM", "takes all mitigations of an upstream out of force",
+		NULL},
+	{{"dots", "resume"}, 1, 1, "UPSTREAM",
+		"puts them back, also those that were suspended for max-packet-rate", NULL},
 	{{"test", "advance"}, 1, 1, "SECONDS",
 		"moves the clock of a homeportd that was started with --test-clock", NULL},
 };

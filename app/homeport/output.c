@@ -389,8 +389,12 @@ void output_dots(const json_t *answer)
 		print_list(answer, "homeport:homeport dots server upstream", heads, paths);
 	json_array_foreach(at(answer, "homeport:homeport dots server upstream"), i, upstream)
 	{
-		print_warnings(json_object_get(upstream, "state"),
-			json_string_value(json_object_get(upstream, "name")));
+		const char *name = json_string_value(json_object_get(upstream, "name"));
+
+		print_warnings(json_object_get(upstream, "state"), name);
+		if (at(upstream, "state suspended"))
+			printf("warning: %s: all mitigations are suspended since %s\n", name,
+				json_string_value(at(upstream, "state suspended")));
 	}
 	if (at(answer, "homeport:homeport dots client"))
 		output_homes(at(answer, "homeport:homeport dots client"));
@@ -498,14 +502,14 @@ static const json_t *asked_for(const json_t *answer, const json_t *record)
 void output_audit(const json_t *answer)
 {
 	static const char *const heads[] = {"NUMBER", "UPSTREAM", "MID", "TARGET", "SUBSCRIBER",
-		"ASKED", "BEGAN", "ENDED", "ACTION", "OUTCOME", "PACKETS", NULL};
+		"ASKED", "BEGAN", "ENDED", "ACTION", "OUTCOME", "PACKETS", "REASON", NULL};
 	struct table *table = table_new(heads);
 	const json_t *r;
 	size_t i;
 
 	json_array_foreach(at(answer, "homeport:homeport dots audit"), i, r)
 	{
-		char text[11][CELL];
+		char text[12][CELL];
 		const char *cells[] = {
 			cell(at(r, "number"), text[0]),
 			cell(at(r, "upstream"), text[1]),
@@ -518,6 +522,7 @@ void output_audit(const json_t *answer)
 			cell(at(r, "action"), text[8]),
 			cell(at(r, "outcome"), text[9]),
 			cell(at(r, "packets"), text[10]),
+			cell(at(r, "reason"), text[11]),
 		};
 
 		table_row(table, cells);

@@ -75,6 +75,8 @@ static int add(struct box *box, const struct config_upstream *u, struct err *err
 		.classes = u->classes,
 		.measure = measure_of(&u->measure),
 		.max_rules = u->max_rules,
+		.max_affected = u->max_affected,
+		.max_packets = u->max_packets,
 		.consent = u->consent_ask ? CONSENT_ASK : CONSENT_AUTOMATIC,
 		.consent_time = u->consent_timeout,
 		.consent_by_default = u->consent_approve,
@@ -159,7 +161,8 @@ static bool same(const struct config_upstream *a, const struct config_upstream *
 		a->retry_interval == b->retry_interval && a->probe_interval == b->probe_interval &&
 		a->config_lifetime == b->config_lifetime && a->consent_ask == b->consent_ask &&
 		same_measure(&a->measure, &b->measure) && same_classes(a, b) &&
-		a->max_rules == b->max_rules && a->consent_timeout == b->consent_timeout &&
+		a->max_rules == b->max_rules && a->max_affected == b->max_affected &&
+		a->max_packets == b->max_packets && a->consent_timeout == b->consent_timeout &&
 		a->consent_approve == b->consent_approve &&
 		a->terminating_time == b->terminating_time;
 }

@@ -314,6 +314,8 @@ struct config_upstream {
 	unsigned classes;
 	struct config_class *class;
 	uint32_t max_rules;
+	uint32_t max_affected;
+	uint32_t max_packets; // a second; 0: no bound
 	bool consent_ask;
 	uint32_t consent_timeout;
 	bool consent_approve; // if nobody decides

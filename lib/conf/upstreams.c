@@ -82,6 +82,8 @@ static void read_upstream(
 	for (const struct lyd_node *n = tree_child(node, "class"); i < u->classes; n = tree_next(n))
 		read_class(config, n, &u->class[i++]);
 	u->max_rules = tree_number(node, "max-rules", 0);
+	u->max_affected = tree_number(node, "max-affected-subscribers", 1024);
+	u->max_packets = tree_number(node, "max-packet-rate", 0);
 	u->consent_ask = !strcmp(tree_text(node, "consent"), "ask");
 	u->consent_timeout = tree_number(node, "consent-timeout", 3600);
 	u->consent_approve = !strcmp(tree_text(node, "consent-default"), "approve");

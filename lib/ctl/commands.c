@@ -54,6 +54,8 @@ static const struct {
 	{"dots", "reject", 3, PROTO_WORDS_MAX, do_reject},
 	{"dots", "mitigate", 6, PROTO_WORDS_MAX, do_mitigate},
 	{"dots", "withdraw", 3, PROTO_WORDS_MAX, do_withdraw},
+	{"dots", "suspend", 3, 3, do_suspend},
+	{"dots", "resume", 3, 3, do_resume},
 	{"lookup", NULL, 4, 8, do_lookup},
 	{"test", "advance", 3, 3, advance},
 };

@@ -51,6 +51,8 @@ void do_approve(struct call *call);
 void do_reject(struct call *call);
 void do_mitigate(struct call *call);
 void do_withdraw(struct call *call);
+void do_suspend(struct call *call);
+void do_resume(struct call *call);
 
 // lookup.c: who is behind an outside address and port.
 void do_lookup(struct call *call);

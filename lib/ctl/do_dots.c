@@ -81,6 +81,28 @@ void do_withdraw(struct call *call)
 	with_each(call, dots_withdraw);
 }
 
+static void set_suspended(struct call *call, bool suspended)
+{
+	struct err err;
+
+	if (dots_suspend(call->source->dots, call->request.word[2], suspended, &err) < 0) {
+		call_fail(call, PROTO_FAILED, "%s", err.text);
+		return;
+	}
+	call_text(call, "{}");
+	call_end(call);
+}
+
+void do_suspend(struct call *call)
+{
+	set_suspended(call, true);
+}
+
+void do_resume(struct call *call)
+{
+	set_suspended(call, false);
+}
+
 // ------------------------------------------------------------------ mitigate
 
 #define LIST_MAX 16        // of each kind

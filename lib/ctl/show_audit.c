@@ -40,6 +40,9 @@ static json_t *record_json(const struct dots_audit_row *row)
 	set_text(e, "action", row->action);
 	json_object_set_new(e, "rules", json_integer(row->rules));
 	set_text(e, "outcome", row->outcome);
+	set_text(e, "reason", row->reason);
+	if (row->missed)
+		json_object_set_new(e, "missed", json_number64(row->missed));
 	json_object_set_new(e, "packets", json_number64(row->packets));
 	json_object_set_new(e, "octets", json_number64(row->bytes));
 	for (unsigned i = 0; i < row->subscribers; i++)
@@ -60,7 +63,7 @@ static void add_record(void *ctx, const struct dots_audit_row *row)
 	json_t *key = json_sprintf("%u %s", row->mid, row->cuid);
 
 	json_array_append_new(trail->records, record_json(row));
-	if (key && !json_object_get(trail->seen, json_string_value(key))) {
+	if (row->scope && key && !json_object_get(trail->seen, json_string_value(key))) {
 		json_object_set_new(trail->seen, json_string_value(key), json_true());
 		json_array_append_new(trail->scopes, scope_json(row->cuid, row->mid, row->scope));
 	}

@@ -122,6 +122,9 @@ static void add_session(void *ctx, const struct dots_session_row *row)
 	add_warning(list->call, state, EXPIRY_CA, row->ca_end);
 	add_warning(list->call, state, EXPIRY_PEER, row->peer_end);
 	json_object_set_new(state, "mitigations", json_integer(row->mitigations));
+	json_object_set_new(state, "packets-per-second", json_number64(row->packet_rate));
+	if (row->suspended)
+		json_object_set_new(state, "suspended", json_time(row->suspended * 1000));
 	json_object_set_new(state, "confirmed", json_number64(row->confirmed));
 	json_object_set_new(state, "cleared", json_number64(row->cleared));
 	json_object_set_new(state, "sessions", json_number64(row->sessions));

@@ -23,7 +23,7 @@ struct dots_audit_row {
 	const char *upstream;
 	const char *cuid;
 	uint32_t mid;
-	const struct scope *scope; // as asked for
+	const struct scope *scope; // as asked for; NULL if it was refused unread
 	const struct dots_audit_subscriber *subscriber;
 	unsigned subscribers;
 	int64_t asked;
@@ -34,7 +34,9 @@ struct dots_audit_row {
 	const char *action; // NULL: none yet
 	unsigned rules;
 	const char *outcome; // "open", "withdrawn", "expired", "replaced", "rejected",
-			     // "cancelled", "removed"
+			     // "cancelled", "removed", "refused"
+	const char *reason;  // why it was refused; NULL: it was not
+	uint64_t missed;     // refused before it without a record
 	uint64_t packets;    // that met the rules
 	uint64_t bytes;
 };

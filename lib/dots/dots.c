@@ -62,6 +62,19 @@ static void on_event(void *ctx, const struct mitigation *mitigation, enum mitiga
 		tell_hook(dots->hook, mitigation, event);
 }
 
+static void on_remark(void *ctx, const struct remark *remark)
+{
+	struct dots *dots = ctx;
+	const char *const arguments[] = {
+		remark->outcome, remark->upstream, "", "", "", "", "", remark->reason, NULL};
+
+	if (dots->ledger)
+		ledger_remark(dots->ledger, remark);
+	// a flood of requests that are refused is no affair of the administrator's program
+	if (dots->hook && !remark->cuid)
+		hook_run(dots->hook, arguments);
+}
+
 int dots_hook(struct dots *dots, const char *path)
 {
 	struct hook *hook = path ? hook_new(dots->loop, path) : NULL;
@@ -87,7 +100,7 @@ struct dots *dots_new(const struct dots_env *env)
 		free(dots);
 		return NULL;
 	}
-	mitigations_watch(dots->mitigations, on_event, dots);
+	mitigations_watch(dots->mitigations, on_event, on_remark, dots);
 	dots->operator.policy =(struct policy){
 		.name = DOTS_OPERATOR,
 		.max_subscribers = 16,
@@ -103,7 +116,7 @@ void dots_free(struct dots *dots)
 	if (!dots)
 		return;
 	// what is in force now is still so for the next run
-	mitigations_watch(dots->mitigations, NULL, NULL);
+	mitigations_watch(dots->mitigations, NULL, NULL, NULL);
 	for (struct session *s = dots->sessions; s; s = next) {
 		next = s->next;
 		session_free(s);
@@ -147,8 +160,12 @@ static int take_up(void *ctx, struct restored *restored)
 static void restore(struct dots *dots, struct owner *owner)
 {
 	struct heir heir = {dots->mitigations, owner};
-	unsigned count =
-		dots->ledger ? ledger_restore(dots->ledger, owner->policy.name, take_up, &heir) : 0;
+	unsigned count;
+
+	if (!dots->ledger)
+		return;
+	owner->suspended = ledger_suspended(dots->ledger, owner->policy.name);
+	count = ledger_restore(dots->ledger, owner->policy.name, take_up, &heir);
 
 	if (count)
 		log_notice("dots", "%s: %u mitigations go on", owner->policy.name, count);
@@ -191,9 +208,9 @@ int dots_remove(struct dots *dots, const char *name, bool for_good)
 		return -ENOENT;
 	*link = s->next;
 	if (!for_good)
-		mitigations_watch(dots->mitigations, NULL, NULL);
+		mitigations_watch(dots->mitigations, NULL, NULL, NULL);
 	session_free(s);
-	mitigations_watch(dots->mitigations, on_event, dots);
+	mitigations_watch(dots->mitigations, on_event, on_remark, dots);
 	return 0;
 }
 
@@ -267,6 +284,8 @@ static struct dots_session_row session_row(const struct session *s)
 		.certificate_end = credentials_not_after(s->credentials),
 		.ca_end = credentials_ca_end(s->credentials),
 		.mitigations = s->signal.owner.mitigations,
+		.suspended = s->signal.owner.suspended,
+		.packet_rate = budget_rate(&s->signal.owner.budget),
 		.confirmed = s->signal.owner.confirmed,
 		.cleared = s->signal.owner.cleared,
 		.observers = s->signal.observers.count,

@@ -48,6 +48,8 @@ struct dots_upstream {
 	unsigned classes;
 	struct measure measure; // and this where none does
 	unsigned max_rules;     // in force at once; 0: as many as there is room for
+	unsigned max_affected;  // subscribers, by all its mitigations; 1024
+	uint64_t max_packets; // a second that these may meet before they are suspended; 0: no bound
 	enum consent consent;
 	uint32_t consent_time;   // seconds to wait for somebody to decide; 3600
 	bool consent_by_default; // what is then assumed

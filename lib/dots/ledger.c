@@ -27,9 +27,12 @@ enum query {
 	Q_OPEN,
 	Q_ACT,
 	Q_CLOSE,
+	Q_REMARK,
+	Q_SUSPENDED,
 	Q_RESTORE,
 	Q_SHOW,
 	Q_PRUNE,
+	Q_PRUNE_REFUSED,
 	Q_COUNT
 };
 
@@ -53,9 +56,19 @@ static const char *const text_of[Q_COUNT] = {
 		" terminating, cause, action, rate FROM mitigation WHERE upstream = ?1 ORDER BY began, mid",
 	[Q_SHOW] =
 		"SELECT number, upstream, cuid, mid, scope, subscribers, asked, began, ended, decided,"
-		" action, rules, outcome, packets, bytes FROM audit ORDER BY number DESC",
+		" action, rules, outcome, packets, bytes, reason, missed FROM audit"
+		" ORDER BY number DESC",
+	[Q_REMARK] = "INSERT INTO audit (upstream, cuid, mid, scope, asked, ended, outcome, reason,"
+		     " missed) VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?8, ?6, ?7)",
+	[Q_SUSPENDED] = "SELECT outcome, ended FROM audit WHERE upstream = ?1 AND cuid IS NULL"
+			" ORDER BY number DESC LIMIT 1",
 	[Q_PRUNE] = "DELETE FROM audit WHERE ended IS NOT NULL AND (ended < ?1"
-		    " OR number <= (SELECT max(number) FROM audit) - ?2)",
+		    " OR (outcome <> 'refused' AND number <= (SELECT number FROM audit"
+		    " WHERE outcome IS NULL OR outcome <> 'refused'"
+		    " ORDER BY number DESC LIMIT 1 OFFSET ?2)))",
+	[Q_PRUNE_REFUSED] = "DELETE FROM audit WHERE outcome = 'refused' AND number <="
+			    " (SELECT number FROM audit WHERE outcome = 'refused'"
+			    " ORDER BY number DESC LIMIT 1 OFFSET ?1)",
 };
 
 // Times are Unix milliseconds; `ends` -1 is never. A scope is the CBOR of a request, subscribers are
@@ -69,13 +82,16 @@ static const char schema_text[] =
 	"CREATE TABLE IF NOT EXISTS audit (number INTEGER PRIMARY KEY AUTOINCREMENT, upstream TEXT,"
 	"  cuid TEXT, mid INTEGER, scope BLOB, subscribers TEXT, asked INTEGER, began INTEGER,"
 	"  ended INTEGER, decided TEXT, action TEXT, rules INTEGER, outcome TEXT, packets INTEGER,"
-	"  bytes INTEGER);"
+	"  bytes INTEGER, reason TEXT, missed INTEGER);"
+	"CREATE INDEX IF NOT EXISTS audit_refused ON audit (number) WHERE outcome = 'refused';"
 	"CREATE INDEX IF NOT EXISTS audit_open ON audit (upstream, cuid, mid) WHERE ended IS NULL;"
 	"PRAGMA user_version = " FORMAT;
 
 // What makes the tables of format 1 those of today.
 static const char from_1[] = "ALTER TABLE mitigation ADD COLUMN action TEXT;"
-			     "ALTER TABLE mitigation ADD COLUMN rate INTEGER;";
+			     "ALTER TABLE mitigation ADD COLUMN rate INTEGER;"
+			     "ALTER TABLE audit ADD COLUMN reason TEXT;"
+			     "ALTER TABLE audit ADD COLUMN missed INTEGER;";
 
 struct ledger {
 	sqlite3 *db;
@@ -134,9 +150,9 @@ static sqlite3_stmt *about(struct ledger *l, enum query query, const struct miti
 
 // ------------------------------------------------------------------ what a mitigation is written as
 
-static void bind_scope(struct ledger *l, sqlite3_stmt *q, int at, const struct mitigation *m)
+static void bind_scope(struct ledger *l, sqlite3_stmt *q, int at, const struct scope *scope)
 {
-	struct mitigation_body body = {.scope = m->scope};
+	struct mitigation_body body = {.scope = *scope};
 	int length = codec_write_mitigations(&body, 1, l->scope, sizeof(l->scope));
 
 	if (length > 0)
@@ -203,7 +219,7 @@ static bool save(struct ledger *l, const struct mitigation *m)
 {
 	sqlite3_stmt *q = about(l, Q_SAVE, m);
 
-	bind_scope(l, q, 4, m);
+	bind_scope(l, q, 4, &m->scope);
 	bind_subscribers(l, q, 5, m);
 	bind_number(q, 6, m->phase);
 	bind_number(q, 7, m->lifetime);
@@ -223,7 +239,7 @@ static bool open_record(struct ledger *l, const struct mitigation *m)
 {
 	sqlite3_stmt *q = about(l, Q_OPEN, m);
 
-	bind_scope(l, q, 4, m);
+	bind_scope(l, q, 4, &m->scope);
 	bind_subscribers(l, q, 5, m);
 	bind_number(q, 6, clock_unix_ms());
 	return run(l, Q_OPEN);
@@ -259,7 +275,17 @@ static bool prune(struct ledger *l)
 
 	bind_number(q, 1, clock_unix_ms() - l->retention_ms);
 	bind_number(q, 2, l->most);
-	return run(l, Q_PRUNE);
+	bind_number(ready(l, Q_PRUNE_REFUSED), 1, l->most);
+	return run(l, Q_PRUNE) && run(l, Q_PRUNE_REFUSED);
+}
+
+// Now and then, when a record has been added that nothing more will come to.
+static bool prune_in_time(struct ledger *l)
+{
+	if (++l->since_prune < PRUNE_EVERY)
+		return true;
+	l->since_prune = 0;
+	return prune(l);
 }
 
 // ------------------------------------------------------------------ events
@@ -281,26 +307,58 @@ static bool write_event(struct ledger *l, const struct mitigation *m, enum mitig
 		return close_record(l, m, "rejected", clock_unix_ms()) && save(l, m);
 	case EVENT_ENDED:
 		about(l, Q_FORGET, m);
-		if (!close_record(l, m, m->outcome, clock_unix_ms()) || !run(l, Q_FORGET))
-			return false;
-		if (++l->since_prune < PRUNE_EVERY)
-			return true;
-		l->since_prune = 0;
-		return prune(l);
+		return close_record(l, m, m->outcome, clock_unix_ms()) && run(l, Q_FORGET) &&
+			prune_in_time(l);
 	}
 	return true;
 }
 
-void ledger_note(struct ledger *l, const struct mitigation *m, enum mitigation_event event)
+// Also what was written in part: it is more than nothing.
+static void commit(struct ledger *l, bool done)
 {
-	bool done = run(l, Q_BEGIN) && write_event(l, m, event);
-
-	// also what was written in part: it is more than nothing
 	if ((run(l, Q_COMMIT) && done) || clock_unix_ms() < l->complain_at)
 		return;
 	log_error("dots", "state-file: %s: what happens to mitigations is not recorded",
 		sqlite3_errmsg(l->db));
 	l->complain_at = clock_unix_ms() + LOG_MS;
+}
+
+void ledger_note(struct ledger *l, const struct mitigation *m, enum mitigation_event event)
+{
+	commit(l, run(l, Q_BEGIN) && write_event(l, m, event));
+}
+
+static bool write_remark(struct ledger *l, const struct remark *r)
+{
+	sqlite3_stmt *q = ready(l, Q_REMARK);
+
+	bind_text(q, 1, r->upstream);
+	bind_text(q, 2, r->cuid);
+	bind_number(q, 3, r->mid);
+	if (r->scope)
+		bind_scope(l, q, 4, r->scope);
+	bind_number(q, 5, clock_unix_ms());
+	bind_text(q, 6, r->reason);
+	bind_number(q, 7, (int64_t)r->missed);
+	bind_text(q, 8, r->outcome);
+	return run(l, Q_REMARK) && prune_in_time(l);
+}
+
+void ledger_remark(struct ledger *l, const struct remark *remark)
+{
+	commit(l, run(l, Q_BEGIN) && write_remark(l, remark));
+}
+
+int64_t ledger_suspended(struct ledger *l, const char *upstream)
+{
+	sqlite3_stmt *q = ready(l, Q_SUSPENDED);
+	int64_t since = 0;
+
+	bind_text(q, 1, upstream);
+	if (sqlite3_step(q) == SQLITE_ROW && !strcmp(column_text(q, 0), "suspended"))
+		since = sqlite3_column_int64(q, 1) / 1000;
+	sqlite3_reset(q);
+	return since;
 }
 
 // ------------------------------------------------------------------ restoring
@@ -448,6 +506,8 @@ static void show(
 		.outcome = outcome ? outcome : "open",
 		.packets = (uint64_t)sqlite3_column_int64(q, 13),
 		.bytes = (uint64_t)sqlite3_column_int64(q, 14),
+		.reason = column_text(q, 15),
+		.missed = (uint64_t)sqlite3_column_int64(q, 16),
 	};
 	struct dots_audit_subscriber *subscriber =
 		calloc(count_lines(text) + 1, sizeof(*subscriber));
@@ -465,6 +525,8 @@ static void show(
 		row.scope = &body->scope;
 		fn(ctx, &row);
 		mitigation_bodies_free(body, count);
+	} else if (row.reason) { // what could not be read is refused
+		fn(ctx, &row);
 	}
 	free(subscriber);
 }

@@ -27,6 +27,12 @@ void ledger_close(struct ledger *ledger);
 void ledger_note(
 	struct ledger *ledger, const struct mitigation *mitigation, enum mitigation_event event);
 
+// Writes down what is remarked. As many refused requests are kept as records that have ended.
+void ledger_remark(struct ledger *ledger, const struct remark *remark);
+
+// Unix time in seconds since which an upstream is suspended, as the trail has it; 0: it is not.
+int64_t ledger_suspended(struct ledger *ledger, const char *upstream);
+
 // Hands over each mitigation of an upstream whose lifetime has not ended yet, for `take` to make it
 // again; those that it has no use for (it returns negative), or that ended meanwhile, are closed. Returns
 // how many were taken.

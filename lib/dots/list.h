@@ -36,6 +36,8 @@ struct dots_session_row {
 	int64_t ca_end;             // the first of the authorities' does,
 	int64_t peer_end;           // and the peer's; 0 unless up
 	unsigned mitigations;       // in force
+	int64_t suspended;          // Unix time in seconds they were; 0: they are not
+	uint64_t packet_rate;       // packets a second that they meet
 	uint64_t confirmed;         // by the detector, ever,
 	uint64_t cleared;           // and not
 	unsigned observers;         // of this session

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,10 +26,33 @@ struct mitigations *mitigations_new(struct evloop *loop, const struct enforcer *
 	return all;
 }
 
-void mitigations_watch(struct mitigations *all, mitigation_watcher *watch, void *ctx)
+void mitigations_watch(
+	struct mitigations *all, mitigation_watcher *watch, remark_watcher *remark, void *ctx)
 {
 	all->watch = watch;
+	all->remark = remark;
 	all->watch_ctx = ctx;
+}
+
+void mitigations_refused(struct mitigations *all, struct owner *owner, const struct remark *remark)
+{
+	uint64_t now = clock_now(), burst = (REFUSALS_AT_ONCE - 1) * CLOCK_SECOND;
+	struct remark told = *remark;
+
+	if (!all->remark)
+		return;
+	if (owner->refused_at + burst < now)
+		owner->refused_at = now - burst;
+	if (owner->refused_at > now) {
+		owner->missed++;
+		return;
+	}
+	owner->refused_at += CLOCK_SECOND;
+	told.upstream = owner->policy.name;
+	told.outcome = "refused";
+	told.missed = owner->missed;
+	owner->missed = 0;
+	all->remark(all->watch_ctx, &told);
 }
 
 void mitigation_tell(const struct mitigation *m, enum mitigation_event event)
@@ -38,7 +62,7 @@ void mitigation_tell(const struct mitigation *m, enum mitigation_event event)
 }
 
 // What the delegate has taken is no longer its affair.
-static void take_back(struct mitigation *m)
+void mitigation_take_back(struct mitigation *m)
 {
 	if (m->delegating)
 		delegate_of(m)->end(delegate_of(m)->ctx, m);
@@ -51,7 +75,7 @@ void mitigation_free(struct mitigation *m)
 		return;
 	timer_stop(m->all->loop, &m->expiry);
 	timer_stop(m->all->loop, &m->verdict);
-	take_back(m);
+	mitigation_take_back(m);
 	enforce_end(m->all->enforcer, &m->enforcement);
 	free(m->detector);
 	scope_free(&m->scope);
@@ -219,7 +243,7 @@ void mitigation_reject(struct mitigation *m, enum conflict_cause cause)
 		return;
 	progress_read(m);
 	timer_stop(m->all->loop, &m->verdict);
-	take_back(m);
+	mitigation_take_back(m);
 	enforce_lift(m->all->enforcer, &m->enforcement);
 	m->phase = PHASE_REJECTED;
 	m->owner->rejected++;
@@ -298,17 +322,23 @@ const char *mitigation_label(const struct mitigation *m, char out[MITIGATION_LAB
 	return out;
 }
 
-int mitigation_put_in_force(struct mitigation *m)
+int mitigation_set_rules(struct mitigation *m)
 {
-	const struct delegate *d = delegate_of(m);
+	static const struct measure none = {.action = ACL_COUNT};
+	const struct delegate *d = m->owner->suspended ? NULL : delegate_of(m);
 	char label[MITIGATION_LABEL];
-	int rc;
 
 	m->delegating = d != NULL;
-	for (unsigned i = 0; d && i < m->enforcement.suspects; i++)
-		m->enforcement.suspect[i].delegated = d->take(d->ctx, m, i);
-	rc = enforce_change(m->all->enforcer, &m->scope, mitigation_label(m, label), &m->measure,
-		&m->enforcement);
+	for (unsigned i = 0; i < m->enforcement.suspects; i++)
+		m->enforcement.suspect[i].delegated = d && d->take(d->ctx, m, i);
+	return enforce_change(m->all->enforcer, &m->scope, mitigation_label(m, label),
+		m->owner->suspended ? &none : &m->measure, &m->enforcement);
+}
+
+int mitigation_put_in_force(struct mitigation *m)
+{
+	int rc = mitigation_set_rules(m);
+
 	if (rc < 0)
 		return rc;
 	m->phase = PHASE_IN_FORCE;
@@ -426,6 +456,65 @@ static bool takes_too_many_rules(
 	return rules > policy->max_rules;
 }
 
+static int by_key(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct subkey));
+}
+
+static unsigned take_keys(struct subkey *key, const struct enforcement *e)
+{
+	for (unsigned i = 0; i < e->suspects; i++)
+		key[i] = e->suspect[i].holder.subscriber;
+	return e->suspects;
+}
+
+// How many subscribers the upstream would affect, those that it replaces included. UINT_MAX if memory runs
+// out.
+static unsigned affected(
+	const struct mitigations *all, const struct put *put, const struct enforcement *found)
+{
+	unsigned most = put->owner->policy.max_affected, count = found->suspects, different = 0;
+	struct subkey *key;
+
+	for (const struct mitigation *m = all->first; m; m = m->next)
+		count += m->owner == put->owner && m->phase != PHASE_REJECTED
+			? m->enforcement.suspects
+			: 0;
+	// as long as even so many different ones would do, nobody has to be counted once
+	if (!most || count <= most)
+		return count;
+	key = malloc(count * sizeof(*key));
+	if (!key)
+		return UINT_MAX;
+	count = take_keys(key, found);
+	for (const struct mitigation *m = all->first; m; m = m->next) {
+		if (m->owner == put->owner && m->phase != PHASE_REJECTED)
+			count += take_keys(key + count, &m->enforcement);
+	}
+	qsort(key, count, sizeof(*key), by_key);
+	for (unsigned i = 0; i < count; i++)
+		different += !i || by_key(&key[i - 1], &key[i]) != 0;
+	free(key);
+	return different;
+}
+
+// What one upstream may have in force, all its mitigations together.
+static int check_limits(const struct mitigations *all, const struct put *put,
+	const struct enforcement *found, struct err *err)
+{
+	const struct policy *policy = &put->owner->policy;
+
+	if (takes_too_many_rules(all, put, found))
+		return err_set(err,
+			"more than %u rules would be in force, the most for one upstream",
+			policy->max_rules);
+	if (policy->max_affected && affected(all, put, found) > policy->max_affected)
+		return err_set(err,
+			"more than %u subscribers would be affected, the most for one upstream",
+			policy->max_affected);
+	return 0;
+}
+
 // The new rules stand before the old ones go, so nothing slips through between them. One that takes
 // over from another that was ending will end more slowly (RFC 9132 section 4.4.4).
 static void end_overlapped(struct mitigation *winner, const struct put *put)
@@ -460,6 +549,10 @@ enum put_outcome mitigation_put(struct mitigations *all, const struct put *put,
 		return PUT_UNKNOWN;
 	if (cuid_is_taken(all, put))
 		return PUT_CUID_TAKEN;
+	if (owner->suspended) {
+		err_set(err, "all mitigations of this upstream are suspended");
+		return PUT_FULL;
+	}
 	if (is_rejected(all, put))
 		return PUT_LEGITIMATE;
 	*mitigation = higher_overlap(all, put, &overlapped);
@@ -474,9 +567,7 @@ enum put_outcome mitigation_put(struct mitigations *all, const struct put *put,
 		all->enforcer, &owner->policy, &put->body->scope, &put->when, &found, err);
 	if (rc < 0)
 		return rc == -EINVAL ? PUT_REFUSED : PUT_FULL;
-	if (takes_too_many_rules(all, put, &found)) {
-		err_set(err, "more than %u rules would be in force, the most for one upstream",
-			owner->policy.max_rules);
+	if (check_limits(all, put, &found, err) < 0) {
 		enforce_end(all->enforcer, &found);
 		return PUT_FULL;
 	}

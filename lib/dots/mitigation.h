@@ -21,6 +21,7 @@
 
 #include "base/evloop.h"
 #include "dots/accept.h"
+#include "dots/budget.h"
 #include "dots/codec.h"
 #include "dots/detector.h"
 #include "dots/enforce.h"
@@ -46,6 +47,23 @@ enum mitigation_event {
 typedef void mitigation_watcher(
 	void *ctx, const struct mitigation *mitigation, enum mitigation_event event);
 
+// What else is to be known of an upstream: that a request was refused, which no mitigation came of; or that
+// all of its mitigations are suspended, or no longer.
+struct remark {
+	const char *upstream;
+	const char *outcome; // "refused", "suspended" or "resumed"
+	const char *cuid;    // of a request, as the next; NULL: there is none
+	uint32_t mid;
+	const struct scope *scope; // NULL: it could not be read
+	const char *reason;
+	uint64_t missed; // refused before it, since the last one that was told: too many
+};
+
+typedef void remark_watcher(void *ctx, const struct remark *remark);
+
+// So many refusals of one upstream are told at once, and then one a second.
+#define REFUSALS_AT_ONCE 60
+
 // An upstream, as its mitigations see it.
 struct owner {
 	struct policy policy;
@@ -55,6 +73,10 @@ struct owner {
 	unsigned rejected;    // and these
 	uint64_t confirmed;   // ever, by the detector
 	uint64_t cleared;
+	struct budget budget;
+	int64_t suspended;   // Unix time in seconds since then; 0: it is not
+	uint64_t refused_at; // reading of clock_now() up to which refusals are accounted for
+	uint64_t missed;     // of them, not told
 };
 
 // Whether an attack is being fought for it.
@@ -93,6 +115,8 @@ struct mitigation {
 	uint64_t evidence_time;   // in so many ns
 	struct acl_hits hits;     // what has met its rules, and what homes have dropped, read last
 	struct acl_hits dropped;  // of the hits
+	struct acl_hits own;      // of the hits, those of the box's rules,
+	struct acl_hits past;     // and of rules that are no longer there
 	uint64_t hit_at;          // when the hits grew last; 0: never
 	uint64_t buckets;         // of five minutes that are full,
 	struct acl_hits bucketed; // and what was dropped at the end of the last
@@ -102,7 +126,17 @@ struct mitigation {
 struct mitigations *mitigations_new(struct evloop *loop, const struct enforcer *enforcer);
 
 // Sets who hears of all that happens; at most one.
-void mitigations_watch(struct mitigations *all, mitigation_watcher *watch, void *ctx);
+void mitigations_watch(
+	struct mitigations *all, mitigation_watcher *watch, remark_watcher *remark, void *ctx);
+
+// budget.c: takes all mitigations of an owner out of force, or puts them back; their lifetimes go on. Returns
+// -EALREADY if that is so.
+int owner_suspend(struct mitigations *all, struct owner *owner, const char *reason);
+int owner_resume(struct mitigations *all, struct owner *owner, const char *reason);
+
+// A request of an owner's has been refused; what is not known here is filled in. A flood of them is told in
+// part.
+void mitigations_refused(struct mitigations *all, struct owner *owner, const struct remark *remark);
 
 // What is always legitimate from now on; mitigations that stop any of it are rejected. The entries
 // must stay until the next call.

@@ -12,7 +12,8 @@ struct mitigations {
 	const struct enforcer *enforcer;
 	struct accept_list accept;
 	struct inspection inspection;
-	mitigation_watcher *watch; // may be NULL
+	mitigation_watcher *watch; // may be NULL, as the next
+	remark_watcher *remark;
 	void *watch_ctx;
 	struct mitigation *first; // oldest first
 	struct timer poll;        // set while there is any
@@ -35,6 +36,13 @@ void mitigation_tell(const struct mitigation *mitigation, enum mitigation_event 
 // by the box. Returns 0, -ENOSPC or -ENOMEM.
 int mitigation_put_in_force(struct mitigation *mitigation);
 
+// Puts rules in force that do what is to be done now, or that count while its owner is suspended. Returns as
+// mitigation_put_in_force().
+int mitigation_set_rules(struct mitigation *mitigation);
+
+// Lets go of whom suspects are delegated to.
+void mitigation_take_back(struct mitigation *mitigation);
+
 // Puts a new one at the end of the list.
 void mitigation_link(struct mitigation *mitigation);
 
@@ -43,6 +51,10 @@ void mitigation_free(struct mitigation *mitigation);
 
 // Sets the timer of the lifetime to the time it ends, if it does.
 int mitigation_set_expiry(struct mitigation *mitigation);
+
+// budget.c: adds up what the rules have met, once a second for each, and then looks at all owners.
+void budget_count(struct mitigation *mitigation, uint64_t packets);
+void budgets_look(struct mitigations *all);
 
 // progress.c: looks once a second at what the rules have met.
 int progress_start(struct mitigations *all);

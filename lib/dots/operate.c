@@ -49,6 +49,22 @@ int dots_decide(struct dots *dots, const char *upstream, uint32_t mid, bool agre
 	}
 }
 
+int dots_suspend(struct dots *dots, const char *upstream, bool suspended, struct err *err)
+{
+	struct session *s = dots->sessions;
+	int rc;
+
+	while (s && strcmp(s->name, upstream) != 0)
+		s = s->next;
+	if (!s)
+		return err_set(err, "upstream %s: there is none", upstream);
+	rc = (suspended ? owner_suspend : owner_resume)(
+		dots->mitigations, &s->signal.owner, "by an operator");
+	return rc < 0 ? err_set(err, "upstream %s: is %s suspended", upstream,
+				suspended ? "already" : "not")
+		      : 0;
+}
+
 int dots_withdraw(struct dots *dots, const char *upstream, uint32_t mid, struct err *err)
 {
 	struct mitigation *m = find(dots, upstream, mid, err);
@@ -69,6 +85,19 @@ static uint32_t next_mid(struct dots *dots)
 	return dots->operator_mid;
 }
 
+static void refused(
+	struct dots *dots, const struct dots_report *report, uint32_t mid, const struct err *err)
+{
+	struct remark remark = {
+		.cuid = DOTS_OPERATOR,
+		.mid = mid,
+		.scope = report->scope,
+		.reason = err->text,
+	};
+
+	mitigations_refused(dots->mitigations, &dots->operator, & remark);
+}
+
 int dots_mitigate(
 	struct dots *dots, const struct dots_report *report, uint32_t *mid, struct err *err)
 {
@@ -84,22 +113,21 @@ int dots_mitigate(
 	enum put_outcome outcome;
 
 	body.scope = *report->scope;
-	if (validate_request(&body, false, err) < 0)
+	if (validate_request(&body, false, err) < 0) {
+		refused(dots, report, 0, err);
 		return -EINVAL;
+	}
 	if (scope_copy(&body.scope, report->scope) < 0)
 		return err_set(err, "out of memory");
 	put.mid = *mid = next_mid(dots);
 	outcome = mitigation_put(dots->mitigations, &put, &m, err);
 	scope_free(&body.scope); // unless it has been taken over
-	switch (outcome) {
-	case PUT_CREATED:
+	if (outcome == PUT_CREATED)
 		return 0;
-	case PUT_LEGITIMATE:
-		return err_set(err, "the traffic is legitimate: see dots/server/accept");
-	case PUT_REFUSED:
-	case PUT_FULL:
-		return -EINVAL;
-	default:
-		return err_set(err, "mid %u cannot be used", *mid);
-	}
+	if (outcome == PUT_LEGITIMATE)
+		err_set(err, "the traffic is legitimate: see dots/server/accept");
+	else if (outcome != PUT_REFUSED && outcome != PUT_FULL)
+		err_set(err, "mid %u cannot be used", *mid);
+	refused(dots, report, *mid, err);
+	return -EINVAL;
 }

@@ -17,6 +17,10 @@ struct dots;
 int dots_decide(
 	struct dots *dots, const char *upstream, uint32_t mid, bool agreed, struct err *err);
 
+// Takes all mitigations of an upstream out of force until they are resumed, or resumes them. Returns -EINVAL
+// with the reason in err.
+int dots_suspend(struct dots *dots, const char *upstream, bool suspended, struct err *err);
+
 #define DOTS_OPERATOR "operator" // the upstream that an operator's own mitigations have
 
 // An abuse report, in the words of a mitigation request.

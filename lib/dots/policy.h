@@ -52,6 +52,8 @@ struct policy {
 	unsigned classes;
 	struct measure measure; // and this where none does
 	unsigned max_rules;     // in force at once; 0: as many as there is room for
+	unsigned max_affected;  // subscribers, by all mitigations; 0: no bound
+	uint64_t max_packets; // a second that they may meet before they are suspended; 0: no bound
 	enum consent consent;
 	uint32_t consent_time;   // seconds to wait for somebody to agree
 	bool consent_by_default; // what is then assumed

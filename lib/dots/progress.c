@@ -40,15 +40,16 @@ static void add(struct acl_hits *sum, const struct acl_hits *more)
 // Reads the rules' counters, and what those tell to whom suspects are delegated.
 static struct delegate_report read_hits(struct mitigation *m)
 {
-	struct acl_hits own = enforce_hits(m->all->enforcer, &m->enforcement);
 	struct delegate_report report = {0};
 
+	m->own = enforce_hits(m->all->enforcer, &m->enforcement);
+	add(&m->own, &m->past);
 	if (delegate_of(m))
 		delegate_of(m)->report(delegate_of(m)->ctx, m, &report);
 	m->hits = m->dropped = report.hits;
-	add(&m->hits, &own);
+	add(&m->hits, &m->own);
 	if (m->measure.action != ACL_REDIRECT)
-		add(&m->dropped, &own);
+		add(&m->dropped, &m->own);
 	return report;
 }
 
@@ -57,9 +58,10 @@ static struct delegate_report read_hits(struct mitigation *m)
 //   1 in progress             the rules are in force, and nothing has met them yet
 //   2 successfully mitigated  traffic towards the target is being dropped, or redirected
 //   3 attack stopped          none has come for ATTACK_PAUSE; more of it leads back to 2
+//   4 exceeded capability     all of the upstream's mitigations are suspended
 static void poll_one(struct mitigation *m, uint64_t now)
 {
-	uint64_t before = m->hits.packets;
+	uint64_t before = m->hits.packets, own = m->own.packets;
 	struct delegate_report report;
 
 	if (m->phase == PHASE_REJECTED)
@@ -70,7 +72,14 @@ static void poll_one(struct mitigation *m, uint64_t now)
 		consent_look(m);
 		return;
 	}
+	// what its rules count now passes
+	if (m->owner->suspended) {
+		if (m->phase == PHASE_IN_FORCE)
+			m->status = STATUS_EXCEEDED;
+		return;
+	}
 	report = read_hits(m);
+	budget_count(m, m->own.packets - own);
 	if (m->phase == PHASE_ENDING) {
 		m->status = STATUS_CLIENT_WITHDRAWN;
 	} else if (report.pending) {
@@ -95,12 +104,13 @@ static void poll_all(struct timer *timer)
 
 	for (struct mitigation *m = all->first; m; m = m->next)
 		poll_one(m, now);
+	budgets_look(all);
 	timer_set(all->loop, &all->poll, now + POLL_PERIOD, poll_all);
 }
 
 void progress_read(struct mitigation *m)
 {
-	if (m->phase == PHASE_IN_FORCE || m->phase == PHASE_ENDING)
+	if ((m->phase == PHASE_IN_FORCE || m->phase == PHASE_ENDING) && !m->owner->suspended)
 		read_hits(m);
 }
 

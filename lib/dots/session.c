@@ -407,6 +407,8 @@ struct session *session_new(struct evloop *loop, const struct dots_upstream *ups
 		.classes = upstream->classes,
 		.measure = upstream->measure,
 		.max_rules = upstream->max_rules,
+		.max_affected = upstream->max_affected ? upstream->max_affected : 1024,
+		.max_packets = upstream->max_packets,
 		.consent = upstream->consent,
 		.consent_time = upstream->consent_time ? upstream->consent_time : 3600,
 		.consent_by_default = upstream->consent_by_default,

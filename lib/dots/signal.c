@@ -163,6 +163,39 @@ static uint8_t hops_left(const struct message *m)
 	return m->hop_limit == MESSAGE_ABSENT ? HOP_LIMIT - 1 : (uint8_t)(m->hop_limit - 1);
 }
 
+// What a refusal in CBOR means; a diagnostic says it itself.
+static const char *conflict_text(enum put_outcome outcome)
+{
+	switch (outcome) {
+	case PUT_CUID_TAKEN:
+		return "the cuid is another upstream's";
+	case PUT_OVERLAPS:
+		return "it overlaps a request with a higher mid";
+	default:
+		return "the traffic is legitimate";
+	}
+}
+
+// Tells of a request that has been answered by an error.
+static void tell_refused(struct signal *signal, const struct resource *resource,
+	const struct scope *scope, const struct reply *reply, enum put_outcome outcome)
+{
+	const struct message *m = &reply->message;
+	struct remark remark = {.cuid = resource->cuid, .mid = resource->mid, .scope = scope};
+	struct err reason;
+	char code[5];
+
+	if (COAP_RESPONSE_CLASS(m->code) < 4)
+		return;
+	if (m->content_format == MESSAGE_ABSENT)
+		err_set(&reason, "%s %.*s", code_format(m->code, code), (int)m->payload.length,
+			(const char *)m->payload.data);
+	else
+		err_set(&reason, "%s %s", code_format(m->code, code), conflict_text(outcome));
+	remark.reason = reason.text;
+	mitigations_refused(signal->all, &signal->owner, &remark);
+}
+
 static void put_body(struct signal *signal, const struct message *m,
 	const struct resource *resource, struct mitigation_body *body, struct reply *reply)
 {
@@ -174,16 +207,41 @@ static void put_body(struct signal *signal, const struct message *m,
 		.body = body,
 		.efficacy = m->if_match,
 	};
-	struct mitigation *mitigation;
-	enum put_outcome outcome;
+	enum put_outcome outcome = PUT_REFUSED;
+	struct mitigation *mitigation = NULL;
 	struct err err = {""};
 
-	if (validate_request(body, put.efficacy, &err) < 0) {
-		reply_refuse(reply, 400, "%s", err.text);
-		return;
-	}
-	outcome = mitigation_put(signal->all, &put, &mitigation, &err);
+	if (validate_request(body, put.efficacy, &err) == 0)
+		outcome = mitigation_put(signal->all, &put, &mitigation, &err);
 	answer_put(reply, outcome, &put, mitigation, &err);
+	tell_refused(signal, resource, &body->scope, reply, outcome);
+}
+
+// Whether a request may be read: its options are as they have to be.
+static bool can_be_read(const struct signal *signal, const struct message *m,
+	const struct resource *resource, struct reply *reply)
+{
+	if (!resource->has_mid) {
+		reply_refuse(reply, 400, "the path needs a mid");
+		return false;
+	}
+	if (m->if_match && !m->if_match_empty) { // we give no ETag that could match
+		reply_refuse(reply, 412, "If-Match is empty in an efficacy update");
+		return false;
+	}
+	if (m->hop_limit == 0) {
+		reply_refuse(reply, 400, "Hop-Limit is 0"); // RFC 8768 section 3
+		return false;
+	}
+	if (hops_left(m) == 0 && signal->owner.policy.relay != RELAY_BOX) {
+		reply_refuse(reply, 508, "%s", signal->owner.policy.name);
+		return false;
+	}
+	if (m->content_format != COAP_MEDIATYPE_APPLICATION_DOTS_CBOR) {
+		reply_refuse(reply, 415, "Content-Format is not 271, application/dots+cbor");
+		return false;
+	}
+	return true;
 }
 
 static void put_mitigation(struct signal *signal, const struct message *m,
@@ -194,24 +252,8 @@ static void put_mitigation(struct signal *signal, const struct message *m,
 	struct err err;
 	int rc;
 
-	if (!resource->has_mid) {
-		reply_refuse(reply, 400, "the path needs a mid");
-		return;
-	}
-	if (m->if_match && !m->if_match_empty) { // we give no ETag that could match
-		reply_refuse(reply, 412, "If-Match is empty in an efficacy update");
-		return;
-	}
-	if (m->hop_limit == 0) {
-		reply_refuse(reply, 400, "Hop-Limit is 0"); // RFC 8768 section 3
-		return;
-	}
-	if (hops_left(m) == 0 && signal->owner.policy.relay != RELAY_BOX) {
-		reply_refuse(reply, 508, "%s", signal->owner.policy.name);
-		return;
-	}
-	if (m->content_format != COAP_MEDIATYPE_APPLICATION_DOTS_CBOR) {
-		reply_refuse(reply, 415, "Content-Format is not 271, application/dots+cbor");
+	if (!can_be_read(signal, m, resource, reply)) {
+		tell_refused(signal, resource, NULL, reply, PUT_REFUSED);
 		return;
 	}
 	rc = codec_read_mitigations(m->payload.data, m->payload.length, true, &body, &count, &err);
@@ -223,7 +265,9 @@ static void put_mitigation(struct signal *signal, const struct message *m,
 	} else {
 		put_body(signal, m, resource, body, reply);
 		mitigation_bodies_free(body, count);
+		return;
 	}
+	tell_refused(signal, resource, NULL, reply, PUT_REFUSED);
 }
 
 // What a GET gives: whole, or in blocks if it does not fit, and what follows if it is observed.

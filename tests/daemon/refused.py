@@ -91,6 +91,7 @@ SCHEMA = [
     ({f"{UPSTREAM}/transport": ["dtls", "sctp"]}, "transport", "dtls, tls"),
     ({f"{UPSTREAM}/heartbeat-interval": 14}, "heartbeat-interval", "15 to 240"),
     ({f"{UPSTREAM}/consent": "maybe"}, "consent"),
+    ({f"{UPSTREAM}/max-affected-subscribers": 0}, "max-affected-subscribers"),
     ({f"{UPSTREAM}/class": [{"name": "a"}]}, "action"),
     ({f"{SERVER}/scrubber": {}}, "next-hop-address"),
     ({f"{SERVER}/inspect": {"max-copy-rate": 99}}, "max-copy-rate", "0, 100 to 100000"),

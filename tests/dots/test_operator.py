@@ -154,6 +154,44 @@ def test_rules_are_bounded(client, box, authority):
     assert box.rules() == ["block", "block"]
 
 
+def test_an_upstream_is_suspended(client, box, authority):
+    """An operator takes all mitigations of an upstream out of force and puts them back; the upstream, the
+    trail and the hook are told, and who asks meanwhile is refused, with a record of it."""
+    upstream = client()
+    box.join(upstream, authority, **{"max-packet-rate": 100000, "max-affected-subscribers": 10})
+    box.homeport["dots"]["state-file"] = "state.db"
+    hook = box.folder / "hook"
+    hook.write_text(f"#!/bin/sh\nprintf '%s|' \"$@\" >> {box.folder}/heard; echo >> {box.folder}/heard\n")
+    hook.chmod(0o755)
+    box.homeport["dots"]["hook"] = "hook"
+    box.start()
+    upstream.say(f"mitigate {ATTACK} --mid 1")
+    upstream.wait("reply", command="mitigate", code="2.01")
+    upstream.say("observe")
+    upstream.wait("reply", command="observe")
+    assert box.run("dots", "suspend", "isp").returncode == 0
+    assert box.rules() == ["count"]
+    told = upstream.wait("notification")
+    while scope(told)["status"] != "attack-exceeded-capability":
+        told = upstream.wait("notification")
+    upstream.say(f"mitigate {ATTACK.replace('.10/32', '.11/32')} --mid 2")
+    assert upstream.wait("reply", command="mitigate")["code"] == "5.03"
+    (isp,) = box.ask("show", "dots")["homeport:homeport"]["dots"]["server"]["upstream"]
+    assert "suspended" in isp["state"] and isp["state"]["packets-per-second"] == "0"
+    assert "warning: isp: all mitigations are suspended since" in box.run("show", "dots").stdout
+    assert "already suspended" in box.run("dots", "suspend", "isp").stderr
+    assert "there is none" in box.run("dots", "resume", "nobody").stderr
+    assert box.run("dots", "resume", "isp").returncode == 0
+    assert box.rules() == ["block"]
+    trail = box.ask("show", "audit")["homeport:homeport"]["dots"]["audit"]
+    assert [(r["outcome"], r.get("reason")) for r in trail] == [
+        ("resumed", "by an operator"), ("refused", "5.03 all mitigations of this upstream are suspended"),
+        ("suspended", "by an operator"), ("open", None)]
+    assert trail[1]["mid"] == 2 and trail[1]["cuid"] == upstream_cuid(trail[3:])
+    assert "5.03 all mitigations" in box.run("show", "audit").stdout
+    wait_for(lambda: "resumed|isp||||||by an operator|" in (box.folder / "heard").read_text())
+
+
 def test_going_on_for_a_while(client, box, authority):
     """MR-42: a withdrawn mitigation goes on with status 5, and ends with 6."""
     upstream = client()
@@ -256,8 +294,11 @@ def test_an_abuse_report(client, box, authority):
     assert box.run("dots", "withdraw", str(scoped["mid"])).returncode == 0
     assert box.rules() == []
     trail = box.ask("show", "audit")["homeport:homeport"]["dots"]["audit"]
-    assert [(r["upstream"], r["outcome"]) for r in trail] == [
-        ("isp", "cancelled"), ("operator", "cancelled")]
+    ended = [(r["upstream"], r["outcome"]) for r in trail if r["outcome"] != "refused"]
+    assert ended == [("isp", "cancelled"), ("operator", "cancelled")]
+    refused = [(r["upstream"], r["reason"]) for r in trail if r["outcome"] == "refused"]
+    assert len(refused) == 3 and refused[-1] == (
+        "operator", "source-prefix 203.0.113.1/32: nobody holds it with these ports")
     wait_for(lambda: len((box.folder / "heard").read_text().splitlines()) == 4)
     lines = sorted((box.folder / "heard").read_text().splitlines())
     assert f"began isp {upstream_cuid(trail)} 5 203.0.113.1/32 198.51.100.10/32 {SUBSCRIBER}  " in lines

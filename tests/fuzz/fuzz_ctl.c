@@ -168,6 +168,11 @@ int dots_decide(struct dots *, const char *, uint32_t mid, bool agreed, struct e
 	return mid == 7 && agreed ? 0 : err_set(err, "mid %u: no such mitigation", mid);
 }
 
+int dots_suspend(struct dots *, const char *upstream, bool suspended, struct err *err)
+{
+	return suspended ? 0 : err_set(err, "upstream %s: there is none", upstream);
+}
+
 static const struct snapshot *snapshot(void *)
 {
 	return &world.snapshot;

@@ -387,6 +387,83 @@ static void stop_and(const char *text)
 }
 
 // A file that is damaged costs what cannot be read, and nothing else
+static void take_others(void *, const struct dots_audit_row *shown)
+{
+	count += strcmp(shown->outcome, "refused") != 0;
+}
+
+static char reason[400][64];
+static unsigned refused;
+static uint64_t missed;
+
+static void take_refusal(void *, const struct dots_audit_row *shown)
+{
+	if (strcmp(shown->outcome, "refused") != 0)
+		return;
+	assert_true(refused < 400);
+	assert_string_equal(shown->upstream, "one");
+	assert_string_equal(shown->cuid, CUID);
+	assert_int_equal(shown->ended, shown->asked);
+	assert_int_equal(shown->subscribers, 0);
+	snprintf(reason[refused++], sizeof(reason[0]), "%s", shown->reason);
+	missed += shown->missed;
+}
+
+static unsigned refusals(void)
+{
+	refused = 0;
+	missed = 0;
+	dots_list_audit(dots, take_refusal, NULL);
+	return refused;
+}
+
+// Who asked for what, and why nothing came of it, also over a restart
+static void what_is_refused(void **)
+{
+	struct attack foreign = by_a;
+
+	upstream_connect(&one, &config);
+	foreign.source = "192.0.2.200/32";
+	assert_int_equal(mitigate(&one, CUID, 1, foreign), 400);
+	assert_int_equal(mitigate(&one, CUID, 5, by_a), 201);
+	assert_int_equal(mitigate(&one, CUID, 4, by_a), 409);
+	assert_int_equal(ask(&one, COAP_REQUEST_PUT, "mitigate/cuid=" CUID "/mid=9",
+				 (const uint8_t *)"\xff", 1),
+		400);
+	restart(1);
+	assert_int_equal(refusals(), 3);
+	assert_non_null(strstr(reason[0], "4.00 "));
+	assert_non_null(strstr(reason[1], "4.09 it overlaps a request with a higher mid"));
+	assert_non_null(strstr(reason[2], "4.00 source-prefix 192.0.2.200/32: not an address"));
+	assert_int_equal(missed, 0);
+}
+
+// A flood of them is told in part, says so, and costs no other record its place
+static void a_flood_is_refused(void **)
+{
+	struct attack foreign = by_a;
+
+	upstream_connect(&one, &config);
+	assert_int_equal(mitigate(&one, CUID, 1, by_a), 201);
+	assert_int_equal(withdraw(1), 202);
+	foreign.source = "192.0.2.200/32";
+	for (unsigned i = 0; i < 300; i++)
+		mitigate(&one, CUID, 10 + i, foreign);
+	assert_in_range(refusals(), 60, 100);
+	pass(60);
+	mitigate(&one, CUID, 500, foreign);
+	assert_in_range(refusals() + missed, 301, 301);
+	for (unsigned i = 0; i < 300; i++) {
+		pass(1);
+		mitigate(&one, CUID, 600 + i, foreign);
+	}
+	restart(1); // which prunes
+	assert_int_equal(refusals(), 100);
+	count = 0;
+	dots_list_audit(dots, take_others, NULL);
+	assert_int_equal(count, 1);
+}
+
 static void rows_that_make_no_sense(void **)
 {
 	struct dots_env env = {loop, &resolver.resolver, acl};
@@ -424,7 +501,9 @@ static void an_older_file(void **)
 	upstream_connect(&one, &config);
 	assert_int_equal(mitigate(&one, CUID, 1, by_a), 201);
 	stop_and("ALTER TABLE mitigation DROP COLUMN action;"
-		 "ALTER TABLE mitigation DROP COLUMN rate; PRAGMA user_version = 1");
+		 "ALTER TABLE mitigation DROP COLUMN rate;"
+		 "ALTER TABLE audit DROP COLUMN reason; ALTER TABLE audit DROP COLUMN missed;"
+		 "PRAGMA user_version = 1");
 	dots = dots_new(&env);
 	keep();
 	upstream_connect(&one, &config);
@@ -432,6 +511,23 @@ static void an_older_file(void **)
 	assert_int_equal(rules(), 1);
 	restart(1);
 	assert_int_equal(mitigations(), 1);
+}
+
+static void suspension_survives(void **)
+{
+	struct err err;
+
+	upstream_connect(&one, &config);
+	assert_int_equal(mitigate(&one, CUID, 1, by_a), 201);
+	assert_int_equal(dots_suspend(dots, "one", true, &err), 0);
+	restart(100);
+	assert_int_equal(mitigations(), 1);
+	assert_int_equal(acl_get(acl, row.acl_slot[0])->action, ACL_COUNT);
+	assert_int_equal(mitigate(&one, CUID, 2, by_b), 503);
+	assert_int_equal(dots_suspend(dots, "one", false, &err), 0);
+	restart(1);
+	mitigations();
+	assert_int_equal(acl_get(acl, row.acl_slot[0])->action, ACL_BLOCK);
 }
 
 static void files_that_are_refused(void **)
@@ -470,6 +566,9 @@ int main(void)
 		CASE(the_trail_of_decisions),
 		CASE(old_records_go),
 		CASE(too_many_records_go),
+		CASE(what_is_refused),
+		CASE(a_flood_is_refused),
+		CASE(suspension_survives),
 		CASE(rows_that_make_no_sense),
 		CASE(an_older_file),
 		CASE(files_that_are_refused),
