@@ -4,6 +4,7 @@
 // before keep their numbers, since packets on their way carry them.
 
 #include "base/bits.h"
+#include "conf/aftr.h"
 #include "conf/build_nat.h"
 #include "conf/conf.h"
 #include "conf/nat64.h"
@@ -280,6 +281,8 @@ static struct fib6_size fib6_size(const struct snapshot *s, const struct config 
 			fib6_count(&size, config->route[i].destination.len);
 	}
 	build_nat64_prefixes(config, fib6_count_prefix, &size);
+	for (unsigned i = 0; i < config->aftrs; i++)
+		fib6_count(&size, 128);
 	return size;
 }
 
@@ -368,6 +371,7 @@ static int add_routes(
 	char name[32];
 	int rc = 0;
 
+	hops += config->aftrs;
 	for (unsigned i = 0; i < s->ifaces; i++)
 		own += 5 + 4 * s->iface[i].addrs;
 	routes += own;
@@ -429,7 +433,7 @@ struct snapshot *conf_build(const struct config *config, const struct build *bui
 	s->copy_rate = config->inspect.copy_rate;
 	if (add_ifaces(s, config, build->old) < 0 || add_static_neighbours(s, config) < 0 ||
 		add_homes(s, config) < 0 || add_routes(s, config, build, err) < 0 ||
-		build_nat(s, config, build, err) < 0) {
+		build_nat(s, config, build, err) < 0 || build_aftrs(s, config) < 0) {
 		conf_release(s, build->old, build);
 		return NULL;
 	}

@@ -7,6 +7,7 @@
 
 #include "base/bits.h"
 #include "base/clock.h"
+#include "conf/aftr.h"
 #include "conf/nat64.h"
 #include "conf/statics.h"
 #include "net/l4.h"
@@ -76,7 +77,9 @@ static struct behaviour make_behaviour(
 	const struct config_instance *instance, const struct config_policy *from)
 {
 	struct behaviour behaviour = {
-		.kind = nat64_is(instance) ? NAT_64 : NAT_44,
+		.kind = nat64_is(instance)             ? NAT_64
+			: instance_is_dslite(instance) ? NAT_DSLITE
+						       : NAT_44,
 		.mapping = MAP_ENDPOINT_INDEPENDENT,
 	};
 
@@ -390,7 +393,13 @@ static int add_policy(struct snapshot *s, const struct config_instance *instance
 	policy->hairpinning = from->hairpinning;
 	policy->pool_notify = make_pool_notify(&from->pool_notify);
 	policy->hold_down_at_start = from->hold_down_at_start;
-	policy->mss = from->mss;
+	policy->mss = from->softwires.clamps ? from->softwires.mss : from->mss;
+	policy->subscriber_len = subscriber_len(from);
+	policy->softwires = (struct softwire_rules){
+		.each_subscriber = from->softwires.each_subscriber,
+		.migrate = from->softwires.migrate,
+		.change_ticks = from->softwires.change_limit * TICKS_A_SECOND,
+	};
 	policy->fragments = make_fragment_rules(from, build->workers);
 	policy->max_blocks = max_blocks(policy->pool, from);
 	policy->timers = make_timers(from);

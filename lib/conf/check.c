@@ -4,6 +4,7 @@
 
 #include "conf/check.h"
 
+#include "conf/aftr.h"
 #include "conf/check_nat.h"
 #include "conf/homes.h"
 #include "conf/judge.h"
@@ -366,6 +367,7 @@ unsigned check_config(
 	check_ifaces(&judge, config);
 	check_routes(&judge, config);
 	check_nat(&judge, config);
+	check_aftrs(&judge, config);
 	check_platform(&judge, config);
 	check_fragments(&judge, &config->platform);
 	check_upstreams(&judge, config);

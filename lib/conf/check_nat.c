@@ -5,6 +5,7 @@
 
 #include "conf/check_nat.h"
 
+#include "conf/aftr.h"
 #include "conf/check_ports.h"
 #include "conf/nat64.h"
 #include "conf/statics.h"
@@ -14,13 +15,6 @@
 
 #define POOL_LEN_MIN 16 // a pool prefix has at most 65536 addresses
 #define PORT_SYSTEM  1023
-
-static void check_choice(struct judge *j, const struct lyd_node *node, const char *leaf,
-	const char *value, const char *allowed)
-{
-	if (value && strcmp(value, allowed))
-		judge_fault(j, node, leaf, "%s. Allowed: %s", value, allowed);
-}
 
 static void check_timers(struct judge *j, const struct config_policy *p)
 {
@@ -177,7 +171,7 @@ static void check_pool(
 			text);
 }
 
-static void check_match(struct judge *j, const struct config *config, bool is_nat64,
+static void check_match(struct judge *j, const struct config *config, bool inside6,
 	const struct config_policy *p, unsigned at)
 {
 	const struct config_match *match = &p->match[at];
@@ -188,9 +182,9 @@ static void check_match(struct judge *j, const struct config *config, bool is_na
 	for (unsigned i = 0; i < at; i++)
 		twice |= p->match[i].prefix.len == match->prefix.len &&
 			ipprefix_overlaps(&p->match[i].prefix, &match->prefix);
-	if (match->prefix.addr.family != (is_nat64 ? 6 : 4))
+	if (match->prefix.addr.family != (inside6 ? 6 : 4))
 		judge_fault(j, match->node, "subnet", "%s. Allowed: IPv%d prefixes", text,
-			is_nat64 ? 6 : 4);
+			inside6 ? 6 : 4);
 	if (twice)
 		judge_fault(j, match->node, "subnet",
 			"%s stands twice. Allowed: a prefix in one policy only", text);
@@ -213,7 +207,7 @@ static void check_pool_notify(struct judge *j, const struct config_policy *p)
 }
 
 static void check_policy(
-	struct judge *j, const struct config *config, bool is_nat64, const struct config_policy *p)
+	struct judge *j, const struct config *config, bool inside6, const struct config_policy *p)
 {
 	if (!p->pools)
 		judge_fault(j, p->node, "external-ip-address-pool",
@@ -224,7 +218,7 @@ static void check_policy(
 	for (unsigned i = 0; i < p->pools; i++)
 		check_pool(j, config, p, i);
 	for (unsigned i = 0; i < p->matches; i++)
-		check_match(j, config, is_nat64, p, i);
+		check_match(j, config, inside6, p, i);
 	for (unsigned i = 0; i < p->protocols; i++) {
 		if (l4_of(p->protocol[i]) == L4_COUNT)
 			judge_fault(j, p->node, "transport-protocols", "%u. Allowed: 1, 6, 17, 33",
@@ -295,15 +289,18 @@ void check_nat(struct judge *j, const struct config *config)
 			judge_fault(j, instance->node, "type",
 				"%s. Allowed: ietf-nat:napt44, ietf-nat:nat64",
 				instance->type ? instance->type : "missing");
-		check_choice(
-			j, instance->node, "per-interface-binding", instance->binding, "disabled");
+		if (instance->binding && strcmp(instance->binding, "disabled") &&
+			!instance_is_dslite(instance))
+			judge_fault(j, instance->node, "per-interface-binding",
+				"%s. Allowed: disabled, dslite", instance->binding);
 		if (!instance->policies)
 			judge_fault(j, instance->node, "policy",
 				"missing. Allowed: at least one policy");
 		check_pass_throughs(j, config, instance);
 		check_limits(j, &instance->limits);
 		for (unsigned k = 0; k < instance->policies; k++)
-			check_policy(j, config, nat64_is(instance), &instance->policy[k]);
+			check_policy(j, config, nat64_is(instance) || instance_is_dslite(instance),
+				&instance->policy[k]);
 	}
 	// half of the slots stay free for policies that change at a reload
 	if (policies > SNAPSHOT_MAX_POLICIES / 2)

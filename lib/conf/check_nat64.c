@@ -3,6 +3,7 @@
 // What YANG cannot say about NAT64: which prefixes IPv4 addresses can be embedded in (RFC 6052 section 2.2), and
 // that what is inside, what is outside and what stands for IPv4 are three things.
 
+#include "conf/aftr.h"
 #include "conf/check_nat.h"
 #include "conf/nat64.h"
 
@@ -198,7 +199,9 @@ void check_nat64(struct judge *j, const struct config *config)
 				continue;
 			}
 			refuse(j, p, "nat64-prefixes", p->nat64_prefixes, "nat64");
-			refuse(j, p, "subscriber-mask-v6", p->has_subscriber_mask, "nat64");
+			if (p->has_subscriber_mask && !instance_is_dslite(instance))
+				judge_fault(j, p->node, "subscriber-mask-v6",
+					"set. Allowed: where inside sources are IPv6");
 			refuse(j, p, "homeport:lowest-ipv6-mtu", p->lowest_mtu6, "nat64");
 		}
 		if (instance->enabled && nat64_is(instance) && instance->pass_throughs)

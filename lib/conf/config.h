@@ -117,6 +117,16 @@ struct config_pool_notify {
 	uint32_t interval; // seconds
 };
 
+// What a policy says of DS-Lite softwires.
+struct config_softwires {
+	uint8_t each_subscriber;
+	bool migrate;
+	uint32_t change_limit; // seconds
+	bool has_clamps, clamps;
+	bool has_mss;
+	uint16_t mss;
+};
+
 struct config_policy {
 	const struct lyd_node *node;
 	uint32_t id;
@@ -129,6 +139,7 @@ struct config_policy {
 	bool has_subscriber_mask;
 	uint8_t subscriber_mask;
 	uint16_t lowest_mtu6; // 0: not said
+	struct config_softwires softwires;
 	unsigned protocols;
 	uint8_t *protocol;
 	unsigned portless;
@@ -285,6 +296,23 @@ struct config_inspect {
 	struct rte_ether_addr capture_mac;
 };
 
+// The end of DS-Lite softwires.
+struct config_aftr {
+	const struct lyd_node *node;
+	bool enabled;
+	bool has_addr6;
+	struct ipaddr addr6;
+	struct ipaddr addr4;
+	bool has_mtu;
+	uint32_t mtu; // 0: that of the way
+	bool uniform; // DSCP inside and outside
+	bool despite_df;
+	uint8_t hop_limit;
+	uint32_t instance; // id; 0: not said
+	unsigned inners;
+	struct ipprefix *inner;
+};
+
 struct config_upstream {
 	const struct lyd_node *node;
 	const char *name;
@@ -424,6 +452,8 @@ struct config {
 	bool whole;   // nothing was left out for want of memory
 	unsigned ifaces;
 	struct config_iface *iface;
+	unsigned aftrs;
+	struct config_aftr *aftr;
 	unsigned routes;
 	struct config_route *route;
 	unsigned instances;

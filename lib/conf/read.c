@@ -5,6 +5,7 @@
 
 #include "conf/read.h"
 
+#include "conf/aftr.h"
 #include "conf/conf.h"
 #include "conf/homes.h"
 #include "conf/management.h"
@@ -267,17 +268,18 @@ struct config *read_config(struct lyd_node *tree, const char *folder)
 {
 	struct config *config = calloc(1, sizeof(*config));
 	const struct lyd_node *ifaces = top(tree, "interfaces");
-	unsigned i = 0;
 
 	if (!config)
 		return NULL;
 	config->folder = folder ? strdup(folder) : NULL;
 	config->whole = !folder || config->folder;
-	config->iface =
-		read_list(config, ifaces, "interface", sizeof(*config->iface), &config->ifaces);
-	for (const struct lyd_node *n = tree_child(ifaces, "interface"); i < config->ifaces;
-		n = tree_next(n))
-		read_iface(config, n, &config->iface[i++]);
+	config->iface = read_array(config, tree_count(ifaces, "interface"), sizeof(*config->iface));
+	for (const struct lyd_node *n = tree_child(ifaces, "interface"); n && config->iface;
+		n = tree_next(n)) {
+		if (!aftr_is(n))
+			read_iface(config, n, &config->iface[config->ifaces++]);
+	}
+	read_aftrs(config, ifaces);
 	read_routes(top(tree, "routing"), config);
 	read_nat(config, top(tree, "nat"));
 	read_homeport(top(tree, "homeport"), config);
@@ -297,6 +299,7 @@ void conf_free(struct config *config)
 		free(config->iface[i].addr);
 		free(config->iface[i].neighbour);
 	}
+	free_aftrs(config);
 	free_nat(config);
 	free_upstreams(config);
 	free_homes(config);

@@ -5,6 +5,7 @@
 #include "conf/read_nat.h"
 
 #include "base/bits.h"
+#include "conf/aftr.h"
 #include "conf/nat64.h"
 #include "conf/read.h"
 #include "conf/tree.h"
@@ -183,6 +184,7 @@ static void read_policy(struct config *config, const struct lyd_node *node, bool
 	policy->pool = read_prefixes(
 		config, node, "external-ip-address-pool", "external-ip-pool", &policy->pools);
 	policy->match = read_prefixes(config, node, "subscriber-match", "subnet", &policy->matches);
+	read_softwires(node, &policy->softwires);
 	policy->protocol = read_list(
 		config, node, "transport-protocols", sizeof(*policy->protocol), &policy->protocols);
 	for (const struct lyd_node *n = tree_child(node, "transport-protocols");

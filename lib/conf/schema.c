@@ -23,6 +23,7 @@ static const struct {
 	{"ietf-ipv4-unicast-routing", "2018-03-13", {NULL}},
 	{"ietf-ipv6-unicast-routing", "2018-03-13", {NULL}},
 	{"ietf-nat", "2019-01-10", {"napt44", "nat64", NULL}},
+	{"ietf-dslite", "2019-01-10", {"aftr", NULL}},
 	{"homeport", "2026-11-22", {NULL}},
 	{"homeport-deviations", "2026-11-22", {NULL}},
 };

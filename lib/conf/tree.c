@@ -40,6 +40,11 @@ const char *tree_value(const struct lyd_node *node)
 	return lyd_get_value(node);
 }
 
+bool tree_is_default(const struct lyd_node *node)
+{
+	return node->flags & LYD_DEFAULT;
+}
+
 const char *tree_text(const struct lyd_node *parent, const char *name)
 {
 	const struct lyd_node *node = tree_child(parent, name);

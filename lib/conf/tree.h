@@ -19,6 +19,9 @@ const struct lyd_node *tree_next(const struct lyd_node *node);
 // How many children have that name.
 unsigned tree_count(const struct lyd_node *parent, const char *name);
 
+// Whether a node is there by its default alone; a container is if all in it is.
+bool tree_is_default(const struct lyd_node *node);
+
 // The value of a child leaf as text, or NULL. It lives as long as the tree.
 const char *tree_text(const struct lyd_node *parent, const char *name);
 

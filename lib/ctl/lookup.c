@@ -59,6 +59,7 @@ static const char *service_name(enum resolve_service service)
 	static const char *const name[] = {
 		[RESOLVE_NAT44] = "nat44",
 		[RESOLVE_NAT64] = "nat64",
+		[RESOLVE_DSLITE] = "ds-lite",
 	};
 
 	return name[service];
@@ -79,6 +80,8 @@ static json_t *holder(const struct call *call, const struct holder *h)
 	if (h->mapped) {
 		json_object_set_new(e, "internal-address", json_address(&h->inside));
 		json_object_set_new(e, "internal-port", json_integer(h->inside_port));
+		if (h->b4.family)
+			json_object_set_new(e, "b4-address", json_address(&h->b4));
 	}
 	if (h->from)
 		json_object_set_new(e, "from", json_time(h->from));

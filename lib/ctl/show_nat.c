@@ -70,6 +70,9 @@ static json_t *dynamic_mapping(unsigned worker, const struct mapping_row *row)
 	json_object_set_new(e, "external-src-address", host(&outside));
 	json_object_set_new(e, "external-src-port", ports(row->outside_port, row->outside_port));
 	json_object_set_new(e, "lifetime", json_integer(row->left_s));
+	if (row->b4.family)
+		json_object_set_new(e, "ietf-dslite:b4-ipv6-address",
+			json_pack("{s:o}", "address", json_address(&row->b4)));
 	return e;
 }
 

@@ -22,6 +22,10 @@
 	VERDICT(V_NAT64_IN, "nat64-in", FORWARD, "translated from IPv4 to an IPv6 host")           \
 	VERDICT(V_NAT64_HAIRPIN, "nat64-hairpin", FORWARD,                                         \
 		"from one inside host to the outside address of another, which is an IPv6 host")   \
+	VERDICT(V_DSLITE_OUT, "ds-lite-out", FORWARD, "out of a DS-Lite softwire and translated")  \
+	VERDICT(V_DSLITE_IN, "ds-lite-in", FORWARD, "translated and into a DS-Lite softwire")      \
+	VERDICT(V_DSLITE_HAIRPIN, "ds-lite-hairpin", FORWARD,                                      \
+		"from one inside host to the outside address of another, which is behind a B4")    \
 	VERDICT(V_PASS_THROUGH, "pass-through", FORWARD,                                           \
 		"between an inside host and a destination that is not translated, either way")     \
 	VERDICT(V_ROUTED, "routed", FORWARD, "routed between inside networks without translation") \
@@ -95,6 +99,19 @@
 	VERDICT(V_FRAGMENT_TIMEOUT, "drop-fragment-timeout", DROP,                                 \
 		"the first fragment of its datagram did not come in time, or not all of a tunnel " \
 		"packet")                                                                          \
+	/* tunnels */                                                                              \
+	VERDICT(V_TUNNEL_PROTOCOL, "drop-tunnel-protocol", DROP,                                   \
+		"to the end of a tunnel, but neither IPv4 in IPv6 nor an ICMPv6 error")            \
+	VERDICT(V_TUNNEL_INSIDE, "drop-tunnel-inside", DROP,                                       \
+		"no IPv4 packet in the tunnel packet, or one that is longer than that")            \
+	VERDICT(V_TUNNEL_CONGESTION, "drop-tunnel-congestion", DROP,                               \
+		"met congestion in a tunnel, and its ends would not understand the mark")          \
+	VERDICT(V_INNER_SOURCE, "drop-inner-source", DROP,                                         \
+		"out of a DS-Lite softwire, and its source is none that a host there may have")    \
+	VERDICT(V_B4_CHANGE, "drop-b4-change", DROP,                                               \
+		"from another address of a subscriber's B4, too soon after it changed")            \
+	VERDICT(V_SOFTWIRE_LIMIT, "drop-softwire-limit", DROP,                                     \
+		"the subscriber has all the softwires it may have")                                \
 	/* translation */                                                                          \
 	VERDICT(V_UDP_CHECKSUM, "drop-udp-checksum", DROP,                                         \
 		"UDP datagram without checksum, which IPv6 wants, that can get none here")         \

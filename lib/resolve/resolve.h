@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum resolve_service { RESOLVE_NAT44, RESOLVE_NAT64 };
+enum resolve_service { RESOLVE_NAT44, RESOLVE_NAT64, RESOLVE_DSLITE };
 
 struct resolve_req {
 	struct ipprefix outside; // address or prefix of the pools
@@ -38,6 +38,7 @@ struct holder {
 	bool mapped;          // asked for with_mapping, and one is there now:
 	struct ipaddr inside; // its inside address,
 	uint16_t inside_port; // and port, host order
+	struct ipaddr b4;     // that its host is behind; family 0: none
 	int64_t from;         // Unix time in milliseconds the holding began
 	int64_t until;        // and ended; 0: still held
 };

@@ -310,7 +310,7 @@ static bool is_full(const struct resolve_answer *answer)
 	return answer->count > answer->room;
 }
 
-// NAT64 alone gives ports to IPv6 subscribers.
+// NAT64 gives ports to IPv6 subscribers, as DS-Lite does: see find_outside().
 static enum resolve_service service_of(const struct subkey *subscriber)
 {
 	return subscriber->family == 6 ? RESOLVE_NAT64 : RESOLVE_NAT44;
@@ -516,6 +516,7 @@ static void find_mapping(struct resolve_table *t, const struct resolve_req *req,
 		h->mapped = true;
 		h->inside = row.inside;
 		h->inside_port = row.inside_port;
+		h->b4 = row.b4;
 		return;
 	}
 }
@@ -562,7 +563,7 @@ static bool is_host(const struct ipprefix *p)
 	return p->len == ipaddr_bits(&p->addr);
 }
 
-static int find_outside(
+static int find_holders(
 	struct resolver *self, const struct resolve_req *req, struct resolve_answer *answer)
 {
 	struct resolve_table *t = CONTAINER_OF(self, struct resolve_table, resolver);
@@ -593,6 +594,33 @@ static int find_outside(
 		!w.past && answer->count == 1 && !answer->holder[0].until)
 		find_mapping(t, req, &answer->holder[0]);
 	return 0;
+}
+
+// Whether IPv6 subscribers of a NAT instance are behind an AFTR.
+static bool is_dslite(const struct resolve_table *t, uint16_t instance)
+{
+	for (unsigned slot = 0; slot < SNAPSHOT_MAX_POLICIES; slot++) {
+		const struct nat_policy *policy = t->snapshot->policy[slot];
+
+		if (policy && policy->instance == instance)
+			return policy->behaviour.kind == NAT_DSLITE;
+	}
+	return false;
+}
+
+static int find_outside(
+	struct resolver *self, const struct resolve_req *req, struct resolve_answer *answer)
+{
+	struct resolve_table *t = CONTAINER_OF(self, struct resolve_table, resolver);
+	int rc = find_holders(self, req, answer);
+
+	for (unsigned i = 0; rc >= 0 && i < answer->count && i < answer->room; i++) {
+		struct holder *h = &answer->holder[i];
+
+		if (h->service == RESOLVE_NAT64 && is_dslite(t, h->subscriber.instance))
+			h->service = RESOLVE_DSLITE;
+	}
+	return rc;
 }
 
 static bool find_shared(struct resolver *self, const struct ipaddr *outside)

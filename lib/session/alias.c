@@ -14,7 +14,7 @@ static uint32_t pins_max(const struct alias_table *table)
 
 uint64_t alias_bytes(uint32_t size)
 {
-	return ((uint64_t)size + 1) * sizeof(struct alias) + index_bytes(size);
+	return ((uint64_t)size + 1) * sizeof(struct alias) + index_bytes(size) + b4_bytes(size);
 }
 
 int alias_init(struct alias_table *table, uint32_t size)
@@ -22,7 +22,8 @@ int alias_init(struct alias_table *table, uint32_t size)
 	*table = (struct alias_table){.size = size, .fresh = 1};
 	table->alias = rte_zmalloc(
 		"aliases", ((size_t)size + 1) * sizeof(struct alias), RTE_CACHE_LINE_SIZE);
-	if (!table->alias || index_init(&table->by_key, "alias-key", size) < 0) {
+	if (!table->alias || index_init(&table->by_key, "alias-key", size) < 0 ||
+		b4_init(&table->b4s, size) < 0) {
 		alias_fini(table);
 		return -ENOMEM;
 	}
@@ -31,6 +32,7 @@ int alias_init(struct alias_table *table, uint32_t size)
 
 void alias_fini(struct alias_table *table)
 {
+	b4_fini(&table->b4s);
 	index_free(&table->by_key);
 	rte_free(table->alias);
 	table->alias = NULL;
@@ -64,6 +66,49 @@ uint32_t alias_add(struct alias_table *table, const struct alias_key *key, uint8
 	return number;
 }
 
+void alias_put_behind(struct alias_table *table, uint32_t number, uint32_t b4)
+{
+	struct alias *a = &table->alias[number];
+	struct b4 *owner = &table->b4s.b4[b4];
+
+	a->b4 = b4;
+	a->b4_next = owner->first_alias;
+	if (a->b4_next)
+		table->alias[a->b4_next].b4_prev = number;
+	owner->first_alias = number;
+	owner->aliases++;
+}
+
+static void leave_b4(struct alias_table *table, const struct alias *a)
+{
+	struct b4 *owner = &table->b4s.b4[a->b4];
+
+	if (a->b4_next)
+		table->alias[a->b4_next].b4_prev = a->b4_prev;
+	if (a->b4_prev)
+		table->alias[a->b4_prev].b4_next = a->b4_next;
+	else
+		owner->first_alias = a->b4_next;
+	if (!--owner->aliases)
+		b4_remove(&table->b4s, a->b4);
+}
+
+void alias_move_b4(struct alias_table *table, uint32_t b4, const uint8_t address[16], uint32_t now)
+{
+	struct b4 *owner = &table->b4s.b4[b4];
+
+	memcpy(owner->address, address, sizeof(owner->address));
+	owner->changed = now;
+	owner->moved = true;
+	for (uint32_t n = owner->first_alias; n; n = table->alias[n].b4_next) {
+		struct alias_key *key = &table->alias[n].key;
+
+		index_remove(&table->by_key, alias_hash(table, key), n);
+		memcpy(key->address, address, sizeof(key->address));
+		index_add(&table->by_key, alias_hash(table, key), n);
+	}
+}
+
 void alias_settle(struct alias_table *table, uint32_t number)
 {
 	struct alias *a = &table->alias[number];
@@ -71,6 +116,8 @@ void alias_settle(struct alias_table *table, uint32_t number)
 	if (!a->in_use || a->mappings || a->pinned)
 		return;
 	index_remove(&table->by_key, alias_hash(table, &a->key), number);
+	if (a->b4)
+		leave_b4(table, a);
 	*a = (struct alias){.next = table->next_free};
 	table->next_free = number;
 	table->used--;

@@ -8,8 +8,10 @@
 // never leaves the box.
 //
 // An alias is held by the mappings of its host and goes with the last of them. Fragments that wait for the first
-// of their datagram have no mapping yet: they pin it for as long as they may wait.
+// of their datagram have no mapping yet: they pin it for as long as they may wait. Those of hosts behind one B4
+// are a list, since they change their key when the B4 changes its address (RFC 7785 section 4).
 
+#include "session/b4.h"
 #include "session/index.h"
 
 #include <rte_byteorder.h>
@@ -39,6 +41,10 @@ struct alias {
 	uint8_t policy; // slot, or ALIAS_NO_POLICY if its instance has none for it
 	bool in_use;
 	bool pinned;
+	uint8_t aftr;     // of the AFTRs of the box, that its B4 uses
+	uint32_t b4;      // that it is behind; 0: none
+	uint32_t b4_next; // of those behind it
+	uint32_t b4_prev;
 } __rte_cache_aligned;
 
 static_assert(sizeof(struct alias) == 64, "an alias is one cache line");
@@ -52,6 +58,7 @@ struct alias_table {
 	uint32_t next_free;
 	uint32_t pinned;
 	struct index by_key;
+	struct b4_table b4s;
 };
 
 // Makes room for `size` aliases. Returns 0 or -ENOMEM.
@@ -98,6 +105,12 @@ uint32_t alias_find(const struct alias_table *table, const struct alias_key *key
 
 // Makes an alias that nothing holds yet. Returns its number, or 0 when the table is full.
 uint32_t alias_add(struct alias_table *table, const struct alias_key *key, uint8_t policy);
+
+// Puts a new alias behind a B4.
+void alias_put_behind(struct alias_table *table, uint32_t number, uint32_t b4);
+
+// A B4 has another address now, at this tick, and so have the keys of all aliases behind it.
+void alias_move_b4(struct alias_table *table, uint32_t b4, const uint8_t address[16], uint32_t now);
 
 // A mapping of its host has come, or gone.
 void alias_hold(struct alias_table *table, uint32_t number);

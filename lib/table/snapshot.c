@@ -44,6 +44,7 @@ void snapshot_free(struct snapshot *snapshot)
 	free(snapshot->pass_through.entry);
 	free(snapshot->network);
 	free(snapshot->home);
+	free(snapshot->aftr);
 	free(snapshot);
 }
 

@@ -7,6 +7,7 @@
 // the neighbour table.
 
 #include "base/ipaddr.h"
+#include "table/aftr.h"
 #include "table/nat64pfx.h"
 #include "table/passthrough.h"
 #include "table/pool.h"
@@ -119,7 +120,7 @@ enum mapping_type { MAP_ENDPOINT_INDEPENDENT, MAP_BY_ADDRESS, MAP_BY_ENDPOINT };
 enum filtering { FILTER_NONE, FILTER_BY_ADDRESS, FILTER_BY_ENDPOINT };
 
 // What a policy translates from.
-enum nat_kind { NAT_44, NAT_64 };
+enum nat_kind { NAT_44, NAT_64, NAT_DSLITE };
 
 // What mappings are made like. Those that exist are of one piece with it: a policy that changes it begins
 // anew.
@@ -179,6 +180,13 @@ struct nat_instance_notify {
 	uint32_t subscribers;
 };
 
+// What an AFTR grants a subscriber (RFC 7785, RFC 8513).
+struct softwire_rules {
+	uint8_t each_subscriber; // softwires at one time
+	bool migrate;            // a B4 that has another address keeps its mappings,
+	uint32_t change_ticks;   // if its last change is so long ago
+};
+
 struct portblk;
 
 // Where a subscriber's further port blocks come from (RFC 8512 address-allocation-type).
@@ -217,6 +225,7 @@ struct nat_policy {
 	uint16_t
 		lowest_mtu6; // of the IPv6 packets that an IPv4 one is cut into (RFC 7915 section 4)
 	uint16_t mss;        // largest that a TCP SYN may ask for, either way; 0: any
+	struct softwire_rules softwires;
 	struct fragment_rules fragments;
 	uint8_t max_blocks;
 	uint32_t port_limit[POLICY_PROTOCOLS]; // ports a subscriber may have; UINT32_MAX: no limit
@@ -290,6 +299,8 @@ struct snapshot {
 		*policy[SNAPSHOT_MAX_POLICIES]; // by slot, which a policy keeps over reloads
 	struct static_table statics;
 	struct pass_through_list pass_through;
+	unsigned aftrs;
+	struct aftr *aftr; // by the number of its next hop
 	unsigned networks;
 	struct subscriber_network *network; // the longer a prefix the earlier
 	unsigned homes;

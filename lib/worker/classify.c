@@ -6,7 +6,6 @@
 #include "net/hdr.h"
 #include "net/icmp.h"
 #include "net/local.h"
-#include "net/siit.h"
 #include "worker/stages.h"
 
 #include <rte_fib.h>
@@ -411,7 +410,9 @@ uint64_t classify_size(struct worker *w, struct burst *b, uint64_t mask, uint64_
 		if (!(b->ip[i][6] & DONT_FRAGMENT))
 			continue;
 		if (unlikely(b->aliased & bit(i)))
-			mtu = (uint16_t)(mtu - siit_growth(b, i));
+			mtu = classify6_inner_mtu(w, b, i);
+		if (unlikely(!mtu))
+			continue;
 		if (!(hairpin & bit(i)))
 			classify_refuse(w, b, i, V_TOO_BIG, ICMP_UNREACHABLE,
 				ICMP_FRAGMENTATION_NEEDED, mtu);

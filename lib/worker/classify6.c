@@ -9,6 +9,7 @@
 #include "net/icmp6.h"
 #include "net/local.h"
 #include "net/siit.h"
+#include "net/tunnel.h"
 #include "worker/stages.h"
 #include "xlate/nat64.h"
 
@@ -250,6 +251,18 @@ uint64_t classify6_size(struct worker *w, struct burst *b, uint64_t mask)
 	return mask & b->live;
 }
 
+// How large packet i, which has DF or not, may be once it has become what its host can take.
+static uint16_t most_of(const struct worker *w, const struct burst *b, unsigned i, bool softwired)
+{
+	const struct mapping *m = &w->nat.bib.mapping[b->mapping[i]];
+	uint16_t mtu = w->snapshot->nexthop[b->route[i]].mtu;
+	uint16_t lowest = policy_of(&w->nat, m->policy)->lowest_mtu6;
+
+	if (softwired)
+		return dslite_mtu(w, b, i);
+	return b->ip[i][6] & DONT_FRAGMENT || mtu < lowest ? mtu : lowest;
+}
+
 uint64_t classify6_aliased(struct worker *w, struct burst *b, uint64_t mask)
 {
 	uint64_t inside = mask;
@@ -259,8 +272,7 @@ uint64_t classify6_aliased(struct worker *w, struct burst *b, uint64_t mask)
 		const struct mapping *m = &w->nat.bib.mapping[b->mapping[i]];
 		const struct alias *alias = alias_at(&w->nat.aliases, m->inside);
 		const struct nexthop *nh = snapshot_route6(w->snapshot, alias->key.address);
-		uint32_t length = b->length[i] + siit_growth(b, i);
-		uint16_t most = policy_of(&w->nat, m->policy)->lowest_mtu6;
+		uint32_t length = b->length[i];
 
 		b->route[i] = (uint32_t)(nh - w->snapshot->nexthop);
 		if (!(nh->realm & REALM_INTERNAL)) {
@@ -268,16 +280,25 @@ uint64_t classify6_aliased(struct worker *w, struct burst *b, uint64_t mask)
 			inside &= ~bit(i);
 			continue;
 		}
+		length += alias->b4 ? TUNNEL_HEADER : siit_growth(b, i);
 		// an error never is: it is cut short instead
 		if (b->icmp_error & bit(i))
 			length = 0;
-		if (b->ip[i][6] & DONT_FRAGMENT || nh->mtu < most)
-			most = nh->mtu;
 		if (!(b->fragments & bit(i)))
 			memcpy(&b->id[i], b->ip[i] + 4, sizeof(b->id[i]));
-		b->big = (b->big & ~bit(i)) | (uint64_t)(length > most) << i;
+		b->big = (b->big & ~bit(i)) |
+			(uint64_t)(length > most_of(w, b, i, alias->b4 != 0)) << i;
 	}
 	return inside;
+}
+
+uint16_t classify6_inner_mtu(const struct worker *w, const struct burst *b, unsigned i)
+{
+	const struct mapping *m = &w->nat.bib.mapping[b->mapping[i]];
+
+	if (!alias_at(&w->nat.aliases, m->inside)->b4)
+		return (uint16_t)(w->snapshot->nexthop[b->route[i]].mtu - siit_growth(b, i));
+	return dslite_fragments(w, b, i) ? 0 : (uint16_t)(dslite_mtu(w, b, i) - TUNNEL_HEADER);
 }
 
 // Brings the header of the frame that packet i came in to where the packet is now.
@@ -300,6 +321,11 @@ void classify6_refuse_aliased(struct worker *w, struct burst *b, unsigned i, enu
 	uint8_t type6 = ICMP6_UNREACHABLE, code6 = ICMP6_NO_ROUTE;
 	uint32_t word = 0;
 
+	if (alias_at(&w->nat.aliases, b->src[i])->b4) {
+		dslite_refuse(w, b, i, verdict,
+			(struct icmp_error){.type = type, .code = code, .mtu = mtu});
+		return;
+	}
 	// no error is sent about an error
 	if (b->icmp_error & bit(i)) {
 		burst_end(b, i, verdict);

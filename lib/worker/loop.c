@@ -55,6 +55,7 @@ struct worker *worker_new(
 		held_init(&w->held, dataplane->held_syns) < 0 ||
 		channel_open(&w->channel, number) < 0)
 		goto fail;
+	w->tunnel_id = rand_u32(&w->nat.random);
 	punt_refill(w, TICKS_A_SECOND);
 	dataplane->nat[number] = &w->nat;
 	w->nat.peer = dataplane->nat;

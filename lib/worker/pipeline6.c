@@ -8,6 +8,7 @@
 #include "net/hdr6.h"
 #include "net/icmp6.h"
 #include "worker/stages.h"
+#include "xlate/dslite.h"
 #include "xlate/nat64.h"
 
 // Whether packet i asks for a route that has not been followed to its end (RFC 7915 section 5.1); it is ended then.
@@ -68,9 +69,17 @@ static void carry_nat64(struct worker *w, struct burst *b, uint64_t mask, bool m
 
 void carry_entered(struct worker *w, struct burst *b, uint64_t mask)
 {
+	uint64_t softwired = 0;
+	unsigned i;
+
 	hdr_read_own(b, mask);
 	defrag_recall(b, mask);
-	carry4(w, b, mask & b->live, V_NAT64_OUT, false);
+	for (uint64_t todo = mask & b->live; bit_take(&todo, &i);)
+		softwired |= (uint64_t)(alias_at(&w->nat.aliases, b->src[i])->b4 != 0) << i;
+	if (mask & b->live & ~softwired)
+		carry4(w, b, mask & b->live & ~softwired, V_NAT64_OUT, false);
+	if (softwired)
+		carry4(w, b, softwired, V_DSLITE_OUT, false);
 	nat64_settle(&w->nat, b, mask);
 }
 
@@ -78,9 +87,14 @@ void carry_aliased(
 	struct worker *w, struct burst *b, uint64_t mask, uint64_t hairpin, enum verdict verdict)
 {
 	enum verdict turned = verdict == V_NAT44_HAIRPIN ? V_NAT64_HAIRPIN : verdict;
-	uint64_t big = mask & b->big;
+	uint64_t softwired = w->snapshot->aftrs ? dslite_of(&w->nat, b, mask) : 0;
+	uint64_t big = mask & b->big & ~softwired;
 	unsigned i;
 
+	if (softwired)
+		carry_softwired(w, b, softwired, hairpin & softwired,
+			verdict == V_NAT44_HAIRPIN ? V_DSLITE_HAIRPIN : verdict);
+	mask &= ~softwired;
 	mask = nat64_leave(&w->nat, b, mask);
 	transmit(w, b, mask & ~(big | hairpin), V_NAT64_IN);
 	transmit(w, b, mask & hairpin & ~big, turned);
@@ -88,6 +102,7 @@ void carry_aliased(
 		const struct mapping *m = &w->nat.bib.mapping[b->mapping[i]];
 
 		transmit_fragments6(w, b, i, policy_of(&w->nat, m->policy)->lowest_mtu6,
+			rte_cpu_to_be_32(rte_be_to_cpu_16(b->id[i])),
 			hairpin & bit(i) ? turned : V_NAT64_IN);
 	}
 }
@@ -104,4 +119,6 @@ void carry6(struct worker *w, struct burst *b, uint64_t mask, bool may_steer)
 	transmit(w, b, native, V_ROUTED6);
 	if (ways.service[SERVICE_NAT64])
 		carry_nat64(w, b, ways.service[SERVICE_NAT64], may_steer);
+	if (ways.service[SERVICE_DSLITE])
+		carry_dslite(w, b, ways.service[SERVICE_DSLITE], may_steer);
 }

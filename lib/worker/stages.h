@@ -3,6 +3,7 @@
 
 // The stages of the pipeline that are not translation. pipeline.c says in which order they run.
 
+#include "net/icmp.h"
 #include "worker/worker.h"
 
 // Which way each packet goes. Every live packet is in one of out, in, routed, pass and the whole ones;
@@ -74,6 +75,10 @@ struct ways6 classify6(struct worker *w, struct burst *b, uint64_t mask);
 // Looks up the routes to the hosts whose aliases the packets of the mask are for, and how large they will be: what
 // has to be fragmented then is `big`. Returns those whose host is inside.
 uint64_t classify6_aliased(struct worker *w, struct burst *b, uint64_t mask);
+
+// The MTU that the sender of packet i, which is to an alias, is too big and is not to be fragmented, has to be told.
+// 0: it is fragmented all the same.
+uint16_t classify6_inner_mtu(const struct worker *w, const struct burst *b, unsigned i);
 
 // Ends those of the mask that do not fit the interface they leave by, with an ICMPv6 error: routers fragment
 // nothing (RFC 8200 section 5). Returns the others.
@@ -186,10 +191,9 @@ unsigned answer_due(struct worker *w);
 // `big` in fragments.
 void transmit(struct worker *w, struct burst *b, uint64_t mask, enum verdict verdict);
 
-// Sends the IPv6 packet i, which the box has made, in fragments of at most `mtu` bytes with the identification
-// id[i].
-void transmit_fragments6(
-	struct worker *w, struct burst *b, unsigned i, uint16_t mtu, enum verdict verdict);
+// Sends the IPv6 packet i, which the box has made, in fragments of at most `mtu` bytes with this identification.
+void transmit_fragments6(struct worker *w, struct burst *b, unsigned i, uint16_t mtu, rte_be32_t id,
+	enum verdict verdict);
 
 // Sends a finished frame by an interface.
 void transmit_frame(struct worker *w, unsigned iface, struct rte_mbuf *mbuf, enum verdict verdict);
@@ -219,6 +223,22 @@ void carry_entered(struct worker *w, struct burst *b, uint64_t mask);
 // of `hairpin` count as `verdict`, if that is not a hairpin.
 void carry_aliased(
 	struct worker *w, struct burst *b, uint64_t mask, uint64_t hairpin, enum verdict verdict);
+
+// dslite.c: softwires. The way of the IPv6 packets of the mask, to AFTRs.
+void carry_dslite(struct worker *w, struct burst *b, uint64_t mask, bool may_steer);
+
+// As carry_aliased() for hosts behind B4s; those of `hairpin` count as `verdict`.
+void carry_softwired(
+	struct worker *w, struct burst *b, uint64_t mask, uint64_t hairpin, enum verdict verdict);
+
+// The largest tunnel packet that packet i, to a host behind a B4, may become; and whether it is fragmented even if
+// it says not to.
+uint16_t dslite_mtu(const struct worker *w, const struct burst *b, unsigned i);
+bool dslite_fragments(const struct worker *w, const struct burst *b, unsigned i);
+
+// As classify_refuse() for a packet that a host behind a B4 sent; its error has the AFTR's source.
+void dslite_refuse(struct worker *w, struct burst *b, unsigned i, enum verdict verdict,
+	struct icmp_error error);
 
 // The rest of the way for packets that another worker began to carry.
 void pipeline_resume(struct worker *w, struct burst *b);

@@ -7,6 +7,7 @@
 #include "net/hdr.h"
 #include "net/hdr6.h"
 #include "net/siit.h"
+#include "net/tunnel.h"
 #include "worker/stages.h"
 
 #include <string.h>
@@ -134,11 +135,14 @@ struct ways steer(struct worker *w, struct burst *b, struct ways ways)
 // The address whose subscriber's worker carries an IPv6 packet to a service: as inside_of().
 static const uint8_t *inside6_of(const struct burst *b, unsigned i)
 {
+	struct tunnel_quote t;
 	struct siit_quoted q;
 
-	if (b->icmp_error & bit(i) && siit_quoted6(b, i, &q))
-		return q.dst;
-	return b->ip[i] + IPV6_SOURCE;
+	if (!(b->icmp_error & bit(i)))
+		return b->ip[i] + IPV6_SOURCE;
+	if (tunnel_quoted(b->ip[i] + b->ihl[i], min_u32(b->length[i], b->room[i]) - b->ihl[i], &t))
+		return t.outer + IPV6_DESTINATION;
+	return siit_quoted6(b, i, &q) ? q.dst : b->ip[i] + IPV6_SOURCE;
 }
 
 uint64_t steer_service(struct worker *w, struct burst *b, uint64_t mask)

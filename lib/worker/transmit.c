@@ -180,12 +180,11 @@ static void transmit_pieces(struct worker *w, struct burst *b, unsigned i, enum 
 	send_pieces(w, b, i, verdict);
 }
 
-void transmit_fragments6(
-	struct worker *w, struct burst *b, unsigned i, uint16_t mtu, enum verdict verdict)
+void transmit_fragments6(struct worker *w, struct burst *b, unsigned i, uint16_t mtu, rte_be32_t id,
+	enum verdict verdict)
 {
 	struct burst *p = &w->pieces;
 	uint16_t most = w->snapshot->nexthop[b->route[i]].mtu;
-	rte_be32_t id = rte_cpu_to_be_32(rte_be_to_cpu_16(b->id[i]));
 
 	p->n = frag6_split(w->dataplane->mbufs, b->mbuf[i], b->ip[i], mtu < most ? mtu : most, id,
 		p->mbuf, BURST_MAX);

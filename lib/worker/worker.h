@@ -101,6 +101,7 @@ struct worker {
 	struct datagram_table tunnelled; // IPv6, that carry tunnel packets
 	struct fragment_list again;      // packets to begin their way again
 	struct ipid ids;
+	uint32_t tunnel_id;                      // of the next tunnel packet that is fragmented
 	struct channel channel;                  // to and from the control thread
 	struct rte_ring *from[POOL_MAX_WORKERS]; // packets other workers hand over; NULL for itself
 	struct transmit *transmit;               // by interface

@@ -4,7 +4,7 @@
 One line is one case. test_refusals.py looks that every message of lib/conf/check*.c is said by some case, so a new
 check needs its line here.
 """
-from base import GONE, INSIDE, INSTANCE, OUTSIDE, PLATFORM, POLICY, ROUTES, SERVER, STATIC, UPSTREAM
+from base import base, GONE, INSIDE, INSTANCE, OUTSIDE, PLATFORM, POLICY, ROUTES, SERVER, STATIC, UPSTREAM
 
 IFACES = "/ietf-interfaces:interfaces"
 IN = f"{IFACES}/interface[name='inside']"
@@ -14,6 +14,7 @@ ONE = f"{NAT}/policy[id='1']"
 ENTRY = f"{NAT}/mapping-table/mapping-entry[index='1']"
 BOX = "/homeport:homeport"
 ISP = f"{BOX}/dots/server/upstream[name='isp']"
+END = f"{IFACES}/interface[name='aftr']"
 ROUTE = "route[destination-prefix="
 
 
@@ -37,6 +38,18 @@ def prefixes(*given):
 
 def prefix(text):
     return f"{ONE}/nat64-prefixes[nat64-prefix='{text}']"
+
+
+def aftr(changes=None, instance=None, policy=None):
+    """Changes that make the instance one of DS-Lite, and others on top."""
+    end = {"name": "aftr", "type": "homeport:dslite-aftr", "ietf-dslite:ipv6-address": "2001:db8:ffff::1"}
+    for leaf, value in (changes or {}).items():
+        end.pop(leaf, None) if value is GONE else end.update({leaf: value})
+    return {f"{INSTANCE}/per-interface-binding": "dslite", "interfaces/interface/+": end,
+            f"{INSTANCE}/mapping-table": GONE, f"{POLICY}/subscriber-match/0/subnet": "2001:db8:1000::/36",
+            f"{POLICY}/subscriber-mask-v6": 56,
+            **{f"{INSTANCE}/{leaf}": value for leaf, value in (instance or {}).items()},
+            **{f"{POLICY}/{leaf}": value for leaf, value in (policy or {}).items()}}
 
 
 def another(device, **leaves):
@@ -215,7 +228,7 @@ SEMANTIC = [
      f"{NAT}/nat-pass-through: set. Allowed: with type ietf-nat:napt44 alone"),
     ({f"{INSTANCE}/type": "ietf-nat:nat64", f"{POLICY}/subscriber-match/0/subnet": "2001:db8:100::/40"},
      f"{ENTRY}/internal-src-address: of a NAT64 instance. Allowed: static mappings of ietf-nat:napt44"),
-    ({f"{POLICY}/subscriber-mask-v6": 64}, f"{ONE}/subscriber-mask-v6: set. Allowed: with type ietf-nat:nat64 alone"),
+    ({f"{POLICY}/subscriber-mask-v6": 64}, f"{ONE}/subscriber-mask-v6: set. Allowed: where inside sources are IPv6"),
     ({f"{POLICY}/homeport:lowest-ipv6-mtu": 1400}, f"{ONE}/homeport:lowest-ipv6-mtu: set. Allowed: with type ietf-nat:nat64"),
     ({f"{POLICY}/nat64-prefixes": [{"nat64-prefix": "64:ff9b::/96"}]},
      f"{ONE}/nat64-prefixes: set. Allowed: with type ietf-nat:nat64 alone"),
@@ -336,6 +349,57 @@ SEMANTIC = [
         "internal-src-address": "100.64.0.9/32", "internal-src-port": {"start-port-number": 80},
         "external-src-address": "203.0.113.1/32", "external-src-port": {"start-port-number": 8081}}},
      "[index='2']/internal-src-address: mapping-entry 1 has the same inside port. Allowed: a port in one entry"),
+    # DS-Lite
+    (aftr({"homeport:realm": "internal"}), f"{END}/realm: set. Allowed: on interfaces with a device, which"),
+    (aftr({"ietf-dslite:ipv6-address": GONE}), f"{END}/ietf-dslite:ipv6-address: missing. Allowed: the address that"),
+    (aftr({"ietf-dslite:ipv6-address": "fe80::1"}), f"{END}/ietf-dslite:ipv6-address: fe80::1. Allowed: a unicast"),
+    (aftr({"ietf-dslite:ipv6-address": "2001:db8:0:1::1"}),
+     f"{END}/ietf-dslite:ipv6-address: 2001:db8:0:1::1 is that of interface outside. Allowed: an address that no"),
+    ({**aftr(), "interfaces/interface/+": [], "interfaces/interface": [
+        *base()["ietf-interfaces:interfaces"]["interface"],
+        *({"name": n, "type": "homeport:dslite-aftr", "ietf-dslite:ipv6-address": "2001:db8:ffff::1"} for n in "ab")]},
+     f"{IFACES}/interface[name='b']/ietf-dslite:ipv6-address: 2001:db8:ffff::1 stands twice. Allowed: an address of"),
+    ({**aftr(), "interfaces/interface/+": [], "interfaces/interface": [
+        *base()["ietf-interfaces:interfaces"]["interface"],
+        *({"name": f"a{n}", "type": "homeport:dslite-aftr", "ietf-dslite:ipv6-address": f"2001:db8:ffff::{n}"}
+          for n in range(1, 66))]}, f"{IFACES}: 65 AFTRs. Allowed: up to 64"),
+    (aftr({"ietf-dslite:ipv4-address": "127.0.0.1"}), f"{END}/ietf-dslite:ipv4-address: 127.0.0.1. Allowed: a unicast"),
+    (aftr({"ietf-dslite:tunnel-mtu": 1279}), f"{END}/ietf-dslite:tunnel-mtu: 1279. Allowed: 1280 to 9600"),
+    (aftr({"homeport:inner-source": ["224.0.0.0/8"]}), f"{END}/homeport:inner-source: 224.0.0.0/8. Allowed: unicast"),
+    (aftr({"homeport:nat-instance": 2}), f"{END}/homeport:nat-instance: 2. Allowed: the id of an enabled NAT instance"),
+    (aftr(instance={"per-interface-binding": "disabled"}, policy={"subscriber-match/0/subnet": "100.64.0.0/10",
+                                                                  "subscriber-mask-v6": 56}),
+     f"{END}/homeport:nat-instance: missing, and 0 NAT instances have per-interface-binding dslite. Allowed: the id"),
+    (aftr(instance={"per-interface-binding": "layer-2"}), f"{NAT}/per-interface-binding: layer-2. Allowed: disabled"),
+    (aftr(policy={"subscriber-match/0/subnet": "100.64.0.0/10"}), "/subnet: 100.64.0.0/10. Allowed: IPv6 prefixes"),
+    (aftr(policy={"subscriber-mask-v6": 32}),
+     "/subnet: 2001:db8:1000::/36. Allowed: prefixes no longer than subscriber-mask-v6, 32"),
+    (aftr(policy={"subscriber-mask-v6": 8}), f"{ONE}/subscriber-mask-v6: 8. Allowed: 16 to 128, how long"),
+    (aftr(policy={"homeport:deterministic": {}}), f"{ONE}/homeport:deterministic: set. Allowed: where inside sources"),
+    (aftr(policy={"ietf-dslite:max-softwires-per-subscriber": 0}),
+     f"{ONE}/ietf-dslite:max-softwires-per-subscriber: 0. Allowed: 1 to 255"),
+    (aftr(policy={"ietf-dslite:b4-address-change-limit": 4294967295}),
+     f"{ONE}/ietf-dslite:b4-address-change-limit: 4294967295. Allowed: 0 to 21474836 seconds"),
+    (aftr(policy={"ietf-dslite:mss-clamping": {"enable": True}}),
+     f"{ONE}/ietf-dslite:mss-clamping/mss-value: 0. Allowed with enable: 88 to 65495"),
+    (aftr(policy={"ietf-dslite:mss-clamping": {"mss-value": 1400}}),
+     f"{ONE}/ietf-dslite:mss-clamping/enable: missing. Allowed beside mss-value: true or false"),
+    (aftr(policy={"ietf-dslite:mss-clamping": {"enable": True, "mss-value": 1400}, "homeport:mss-limit": 1400}),
+     f"{ONE}/homeport:mss-limit: set, as is ietf-dslite:mss-clamping. Allowed: one of them"),
+    (aftr(policy={"homeport:portless-protocols": [132]}), f"{ONE}/homeport:portless-protocols: set. Allowed: where per"),
+    (aftr(instance={"nat-pass-through": [{"id": 1, "prefix": "198.51.100.0/24"}]}),
+     f"{NAT}/nat-pass-through: set. Allowed: where per-interface-binding is disabled"),
+    (aftr(instance={"mapping-table": base()["ietf-nat:nat"]["instances"]["instance"][0]["mapping-table"]}),
+     f"{NAT}/mapping-table/mapping-entry: set. Allowed: where per-interface-binding is disabled"),
+    (aftr(instance={"mapping-table": {"mapping-entry": [{"index": 1, "type": "static", "ietf-dslite:b4-ipv6-address": {
+        "address": "2001:db8:1000::1"}}]}}),
+     f"{ENTRY}/ietf-dslite:b4-ipv6-address/address: set. Allowed: in entries that the box tells of"),
+    (aftr() | {"nat/instances/instance/+": {
+        "id": 2, "type": "ietf-nat:napt44", "policy": [{
+            "id": 1, "external-ip-address-pool": [{"pool-id": 1, "external-ip-pool": "203.0.113.128/28"}],
+            "subscriber-match": [{"match-id": 1, "subnet": "100.96.0.0/11"}],
+            "ietf-dslite:state-migrate": False}]}},
+     "/policy[id='1']/state-migrate: set. Allowed: where per-interface-binding is dslite"),
     # the box and its upstreams
     ({f"{PLATFORM}/eal-option": ["--lcores=0@0"]},
      f"{BOX}/platform/eal-option: --lcores=0@0 is set by other leaves. Allowed: options of DPDK that neither"),

@@ -106,12 +106,27 @@ def nat64(prefixes=None, policy=None, inside=None, outside=None, **more):
         **more})
 
 
+AFTR = "2001:db8:ffff::1"
+
+
+def dslite(policy=None, aftr=None, instance=None, **more):
+    """Arguments of config() for an AFTR on an ipv6() box, whose B4s are in INSIDE6, a /56 each."""
+    whole = ipv6()
+    for name in ("inside", "outside"):
+        whole[name] = merge(whole[name], more.pop(name, None))
+    end = merge({"name": "aftr", "type": "homeport:dslite-aftr", "ietf-dslite:ipv6-address": AFTR}, aftr)
+    return {**whole, "aftrs": [end],
+            "instance": merge({"per-interface-binding": "dslite"}, instance),
+            "policy": merge({"subscriber-match": [{"match-id": 1, "subnet": INSIDE6}], "subscriber-mask-v6": 56},
+                            policy), **more}
+
+
 def config(workers=1, queues=1, pool=POOL, policy=None, instance=None, statics=None, platform=None,
-           inside=None, outside=None, routes=None, routes6=None, more=None, devices=None):
+           inside=None, outside=None, routes=None, routes6=None, more=None, devices=None, aftrs=()):
     """A configuration as a dict. `pool` is a prefix or a list; `policy`, `instance`, `platform`, `inside`,
     `outside` (the interfaces) and `more` (the whole file) are merged over what stands here; `statics` are
     entries of static_mapping(), `routes` further pairs of prefix and next hop, `routes6` those of IPv6, `devices` other
-    devices than the two veth of a Box."""
+    devices than the two veth of a Box, `aftrs` interfaces that are ends of softwires."""
     qpairs = f",qpairs={queues}" if queues > 1 else ""
     devices = devices or [f"net_af_packet_{n},iface={n}{qpairs}" for n in ("inside", "outside")]
     pools = [pool] if isinstance(pool, str) else pool
@@ -133,7 +148,7 @@ def config(workers=1, queues=1, pool=POOL, policy=None, instance=None, statics=N
             merge(_interface("inside", "internal", BOX_INSIDE, GATEWAY_INSIDE, devices[0]), inside),
             merge(_interface("outside", "external", BOX_OUTSIDE, GATEWAY_OUTSIDE, devices[1]),
                   merge({"ietf-ip:ipv6": {"address": [{"ip": BOX_OUTSIDE6, "prefix-length": 64}]}},
-                        outside))]},
+                        outside)), *aftrs]},
         "ietf-routing:routing": {"control-plane-protocols": {"control-plane-protocol": [{
             "type": "ietf-routing:static", "name": "static", "static-routes": {
                 "ietf-ipv4-unicast-routing:ipv4": {"route": [_route(*pair) for pair in routes]},
