@@ -168,7 +168,7 @@ SEMANTIC = [
     ({f"{ROUTES}/0/next-hop/outgoing-interface": "inside"},
      "/next-hop/next-hop-address: 192.0.2.254 is in no network of interface inside. Allowed: an address of one"),
     ({f"{ROUTES}/1/destination-prefix": "127.0.0.0/8"},
-     "/destination-prefix: 127.0.0.0/8. Allowed: a unicast network that is not loopback"),
+     "/destination-prefix: 127.0.0.0/8. Allowed: a unicast network that is neither loopback"),
     ({"routing/control-plane-protocols/control-plane-protocol/+": {
         "type": "ietf-routing:static", "name": "more", "static-routes": {"ietf-ipv4-unicast-routing:ipv4": {
             "route": [{"destination-prefix": "0.0.0.0/0", "next-hop": {"special-next-hop": "blackhole"}}]}}}},

@@ -533,3 +533,32 @@ def test_lookup(box):
     assert (holder["service"], holder["b4-address"]) == ("ds-lite", home.b4)
     mapping, = [m for m in box.mappings() if m["ietf-dslite:b4-ipv6-address"]["address"] == home.b4]
     assert mapping["internal-src-address"] == f"{HOST}/32"
+
+
+def test_mitigation(fresh):
+    """A report of an outside port stops the one home behind it, whichever host of it and wherever its B4 is seen, towards
+    the target alone and until it is withdrawn (RFC 9066 section 5.3.1)."""
+    for workers in WORKERS:
+        box = fresh(workers=workers, **dslite())
+        home, neighbour = Home(box), Home(box)
+        neighbour.remote = home.remote
+        home.send()
+        neighbour.send()
+        answer = box.ask("dots", "mitigate", "--source", f"{home.outside[0]}/32", "--source-port", home.outside[1],
+                         "--target", f"{home.remote}/32", "--protocol", "udp")
+        entry, = answer["ietf-dots-signal-channel:dots-signal"]["scope"]
+        home.send("drop-acl")
+        cousin = Home(box, home.b4, "10.0.0.7", sport=4000)
+        cousin.remote = home.remote
+        cousin.send("drop-acl")
+        cousin.remote = box.remote()
+        cousin.send()
+        home.answer()
+        neighbour.send()
+        # in fragments, and from another address of the same B4
+        box.tx_inside(cut6(softwire(home.b4, home.packet(b"f" * 600)), 304, 1), None)
+        assert box.settle() == {"reassembled": 2, "drop-acl": 1}
+        home.b4 = other_address(home.b4, 1)
+        home.send("drop-acl")
+        box.ask("dots", "withdraw", entry["mid"])
+        home.send()

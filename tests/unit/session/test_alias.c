@@ -239,6 +239,81 @@ static void goes_with_its_pool(void **)
 	world_free(world);
 }
 
+// A list of hosts behind a B4 follows it to another address, and the B4 goes with the last of them (RFC 7785
+// section 4).
+static void b4_moves(void **state)
+{
+	struct alias_table *t;
+	struct alias_key key[3], other = host("2001:db8:0:201::1", RTE_BE32(0x0a000001));
+	struct alias_key moved = host("2001:db8:0:1ff::9", 0);
+	struct subkey home = {.family = 6, .len = 56};
+	uint32_t alias[3], stranger, b4, b4_of_other;
+
+	(void)state;
+	begin();
+	t = &nat->aliases;
+	b4 = b4_add(&t->b4s, &home, host("2001:db8:0:100::1", 0).address, NOW);
+	for (unsigned i = 0; i < 3; i++) {
+		key[i] = host("2001:db8:0:100::1", RTE_BE32(0x0a000001) + i);
+		alias[i] = alias_add(t, &key[i], 0);
+		alias_put_behind(t, alias[i], b4);
+		alias_hold(t, alias[i]);
+	}
+	home.addr[7] = 2;
+	b4_of_other = b4_add(&t->b4s, &home, other.address, NOW);
+	stranger = alias_add(t, &other, 0);
+	alias_put_behind(t, stranger, b4_of_other);
+	alias_hold(t, stranger);
+	alias_move_b4(t, b4, moved.address, NOW + 7);
+	assert_int_equal(t->b4s.b4[b4].changed, NOW + 7);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(alias_find(t, &key[i]), 0);
+		moved.inner = key[i].inner;
+		assert_int_equal(alias_find(t, &moved), alias[i]);
+	}
+	assert_int_equal(alias_find(t, &other), stranger);
+	// from the middle, the end and the beginning of the list
+	alias_let_go(t, alias[1]);
+	alias_let_go(t, alias[0]);
+	assert_int_equal(t->b4s.used, 2);
+	assert_int_equal(t->b4s.b4[b4].first_alias, alias[2]);
+	alias_let_go(t, alias[2]);
+	assert_int_equal(t->b4s.used, 1);
+	alias_let_go(t, stranger);
+	assert_int_equal(t->b4s.used, 0);
+	assert_int_equal(t->used, 0);
+	world_free(world);
+}
+
+// Which B4s a subscriber has, and how many.
+static void b4s_of_a_subscriber(void **state)
+{
+	struct alias_key a = host("2001:db8:0:100::1", 0), b = host("2001:db8:0:101::1", 0);
+	struct subkey home = {.family = 6, .len = 56},
+		      neighbour = {.family = 6, .len = 56, .addr = {1}};
+	struct b4_table t;
+	struct b4_found found;
+	uint32_t first, second;
+
+	(void)state;
+	assert_int_equal(b4_init(&t, 2), 0);
+	found = b4_find(&t, &home, a.address);
+	assert_true(!found.count && !found.any && !found.same);
+	first = b4_add(&t, &home, a.address, NOW);
+	found = b4_find(&t, &home, b.address);
+	assert_true(found.count == 1 && found.any == first && !found.same);
+	second = b4_add(&t, &home, b.address, NOW);
+	found = b4_find(&t, &home, b.address);
+	assert_true(found.count == 2 && found.same == second);
+	assert_int_equal(b4_find(&t, &neighbour, a.address).count, 0);
+	assert_int_equal(b4_add(&t, &neighbour, a.address, NOW), 0);
+	b4_remove(&t, first);
+	found = b4_find(&t, &home, a.address);
+	assert_true(found.count == 1 && found.any == second && !found.same);
+	assert_int_equal(b4_add(&t, &neighbour, a.address, NOW), first);
+	b4_fini(&t);
+}
+
 int main(int, char **argv)
 {
 	static const struct CMUnitTest tests[] = {
@@ -250,6 +325,8 @@ int main(int, char **argv)
 		cmocka_unit_test(strangers_have_none),
 		cmocka_unit_test(reload_finds_its_policy),
 		cmocka_unit_test(goes_with_its_pool),
+		cmocka_unit_test(b4_moves),
+		cmocka_unit_test(b4s_of_a_subscriber),
 	};
 
 	world_eal(argv[0], false, 128);
