@@ -73,6 +73,7 @@ int main(int argc, char **argv)
 		measure_pipeline(&task);
 		measure_rates(&task);
 	}
+	measure_mitigations(&task);
 	if (task.json)
 		fputs("\n],", task.json);
 	// of the last and largest

@@ -116,6 +116,9 @@ void print_row(struct task *task, const struct row *row);
 // Whole packets of flows that have their mappings.
 void measure_pipeline(struct task *task);
 
+// The same from inside with so many mitigations in force, which the scale of the rows counts.
+void measure_mitigations(struct task *task);
+
 // How fast flows come and go, and how many fit.
 void measure_rates(struct task *task);
 void measure_tables(struct task *task);

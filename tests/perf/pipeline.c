@@ -14,6 +14,7 @@
 // The time stamp counter is what is counted. Its rate is fixed; the core's own clock may be another.
 
 #include "net/csum.h"
+#include "table/acl.h"
 
 #include "perf.h"
 
@@ -24,12 +25,14 @@
 #include <stdlib.h>
 
 #define DISTINCT_MIN 4096
+#define RULES_MAX    100000
 
 struct bench {
 	const char *work;
 	struct world *world;
 	struct worker *worker;
 	unsigned sessions;
+	unsigned scale; // that rows are told under
 	unsigned packets;
 	struct tuple *out; // one for each packet from inside
 	struct tuple *in;  // and for its answer
@@ -218,7 +221,7 @@ static void bench_open(
 	struct ipprefix inside;
 	struct rand random;
 
-	*b = (struct bench){.work = work, .sessions = sessions};
+	*b = (struct bench){.work = work, .sessions = sessions, .scale = sessions};
 	b->packets = RTE_MAX(sessions, (unsigned)DISTINCT_MIN);
 	b->packets -= b->packets % sessions;
 	setup.size = (struct nat_size){.mappings = sessions,
@@ -227,6 +230,7 @@ static void bench_open(
 		.blocks = subscribers};
 	setup.max_blocks = 1;
 	setup.mbufs = 4095;
+	setup.rules = RULES_MAX;
 	setup.huge_pages = task->huge_pages;
 	setup.pool_last = setup.pool_first + subscribers / BLOCKS_AN_ADDRESS;
 	if (deterministic)
@@ -262,7 +266,7 @@ static void measure(struct bench *b, struct task *task, unsigned iface, enum pas
 		.work = pass == PASS_FLOOD ? "fragment-flood" : b->work,
 		.direction = iface == WORLD_INSIDE ? "out" : "in",
 		.of = "packet",
-		.scale = b->sessions,
+		.scale = b->scale,
 		.runs = task->runs,
 	};
 
@@ -303,5 +307,41 @@ void measure_pipeline(struct task *task)
 	bench_open(&b, task, "nat44-deterministic", true);
 	for (unsigned iface = 0; iface < 2; iface++)
 		measure(&b, task, iface, PASS_WHOLE);
+	bench_close(&b);
+}
+
+// Rules up to so many, spread over the subscribers, none of which meets any packet.
+static void add_rules(struct bench *b, unsigned *made, unsigned rules)
+{
+	unsigned subscribers = (b->sessions + PORTS_A_SUBSCRIBER - 1) / PORTS_A_SUBSCRIBER;
+	struct acl_rule rule = {.any_protocol = true,
+		.upper_port = UINT16_MAX,
+		.upper_type = UINT8_MAX,
+		.target = ipprefix_make(&(struct ipaddr){4, {192, 0, 2, 200}}, 32)};
+	uint32_t slot;
+
+	for (; *made < rules; ++*made) {
+		struct tuple t =
+			tuple_of_flow(*made % subscribers * PORTS_A_SUBSCRIBER, 0x01000000);
+
+		rule.subscriber = subkey_v4(t.src, b->world->snapshot->policy[0]->instance);
+		if (acl_add(b->world->acl, &rule, &slot) < 0)
+			fail("no room for a rule", *made);
+		nat_mark(&b->worker->nat, &rule.subscriber, true);
+	}
+}
+
+void measure_mitigations(struct task *task)
+{
+	static const unsigned rules[] = {0, 1, 1000, RULES_MAX};
+	unsigned made = 0;
+	struct bench b;
+
+	bench_open(&b, task, "mitigations", false);
+	for (unsigned i = 0; i < RTE_DIM(rules); i++) {
+		add_rules(&b, &made, rules[i]);
+		b.scale = rules[i];
+		measure(&b, task, WORLD_INSIDE, PASS_WHOLE);
+	}
 	bench_close(&b);
 }

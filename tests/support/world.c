@@ -64,6 +64,7 @@ struct world_setup world_setup(void)
 		.pool_first = RTE_IPV4(203u, 0, 113, 0),
 		.pool_last = RTE_IPV4(203u, 0, 113, 15),
 		.mbufs = 1023,
+		.rules = 1024,
 		.hairpinning = true,
 		.fragments = {.behavior = FRAGMENTS_OUT_OF_ORDER,
 			.limit = UINT32_MAX,
@@ -258,7 +259,7 @@ struct world *world_new(const struct world_setup *setup, uint32_t now)
 	d = &world->dataplane;
 	world->rcu = rcu_new(0);
 	need(world->rcu, "RCU");
-	world->acl = acl_new(1024, setup->workers, world->rcu);
+	world->acl = acl_new(setup->rules, setup->workers, world->rcu);
 	world->neighbours = neighbour_table_new(64, world->rcu);
 	world->mbufs = rte_pktmbuf_pool_create("world", setup->mbufs, 0,
 		RTE_ALIGN_CEIL(sizeof(struct handover), RTE_MBUF_PRIV_ALIGN),

@@ -25,6 +25,7 @@ struct world_setup {
 	unsigned n_reserved;
 	const struct detnat_setup *fixed; // deterministic NAT; NULL: none
 	uint32_t mbufs;
+	uint32_t rules;       // of mitigations that there may be
 	struct timers timers; // all zero: the defaults of the RFCs
 	struct behaviour behaviour;
 	bool hairpinning;
