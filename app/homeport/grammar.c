@@ -33,7 +33,7 @@ static const struct command commands[] = {
 	{{"show", "config"}, 0, 0, "", "the configuration in force", output_config},
 	{{"lookup"}, 3, 7, "ADDRESS PORT PROTOCOL [--at TIME] [--tolerance SECONDS]",
 		"who is behind an outside address and port; exits 0 for one answer, 3 for none,\n"
-		"      4 for several. PROTOCOL is icmp, tcp, udp or a number; with icmp PORT is the\n"
+		"      4 for several. PROTOCOL is icmp, icmpv6, tcp, udp or a number; with icmp PORT is the\n"
 		"      query identifier. TIME is in Unix seconds or YYYY-MM-DDThh:mm:ssZ",
 		output_lookup},
 	{{"dots", "approve"}, 1, 30, "MID... [--upstream NAME]",

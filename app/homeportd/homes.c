@@ -24,12 +24,22 @@ static struct credentials_files files_of(const struct config_client *c)
 	};
 }
 
-// The subscriber as the translators and the ACL know him. False if no policy serves him.
+// The subscriber as the translators and the ACL know him. False if no policy serves him, and no network has him.
 static bool key_of(const struct box *box, const struct config_home *h, struct subkey *key)
 {
-	rte_be32_t inside = ipaddr_be32(&h->subscriber.addr);
-	int slot = snapshot_policy_of(box->snapshot, inside);
+	const struct ipaddr *addr = &h->subscriber.addr;
+	rte_be32_t inside = ipaddr_be32(addr);
+	int slot;
 
+	if (addr->family == 6) {
+		const struct subscriber_network *network =
+			snapshot_network_of(box->snapshot, addr->bytes);
+
+		if (network)
+			*key = subscriber_network_key(network, addr->bytes);
+		return network;
+	}
+	slot = snapshot_policy_of(box->snapshot, inside);
 	if (slot < 0)
 		return false;
 	*key = subkey_v4(inside, box->snapshot->policy[slot]->instance);

@@ -19,6 +19,9 @@ struct subkey {
 	uint16_t instance; // number of the NAT instance in the configuration's order
 };
 
+// In the place of an instance's number: a subscriber whose IPv6 packets pass as they are.
+#define SUBKEY_NATIVE 0xfffe
+
 static_assert(sizeof(struct subkey) == 20, "compared and hashed as 20 bytes without padding");
 
 static inline struct subkey subkey_v4(uint32_t be32, uint16_t instance)

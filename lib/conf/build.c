@@ -8,6 +8,7 @@
 #include "conf/build_nat.h"
 #include "conf/conf.h"
 #include "conf/nat64.h"
+#include "conf/native.h"
 #include "table/neighbour.h"
 
 #include <libyang/libyang.h>
@@ -84,6 +85,7 @@ static int add_iface(struct snapshot *s, const struct config_iface *from, unsign
 		.mtu = from->mtu,
 		.mtu6 = (uint16_t)from->mtu6,
 		.forwards6 = from->forwarding6,
+		.validation = from->validation,
 		.addrs = from->addrs,
 	};
 	snprintf(iface->name, sizeof(iface->name), "%s", from->name);
@@ -415,7 +417,7 @@ static int add_homes(struct snapshot *s, const struct config *config)
 	for (unsigned i = 0; i < config->client.homes; i++) {
 		const struct config_home *h = &config->client.home[i];
 
-		if (!h->any_source)
+		if (!h->any_source && h->subscriber.addr.family == 4)
 			s->home[s->homes++] = ipaddr_be32(&h->subscriber.addr);
 	}
 	qsort(s->home, s->homes, sizeof(*s->home), compare_addresses);
@@ -433,7 +435,8 @@ struct snapshot *conf_build(const struct config *config, const struct build *bui
 	s->copy_rate = config->inspect.copy_rate;
 	if (add_ifaces(s, config, build->old) < 0 || add_static_neighbours(s, config) < 0 ||
 		add_homes(s, config) < 0 || add_routes(s, config, build, err) < 0 ||
-		build_nat(s, config, build, err) < 0 || build_aftrs(s, config) < 0) {
+		build_native(s, config) < 0 || build_nat(s, config, build, err) < 0 ||
+		build_aftrs(s, config) < 0) {
 		conf_release(s, build->old, build);
 		return NULL;
 	}

@@ -9,6 +9,7 @@
 #include "conf/homes.h"
 #include "conf/judge.h"
 #include "conf/management.h"
+#include "conf/native.h"
 #include "conf/tree.h"
 #include "conf/upstreams.h"
 
@@ -366,6 +367,7 @@ unsigned check_config(
 
 	check_ifaces(&judge, config);
 	check_routes(&judge, config);
+	check_native(&judge, config);
 	check_nat(&judge, config);
 	check_aftrs(&judge, config);
 	check_platform(&judge, config);

@@ -43,9 +43,10 @@ struct config_iface {
 	bool icmp_errors;
 	bool has_ipv4;
 	bool forwarding;
-	bool forwarding6; // false without IPv6
-	uint8_t realm;    // enum realm; 0: not said
-	uint16_t vlan;    // 0: untagged
+	bool forwarding6;   // false without IPv6
+	uint8_t validation; // enum source_validation
+	uint8_t realm;      // enum realm; 0: not said
+	uint16_t vlan;      // 0: untagged
 	uint16_t mtu;
 	uint32_t mtu6;
 	unsigned addrs;
@@ -313,6 +314,12 @@ struct config_aftr {
 	struct ipprefix *inner;
 };
 
+struct config_network {
+	const struct lyd_node *node;
+	struct ipprefix prefix;
+	uint8_t len; // of a subscriber's prefix
+};
+
 struct config_upstream {
 	const struct lyd_node *node;
 	const char *name;
@@ -459,6 +466,8 @@ struct config {
 	unsigned instances;
 	struct config_instance *instance;
 	struct config_platform platform;
+	unsigned networks;
+	struct config_network *network;
 	const char *socket;
 	struct config_metrics metrics;
 	uint32_t history_size;

@@ -5,6 +5,7 @@
 #include "base/bits.h"
 #include "conf/check.h"
 #include "conf/judge.h"
+#include "conf/native.h"
 #include "conf/read.h"
 #include "conf/tree.h"
 
@@ -163,6 +164,22 @@ static void check_unique(struct judge *j, const struct config_client *c)
 	free(sorted);
 }
 
+static void check_native_home(
+	struct judge *j, const struct config *config, const struct config_home *h)
+{
+	const struct config_network *n = native_network_of(config, &h->subscriber.addr);
+	char text[IPPREFIX_TEXT];
+
+	ipprefix_format(&h->subscriber, text);
+	if (!n)
+		judge_fault(j, h->node, "subscriber",
+			"%s is in no subscriber-network. Allowed: a subscriber's prefix of one of them",
+			text);
+	else if (h->subscriber.len != n->len)
+		judge_fault(
+			j, h->node, "subscriber", "%s. Allowed: a prefix of %u bits", text, n->len);
+}
+
 static void check_home(struct judge *j, const struct config *config, const struct config_home *h)
 {
 	bool by_psk = !strcmp(h->identity_leaf, "psk-identity");
@@ -178,9 +195,12 @@ static void check_home(struct judge *j, const struct config *config, const struc
 			"%s, but the box has pre-shared keys for homes. Allowed: psk-identity, or a "
 			"certificate for all homes",
 			h->identity);
-	if (h->subscriber.addr.family != 4 || h->subscriber.len != 32)
+	if (h->subscriber.addr.family == 6)
+		check_native_home(j, config, h);
+	else if (h->subscriber.len != 32)
 		judge_fault(j, h->node, "subscriber",
-			"%s. Allowed: one IPv4 address, as in 100.64.0.10/32",
+			"%s. Allowed: one IPv4 address, as in 100.64.0.10/32, or the IPv6 prefix of a "
+			"subscriber",
 			ipprefix_format(&h->subscriber, text));
 	else if (!is_served(config, &h->subscriber.addr))
 		judge_fault(j, h->node, "subscriber",

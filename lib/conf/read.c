@@ -9,6 +9,7 @@
 #include "conf/conf.h"
 #include "conf/homes.h"
 #include "conf/management.h"
+#include "conf/native.h"
 #include "conf/read_nat.h"
 #include "conf/tree.h"
 #include "conf/upstreams.h"
@@ -77,6 +78,13 @@ static uint8_t read_realm(const char *text)
 	return !strcmp(text, "external") ? REALM_EXTERNAL : REALM_BOTH;
 }
 
+static uint8_t read_validation(const char *text)
+{
+	if (!strcmp(text, "none"))
+		return VALIDATE_NONE;
+	return strcmp(text, "inside") ? VALIDATE_IFACE : VALIDATE_INSIDE;
+}
+
 static void read_iface(
 	struct config *config, const struct lyd_node *node, struct config_iface *iface)
 {
@@ -95,6 +103,7 @@ static void read_iface(
 	iface->promiscuous = tree_flag(node, "promiscuous", false);
 	iface->icmp_errors = tree_flag(node, "icmp-errors", true);
 	iface->realm = read_realm(tree_text(node, "realm"));
+	iface->validation = read_validation(tree_text(node, "source-validation"));
 	iface->vlan = (uint16_t)tree_number(node, "vlan", 0);
 	iface->mac_text = tree_text(node, "mac-address");
 	iface->mac_valid = parse_mac(iface->mac_text, &iface->mac);
@@ -242,6 +251,7 @@ static void read_homeport(const struct lyd_node *node, struct config *config)
 
 	read_platform(config, tree_child(node, "platform"));
 	read_management(config, tree_child(node, "management"));
+	read_native(config, tree_child(node, "ipv6"));
 	config->history_size = tree_number(resolve, "history-size", 65536);
 	config->history_retention = tree_number(resolve, "retention", 604800);
 	config->history_file = read_path(config, tree_text(resolve, "history-file"));
@@ -305,6 +315,7 @@ void conf_free(struct config *config)
 	free_homes(config);
 	free(config->platform.eal_option);
 	free(config->route);
+	free(config->network);
 	free(config->iface);
 	free(config->history_file);
 	free(config->state_file);

@@ -4,6 +4,7 @@
 
 #include "conf/check_nat.h"
 #include "conf/judge.h"
+#include "conf/native.h"
 #include "conf/read.h"
 #include "conf/tree.h"
 
@@ -226,7 +227,8 @@ static void check_upstream(
 			"certificate must have",
 			u->address);
 	for (unsigned k = 0; k < u->prefixes; k++) {
-		if (!check_is_outside(config, &u->prefix[k]))
+		if (!check_is_outside(config, &u->prefix[k]) &&
+			!check_is_native(config, &u->prefix[k]))
 			judge_fault(j, u->node, "domain-prefix",
 				"%s has no address of a pool or static mapping. Allowed: "
 				"prefixes that have",

@@ -113,13 +113,13 @@ json_t *json_prefix(const struct ipprefix *prefix)
 	return json_string(ipprefix_format(prefix, text));
 }
 
-uint32_t subscriber_instance(const struct call *call, const struct subkey *key)
+json_t *subscriber_instance(const struct call *call, const struct subkey *key)
 {
 	const struct snapshot *s = call->source->snapshot(call->source->ctx);
 
 	for (unsigned slot = 0; slot < SNAPSHOT_MAX_POLICIES; slot++) {
 		if (s->policy[slot] && s->policy[slot]->instance == key->instance)
-			return s->policy[slot]->instance_id;
+			return json_integer(s->policy[slot]->instance_id);
 	}
-	return 0;
+	return NULL;
 }

@@ -66,5 +66,5 @@ json_t *json_number64(uint64_t value);
 json_t *json_address(const struct ipaddr *addr);
 json_t *json_prefix(const struct ipprefix *prefix);
 
-// The id of a subscriber's NAT instance in the snapshot in force (0: gone).
-uint32_t subscriber_instance(const struct call *call, const struct subkey *key);
+// The id of a subscriber's NAT instance in the snapshot in force; NULL if it is gone, or there is none.
+json_t *subscriber_instance(const struct call *call, const struct subkey *key);

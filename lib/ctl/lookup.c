@@ -18,7 +18,8 @@ static bool read_request(struct call *call, struct resolve_req *req)
 	struct ipaddr addr;
 
 	if (ipaddr_parse(r->word[1], &addr) < 0) {
-		call_fail(call, PROTO_USAGE, "address: %s. Allowed: an IPv4 address", r->word[1]);
+		call_fail(call, PROTO_USAGE, "address: %s. Allowed: an IPv4 or IPv6 address",
+			r->word[1]);
 		return false;
 	}
 	if (!words_number(r->word[2], UINT16_MAX, &number)) {
@@ -32,8 +33,8 @@ static bool read_request(struct call *call, struct resolve_req *req)
 		.with_mapping = true,
 	};
 	if (!words_protocol(r->word[3], &req->protocol)) {
-		call_fail(call, PROTO_USAGE, "protocol: %s. Allowed: icmp, tcp, udp, 1 to 255",
-			r->word[3]);
+		call_fail(call, PROTO_USAGE,
+			"protocol: %s. Allowed: icmp, icmpv6, tcp, udp, 1 to 255", r->word[3]);
 		return false;
 	}
 	for (unsigned i = 4; i < r->words; i += 2) {
@@ -60,6 +61,7 @@ static const char *service_name(enum resolve_service service)
 		[RESOLVE_NAT44] = "nat44",
 		[RESOLVE_NAT64] = "nat64",
 		[RESOLVE_DSLITE] = "ds-lite",
+		[RESOLVE_IPV6] = "ipv6",
 	};
 
 	return name[service];
@@ -71,8 +73,7 @@ static json_t *holder(const struct call *call, const struct holder *h)
 	json_t *e = json_object();
 
 	json_object_set_new(e, "service", json_string(service_name(h->service)));
-	json_object_set_new(
-		e, "nat-instance", json_integer(subscriber_instance(call, &h->subscriber)));
+	json_object_set_new(e, "nat-instance", subscriber_instance(call, &h->subscriber));
 	json_object_set_new(e, "subscriber", json_prefix(&subscriber));
 	json_object_set_new(e, "external-address", json_address(&h->outside));
 	json_object_set_new(e, "lower-port", json_integer(h->lower));

@@ -5,6 +5,7 @@
 
 #include "ctl/commands.h"
 #include "dots/list.h"
+#include "resolve/resolve.h"
 
 static void set_text(json_t *object, const char *name, const char *text)
 {
@@ -20,8 +21,11 @@ static void set_time(json_t *object, const char *name, int64_t unix_ms)
 
 static json_t *subscriber_json(const struct dots_audit_subscriber *s)
 {
-	return json_pack("{s:I, s:o, s:o, s:i, s:i}", "nat-instance", (json_int_t)s->nat_instance,
-		"address", json_prefix(&s->inside), "external-address", json_address(&s->outside),
+	json_t *instance =
+		s->nat_instance == RESOLVE_NATIVE_ID ? NULL : json_integer(s->nat_instance);
+
+	return json_pack("{s:o*, s:o, s:o, s:i, s:i}", "nat-instance", instance, "address",
+		json_prefix(&s->inside), "external-address", json_address(&s->outside),
 		"lower-port", (int)s->lower, "upper-port", (int)s->upper);
 }
 

@@ -327,9 +327,9 @@ static json_t *enforced_json(const struct call *call, const struct dots_mitigati
 		if (is_listed_before(row, i))
 			continue;
 		json_array_append_new(list,
-			json_pack("{s:I, s:o, s:i}", "nat-instance",
-				(json_int_t)subscriber_instance(call, key), "address",
-				json_prefix(&prefix), "rules", (int)rules_of(call, row, key)));
+			json_pack("{s:o*, s:o, s:i}", "nat-instance",
+				subscriber_instance(call, key), "address", json_prefix(&prefix),
+				"rules", (int)rules_of(call, row, key)));
 	}
 	return json_pack("{s:s, s:s, s:I, s:s, s:s, s:o, s:o, s:o*, s:o}", "upstream",
 		row->upstream, "cuid", row->cuid, "mid", (json_int_t)row->mid, "phase", row->phase,

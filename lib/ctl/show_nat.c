@@ -173,7 +173,7 @@ static json_t *subscriber(
 	struct ipaddr outside = ipaddr_v4(row->outside);
 	json_t *e = json_object();
 
-	json_object_set_new(e, "nat-instance", json_integer(subscriber_instance(call, &row->key)));
+	json_object_set_new(e, "nat-instance", subscriber_instance(call, &row->key));
 	json_object_set_new(e, "address", json_prefix(&prefix));
 	if (row->outside)
 		json_object_set_new(e, "external-address", json_address(&outside));

@@ -23,7 +23,7 @@ bool words_protocol(const char *text, uint8_t *out)
 	static const struct {
 		const char *name;
 		uint8_t number;
-	} names[] = {{"icmp", 1}, {"tcp", 6}, {"udp", 17}};
+	} names[] = {{"icmp", 1}, {"tcp", 6}, {"udp", 17}, {"icmpv6", 58}};
 	unsigned long number;
 
 	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

@@ -9,7 +9,7 @@
 // Decimal digits, up to `most`.
 bool words_number(const char *text, unsigned long most, unsigned long *out);
 
-// icmp, tcp, udp, or 1 to 255.
+// icmp, icmpv6, tcp, udp, or 1 to 255.
 bool words_protocol(const char *text, uint8_t *out);
 
 // A time as Unix seconds, or as yang:date-and-time in UTC, to the second.

@@ -127,6 +127,31 @@ static void *copy(const void *from, size_t size, unsigned n)
 	return to;
 }
 
+// Native IPv6 looks the same inside: of the sources reported those of the home that `scope` has as its source,
+// and the ports.
+static bool keep_sources(const struct scope *asked, struct scope *scope)
+{
+	struct ipprefix home = scope->source[0];
+
+	free(scope->source);
+	scope->sources = 0;
+	scope->source = calloc(asked->sources, sizeof(*scope->source));
+	scope->source_port =
+		copy(asked->source_port, sizeof(*asked->source_port), asked->source_ports);
+	scope->source_ports = asked->source_ports;
+	if (!scope->source || (asked->source_ports && !scope->source_port)) {
+		scope_free(scope);
+		return false;
+	}
+	for (unsigned i = 0; i < asked->sources; i++) {
+		const struct ipprefix *source = &asked->source[i];
+
+		if (ipprefix_overlaps(source, &home))
+			scope->source[scope->sources++] = source->len > home.len ? *source : home;
+	}
+	return true;
+}
+
 // NA-01: the subscriber's own address and ports in the place of the outside's. Names and aliases of
 // the target mean nothing at home.
 static bool make_scope(const struct relay *relay, const struct suspect *suspect,
@@ -136,8 +161,7 @@ static bool make_scope(const struct relay *relay, const struct suspect *suspect,
 
 	memcpy(inside.bytes, suspect->holder.subscriber.addr, sizeof(inside.bytes));
 	*scope = (struct scope){
-		.target = copy(asked->target, sizeof(*asked->target), asked->targets),
-		.targets = asked->targets,
+		.target = calloc(asked->targets, sizeof(*asked->target)),
 		.target_port =
 			copy(asked->target_port, sizeof(*asked->target_port), asked->target_ports),
 		.target_ports = asked->target_ports,
@@ -155,7 +179,14 @@ static bool make_scope(const struct relay *relay, const struct suspect *suspect,
 		scope_free(scope);
 		return false;
 	}
+	// of each IP version that the sources found are of (RFC 9066 section 5.3.1)
+	for (unsigned i = 0; i < asked->targets; i++) {
+		if (asked->target[i].addr.family == 4 ? suspect->ipv4 : suspect->ipv6)
+			scope->target[scope->targets++] = asked->target[i];
+	}
 	scope->source[0] = ipprefix_make(&inside, suspect->holder.subscriber.len);
+	if (suspect->holder.subscriber.instance == SUBKEY_NATIVE)
+		return keep_sources(asked, scope);
 	find_ports(relay, &suspect->holder, asked, scope);
 	return true;
 }

@@ -79,7 +79,7 @@ static uint32_t extension_size(uint8_t protocol, const uint8_t *p)
 	}
 }
 
-static bool is_extension(uint8_t protocol)
+bool hdr6_is_extension(uint8_t protocol)
 {
 	static const uint8_t any[2];
 
@@ -101,7 +101,7 @@ bool hdr6_follow(const uint8_t *ip, uint32_t room, struct hdr6_chain *chain)
 	uint8_t protocol = ip[IPV6_NEXT];
 
 	*chain = (struct hdr6_chain){.first = true, .last = true};
-	while (is_extension(protocol) && chain->first) {
+	while (hdr6_is_extension(protocol) && chain->first) {
 		uint32_t size = at + 8 <= room ? extension_size(protocol, ip + at) : 0;
 
 		// RFC 8200 section 4.1: for every hop only right behind the IPv6 header

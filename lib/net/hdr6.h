@@ -56,6 +56,9 @@ struct hdr6_chain {
 	bool first, last; // with a fragment header: of the parts of the datagram
 };
 
+// Whether a protocol number is that of an extension header that hdr6_follow() looks behind.
+bool hdr6_is_extension(uint8_t protocol);
+
 // Follows the extension headers of the packet at `ip`, of which `room` bytes, at least 40, are there. Of a later
 // fragment `upper` is where its part begins, and `protocol` what its fragment header says. Returns false if
 // they are cut short, or the one for every hop is not the first.

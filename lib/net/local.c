@@ -4,6 +4,7 @@
 
 #include "net/csum.h"
 #include "net/hdr.h"
+#include "net/hdr6.h"
 
 #include <rte_ip.h>
 
@@ -11,8 +12,6 @@
 
 #define ARP_LENGTH 28
 
-#define ICMPV6_ECHO          128
-#define ICMPV6_ECHO_REPLY    129
 #define ND_SOLICITATION      135
 #define ND_ADVERTISEMENT     136
 #define ND_SOURCE_MAC_OPTION 1
@@ -22,10 +21,6 @@
 #define ND_FLAG_OVERRIDE     0x20
 #define ND_LENGTH            24 // without options
 #define ND_WITH_OPTION       (ND_LENGTH + 8)
-#define IPV6_LENGTH          40
-#define IPV6_HOP_LIMIT       7
-#define IPV6_SOURCE          8
-#define IPV6_DESTINATION     24
 
 static uint16_t get16(const uint8_t *p)
 {
@@ -89,7 +84,7 @@ void arp_answer(struct rte_mbuf *mbuf, uint8_t *data, const struct rte_ether_add
 // The sum of an ICMPv6 message with its pseudo-header (RFC 8200 section 8.1), unfolded.
 static uint64_t icmp6_sum(const uint8_t *ip, uint32_t length)
 {
-	return csum_sum(ip + IPV6_SOURCE, 32) + csum_sum(ip + IPV6_LENGTH, length) +
+	return csum_sum(ip + IPV6_SOURCE, 32) + csum_sum(ip + IPV6_MIN, length) +
 		rte_cpu_to_be_32(length) + rte_cpu_to_be_32(PROTOCOL_ICMPV6);
 }
 
@@ -99,17 +94,17 @@ static uint32_t icmp6_length(const uint8_t *ip, uint32_t length)
 {
 	uint32_t payload;
 
-	if (length < IPV6_LENGTH + 8 || ip[0] >> 4 != 6 || ip[6] != PROTOCOL_ICMPV6)
+	if (length < IPV6_MIN + 8 || ip[0] >> 4 != 6 || ip[6] != PROTOCOL_ICMPV6)
 		return 0;
 	payload = get16(ip + 4);
-	if (payload < 8 || payload > length - IPV6_LENGTH)
+	if (payload < 8 || payload > length - IPV6_MIN)
 		return 0;
 	return csum_fold(icmp6_sum(ip, payload)) == 0xffff ? payload : 0;
 }
 
 static void icmp6_finish(uint8_t *ip, uint32_t length)
 {
-	uint8_t *icmp = ip + IPV6_LENGTH;
+	uint8_t *icmp = ip + IPV6_MIN;
 	uint16_t sum;
 
 	put16(icmp + 2, 0);
@@ -138,7 +133,7 @@ static bool find_mac(const uint8_t *p, uint32_t length, uint8_t wanted, struct n
 
 bool nd_read(const uint8_t *ip, uint32_t length, struct nd *nd)
 {
-	const uint8_t *icmp = ip + IPV6_LENGTH;
+	const uint8_t *icmp = ip + IPV6_MIN;
 	uint32_t payload = icmp6_length(ip, length);
 
 	if (payload < ND_LENGTH || ip[IPV6_HOP_LIMIT] != 255 || icmp[1] != 0)
@@ -165,8 +160,8 @@ bool nd_answer(
 	static const struct rte_ether_addr all_nodes_mac = {{0x33, 0x33, 0, 0, 0, 1}};
 	bool duplicate_detection = !memcmp(nd->source, unspecified, 16);
 	uint8_t *frame = rte_pktmbuf_mtod(mbuf, uint8_t *);
-	uint32_t size = (uint32_t)(ip - frame) + IPV6_LENGTH + ND_WITH_OPTION;
-	uint8_t *icmp = ip + IPV6_LENGTH;
+	uint32_t size = (uint32_t)(ip - frame) + IPV6_MIN + ND_WITH_OPTION;
+	uint8_t *icmp = ip + IPV6_MIN;
 
 	// a solicitation without option is shorter than its answer; the buffer behind it is ours
 	if (mbuf->next || size > rte_pktmbuf_data_len(mbuf) + rte_pktmbuf_tailroom(mbuf))
@@ -195,7 +190,7 @@ void nd_ask(uint8_t *ip, const uint8_t source[16], const struct rte_ether_addr *
 {
 	// solicited-node multicast address (RFC 4291 section 2.7.1)
 	static const uint8_t group[16] = {0xff, 2, [11] = 1, 0xff};
-	uint8_t *icmp = ip + IPV6_LENGTH;
+	uint8_t *icmp = ip + IPV6_MIN;
 
 	memset(ip, 0, ND_SOLICITATION_BYTES);
 	ip[0] = 0x60;
@@ -242,17 +237,17 @@ bool echo_answer6(
 	struct rte_mbuf *mbuf, uint8_t *ip, uint32_t length, const struct rte_ether_addr *mac)
 {
 	uint32_t payload = icmp6_length(ip, length);
-	uint8_t *icmp = ip + IPV6_LENGTH;
+	uint8_t *icmp = ip + IPV6_MIN;
 	uint8_t asker[16];
 
-	if (!payload || icmp[0] != ICMPV6_ECHO || icmp[1])
+	if (!payload || icmp[0] != ICMP6_ECHO || icmp[1])
 		return false;
 	turn_frame(mbuf, mac);
 	memcpy(asker, ip + IPV6_SOURCE, 16);
 	memcpy(ip + IPV6_SOURCE, ip + IPV6_DESTINATION, 16);
 	memcpy(ip + IPV6_DESTINATION, asker, 16);
 	ip[IPV6_HOP_LIMIT] = 64;
-	icmp[0] = ICMPV6_ECHO_REPLY;
+	icmp[0] = ICMP6_ECHO_REPLY;
 	icmp6_finish(ip, payload);
 	return true;
 }

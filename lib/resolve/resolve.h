@@ -13,10 +13,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum resolve_service { RESOLVE_NAT44, RESOLVE_NAT64, RESOLVE_DSLITE };
+// RESOLVE_IPV6: an address that passes as it is, of a subscriber network.
+enum resolve_service { RESOLVE_NAT44, RESOLVE_NAT64, RESOLVE_DSLITE, RESOLVE_IPV6 };
+
+// In the place of an instance's id: no NAT instance, native IPv6.
+#define RESOLVE_NATIVE_ID UINT32_MAX
 
 struct resolve_req {
-	struct ipprefix outside; // address or prefix of the pools
+	struct ipprefix outside; // address or prefix, of the pools or native IPv6
 	bool any_port;           // no ports were named; lower and upper are not read
 	uint16_t lower;          // ports, or ICMP query identifiers; host order
 	uint16_t upper;

@@ -5,7 +5,9 @@
 #include "base/bits.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "resolve/answer.h"
 #include "resolve/history.h"
+#include "resolve/native.h"
 #include "resolve/store.h"
 
 #include <errno.h>
@@ -289,27 +291,6 @@ static struct window window_of(const struct resolve_req *req)
 	return (struct window){at - slack, at + slack, now, req->at != 0};
 }
 
-static void add_holder(struct resolve_answer *answer, const struct holder *h)
-{
-	for (unsigned i = 0; i < answer->count && i < answer->room; i++) {
-		const struct holder *other = &answer->holder[i];
-
-		// one address and port with two possible holders
-		if (!ipaddr_compare(&other->outside, &h->outside) && other->lower <= h->upper &&
-			h->lower <= other->upper &&
-			!subkey_equal(&other->subscriber, &h->subscriber))
-			answer->ambiguous = true;
-	}
-	if (answer->count < answer->room)
-		answer->holder[answer->count] = *h;
-	answer->count++;
-}
-
-static bool is_full(const struct resolve_answer *answer)
-{
-	return answer->count > answer->room;
-}
-
 // NAT64 gives ports to IPv6 subscribers, as DS-Lite does: see find_outside().
 static enum resolve_service service_of(const struct subkey *subscriber)
 {
@@ -322,7 +303,7 @@ static void add_grant(const struct resolve_req *req, struct resolve_answer *answ
 	uint16_t lower = req->any_port || req->lower < g->first_port ? g->first_port : req->lower;
 	uint16_t upper = req->any_port || req->upper > g->last_port ? g->last_port : req->upper;
 
-	add_holder(answer,
+	answer_add(answer,
 		&(struct holder){
 			.service = service_of(&g->subscriber),
 			.subscriber = g->subscriber,
@@ -361,7 +342,7 @@ static bool find_past(struct resolve_table *t, const struct resolve_req *req,
 	uint64_t cursor = 0;
 	bool found = false;
 
-	while (!is_full(answer) && history_find(t->history, &cursor, &query, w->now, &g)) {
+	while (!answer_is_full(answer) && history_find(t->history, &cursor, &query, w->now, &g)) {
 		g.subscriber.instance = instance_number(t->snapshot, g.instance_id);
 		add_grant(req, answer, &g, g.until);
 		found = true;
@@ -411,14 +392,14 @@ static void find_fixed(struct resolve_table *t, const struct resolve_req *req,
 		end = p->pool->fixed_end;
 	if (p->since > w->until)
 		return;
-	for (uint32_t port = first; port <= end && !is_full(answer); port++) {
+	for (uint32_t port = first; port <= end && !answer_is_full(answer); port++) {
 		uint32_t next =
 			port < end ? detnat_owner(fixed, number, (uint16_t)port) : UINT32_MAX;
 
 		if (next == host)
 			continue;
 		if (host != UINT32_MAX)
-			add_holder(answer,
+			answer_add(answer,
 				&(struct holder){
 					.service = RESOLVE_NAT44,
 					.subscriber = subkey_v4(detnat_host(fixed, host),
@@ -442,7 +423,7 @@ static void find_in_pool(struct resolve_table *t, const struct resolve_req *req,
 	uint16_t lower = req->any_port ? 0 : req->lower;
 	uint16_t upper = req->any_port ? UINT16_MAX : req->upper;
 
-	for (uint32_t n = 0; n < pool->addresses && !is_full(answer); n++) {
+	for (uint32_t n = 0; n < pool->addresses && !answer_is_full(answer); n++) {
 		struct ipaddr addr = ipaddr_v4(rte_cpu_to_be_32(pool_address(pool, n)));
 
 		if (!ipprefix_has(&req->outside, &addr))
@@ -451,7 +432,7 @@ static void find_in_pool(struct resolve_table *t, const struct resolve_req *req,
 		if (lower < pool->fixed_end)
 			find_fixed(t, req, answer, slot, n, w);
 		for (uint32_t b = lower >> pool->block_bits;
-			b <= (uint32_t)upper >> pool->block_bits && !is_full(answer); b++)
+			b <= (uint32_t)upper >> pool->block_bits && !answer_is_full(answer); b++)
 			find_in_block(t, req, answer, slot, n, n * blocks + b, w);
 	}
 }
@@ -464,7 +445,7 @@ static bool find_statics(struct resolve_table *t, const struct resolve_req *req,
 	const struct static_table *statics = &t->snapshot->statics;
 	bool whole = false;
 
-	for (unsigned i = 0; i < statics->count && !is_full(answer); i++) {
+	for (unsigned i = 0; i < statics->count && !answer_is_full(answer); i++) {
 		const struct static_mapping *m = &statics->by_outside[i];
 		struct ipaddr addr = ipaddr_v4(m->outside);
 		uint16_t last = (uint16_t)(m->outside_lower + m->ports);
@@ -479,7 +460,7 @@ static bool find_statics(struct resolve_table *t, const struct resolve_req *req,
 			continue;
 		lower = lower > m->outside_lower ? lower : m->outside_lower;
 		upper = upper < last ? upper : last;
-		add_holder(answer,
+		answer_add(answer,
 			&(struct holder){
 				.service = RESOLVE_NAT44,
 				.subscriber = subkey_v4(
@@ -547,7 +528,7 @@ static int find_by_target(
 		if (t->env.ask(t->env.ctx, w, &m) < 0)
 			return -ETIMEDOUT;
 		for (uint32_t i = 0; i < m.answer.count; i++)
-			add_holder(answer,
+			answer_add(answer,
 				&(struct holder){
 					.service = service_of(&found[i]),
 					.subscriber = found[i],
@@ -572,8 +553,10 @@ static int find_holders(
 
 	answer->count = 0;
 	answer->ambiguous = false;
-	if (!t->snapshot || req->outside.addr.family != 4)
+	if (!t->snapshot)
 		return -EADDRNOTAVAIL;
+	if (req->outside.addr.family == 6)
+		return native_find(t->snapshot, req, answer);
 	t->env.catch_up(t->env.ctx);
 	if (req->by_target) {
 		if (!is_host(&req->outside) || req->target.addr.family != 4)
@@ -641,6 +624,8 @@ static uint32_t instance_id(struct resolver *self, uint16_t number)
 {
 	const struct snapshot *s = CONTAINER_OF(self, struct resolve_table, resolver)->snapshot;
 
+	if (number == SUBKEY_NATIVE)
+		return RESOLVE_NATIVE_ID;
 	for (unsigned slot = 0; slot < SNAPSHOT_MAX_POLICIES; slot++) {
 		if (s->policy[slot] && s->policy[slot]->instance == number)
 			return s->policy[slot]->instance_id;
@@ -653,5 +638,7 @@ static int instance_of(struct resolver *self, uint32_t id)
 	const struct resolve_table *t = CONTAINER_OF(self, struct resolve_table, resolver);
 	uint16_t number = instance_number(t->snapshot, id);
 
+	if (id == RESOLVE_NATIVE_ID)
+		return SUBKEY_NATIVE;
 	return number == UINT16_MAX ? -ENOENT : number;
 }

@@ -258,18 +258,24 @@ bool acl_marked(const struct acl *acl, const struct subkey *subscriber)
 	return false;
 }
 
+static bool is_within(int32_t value, int32_t lower, int32_t upper)
+{
+	return value == ACL_UNKNOWN || (value >= lower && value <= upper);
+}
+
 static bool matches(const struct acl_rule *rule, const struct acl_packet *packet)
 {
 	if (!ipprefix_has(&rule->target, &packet->destination))
 		return false;
-	if (!rule->any_protocol && rule->protocol != packet->protocol)
+	if (!rule->any_protocol && packet->protocol != rule->protocol &&
+		packet->protocol != ACL_UNKNOWN)
 		return false;
 	if (rule->lower_port != 0 || rule->upper_port != UINT16_MAX) {
-		if (packet->port < rule->lower_port || packet->port > rule->upper_port)
+		if (!is_within(packet->port, rule->lower_port, rule->upper_port))
 			return false;
 	}
 	if (rule->lower_type != 0 || rule->upper_type != UINT8_MAX) {
-		if (packet->icmp_type < rule->lower_type || packet->icmp_type > rule->upper_type)
+		if (!is_within(packet->icmp_type, rule->lower_type, rule->upper_type))
 			return false;
 	}
 	return true;

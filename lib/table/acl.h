@@ -51,10 +51,13 @@ struct acl_rule {
 	char label[48]; // for the reader of `show acls`: who asked
 };
 
+// In an acl_packet: there is one, but it cannot be told. It is like what any rule asks for.
+#define ACL_UNKNOWN (-2)
+
 // What a rule is compared with. Ports and types that the packet lacks are -1.
 struct acl_packet {
 	struct ipaddr destination;
-	uint8_t protocol;
+	int16_t protocol;
 	int32_t port; // destination port, host order
 	int16_t icmp_type;
 };

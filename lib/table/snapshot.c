@@ -187,3 +187,12 @@ const struct subscriber_network *snapshot_network_of(
 	}
 	return NULL;
 }
+
+struct subkey subscriber_network_key(
+	const struct subscriber_network *network, const uint8_t address[16])
+{
+	struct ipaddr addr = ipaddr_v6(address);
+	struct ipprefix prefix = ipprefix_make(&addr, network->len);
+
+	return subkey_of(&prefix, SUBKEY_NATIVE);
+}

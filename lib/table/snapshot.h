@@ -7,6 +7,7 @@
 // the neighbour table.
 
 #include "base/ipaddr.h"
+#include "base/subkey.h"
 #include "table/aftr.h"
 #include "table/nat64pfx.h"
 #include "table/passthrough.h"
@@ -42,14 +43,15 @@ struct iface {
 	uint8_t realm;             // enum realm
 	bool enabled;
 	bool promiscuous;
-	uint16_t vlan;     // 0: untagged frames
-	bool icmp_errors;  // whether the box may send some by it
-	uint16_t mtu;      // of IPv4 datagrams
-	uint16_t mtu6;     // of IPv6 packets
-	bool forwards6;    // whether IPv6 packets that come in by it are for others too
-	bool has_addr6;    // one that is not link-local,
-	uint8_t addr6[16]; // the first of them: the source of ICMPv6 errors
-	rte_be32_t addr4;  // first IPv4 address, the source of ICMP errors; 0: none
+	uint16_t vlan;      // 0: untagged frames
+	bool icmp_errors;   // whether the box may send some by it
+	uint16_t mtu;       // of IPv4 datagrams
+	uint16_t mtu6;      // of IPv6 packets
+	bool forwards6;     // whether IPv6 packets that come in by it are for others too
+	uint8_t validation; // enum source_validation
+	bool has_addr6;     // one that is not link-local,
+	uint8_t addr6[16];  // the first of them: the source of ICMPv6 errors
+	rte_be32_t addr4;   // first IPv4 address, the source of ICMP errors; 0: none
 	unsigned addrs;
 	struct iface_addr *addr;
 	char name[SNAPSHOT_NAME];
@@ -266,6 +268,13 @@ struct static_neighbour {
 	struct rte_ether_addr mac;
 };
 
+// Which sources IPv6 packets that come in by an internal interface may have.
+enum source_validation {
+	VALIDATE_NONE,
+	VALIDATE_INSIDE, // routed inside
+	VALIDATE_IFACE,  // routed by that very interface (RFC 3704 section 2.2)
+};
+
 // Hosts that native IPv6 packets come from: each subscriber has a prefix of `len` bits in it.
 struct subscriber_network {
 	struct ipprefix prefix;
@@ -302,7 +311,7 @@ struct snapshot {
 	unsigned aftrs;
 	struct aftr *aftr; // by the number of its next hop
 	unsigned networks;
-	struct subscriber_network *network; // the longer a prefix the earlier
+	struct subscriber_network *network; // disjoint
 	unsigned homes;
 	rte_be32_t *home; // addresses that homes dial in from, in the order of memcmp()
 };
@@ -357,6 +366,10 @@ int snapshot_policy_of(const struct snapshot *snapshot, rte_be32_t inside);
 // The same for an IPv6 source, among the policies of one instance.
 int snapshot_policy_of6(
 	const struct snapshot *snapshot, uint16_t instance, const uint8_t inside[16]);
+
+// The key of the subscriber that an IPv6 address of a network is of.
+struct subkey subscriber_network_key(
+	const struct subscriber_network *network, const uint8_t address[16]);
 
 // The subscriber network that an IPv6 address (in the order of the wire) is in; NULL: none.
 const struct subscriber_network *snapshot_network_of(

@@ -136,6 +136,23 @@ static void refuse_route(struct worker *w, struct burst *b, unsigned i)
 		chain.routing + 2u);
 }
 
+// Whether a source that is routed like that can truly send by the interface that packet i came in by.
+static bool is_valid(
+	const struct worker *w, const struct burst *b, unsigned i, const struct nexthop *source)
+{
+	switch ((enum source_validation)w->snapshot->iface[b->iface[i]].validation) {
+	case VALIDATE_NONE:
+		return !nexthop_is_ours(source) || source->realm;
+	case VALIDATE_IFACE:
+		if (source->iface != b->iface[i])
+			return false;
+		break;
+	case VALIDATE_INSIDE:
+		break;
+	}
+	return leads_inside(w, source, b->ip[i] + IPV6_SOURCE);
+}
+
 // Whether packet i may go on to a next hop; else it is ended.
 static bool may_go_on(struct worker *w, struct burst *b, unsigned i, bool from_inside,
 	const struct nexthop *source)
@@ -143,7 +160,7 @@ static bool may_go_on(struct worker *w, struct burst *b, unsigned i, bool from_i
 	const struct nexthop *nh = &w->snapshot->nexthop[b->route[i]];
 	const uint8_t *ip = b->ip[i];
 
-	if (from_inside && !leads_inside(w, source, ip + IPV6_SOURCE))
+	if (from_inside && !is_valid(w, b, i, source))
 		burst_end(b, i, V_SPOOFED);
 	else if (!from_inside && !leads_inside(w, nh, ip + IPV6_DESTINATION))
 		burst_end(b, i, V_REALM);
@@ -222,7 +239,8 @@ struct ways6 classify6(struct worker *w, struct burst *b, uint64_t mask)
 		const struct nexthop *nh = &s->nexthop[b->route[i]];
 		const struct nexthop *from = &s->nexthop[source[i]];
 		const struct iface *iface = &s->iface[b->iface[i]];
-		bool plain = !(b->options & bit(i)) && iface->forwards6;
+		bool plain = !(b->options & bit(i)) && iface->forwards6 &&
+			iface->validation == VALIDATE_INSIDE;
 
 		// nearly all packets: from inside to outside or to a service, or back
 		if (plain && nh->kind == NEXTHOP_SERVICE && iface->realm == REALM_INTERNAL &&

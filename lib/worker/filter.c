@@ -5,12 +5,13 @@
 // none. A subscriber without rules pays one bit of the mapping that its packet needs anyway.
 
 #include "net/hdr.h"
+#include "net/hdr6.h"
 #include "table/acl.h"
 #include "worker/stages.h"
 
 #define PROTOCOL_AT 9 // in an IPv4 header
 
-static struct acl_packet describe(const struct burst *b, unsigned i)
+static struct acl_packet describe4(const struct burst *b, unsigned i)
 {
 	bool icmp = b->l4[i] == L4_ICMP;
 	bool has_port = !icmp && b->l4[i] != L4_COUNT;
@@ -23,11 +24,36 @@ static struct acl_packet describe(const struct burst *b, unsigned i)
 	};
 }
 
-// Whether the scrubber can have packet i. What goes to an outside address of the box cannot come back from
-// there: its source is one too, which nobody outside may have.
+// A later fragment has no ports, and nothing is kept here that knows those of its datagram: it passes for one
+// with any. An extension header behind the fragment header hides the protocol as well.
+static struct acl_packet describe6(const struct burst *b, unsigned i)
+{
+	bool icmp = b->l4[i] == L4_ICMP;
+	bool has_port = !icmp && b->l4[i] != L4_COUNT;
+	struct acl_packet packet = {
+		.destination = ipaddr_v6(b->ip[i] + IPV6_DESTINATION),
+		.protocol = b->protocol[i],
+		.port = has_port ? rte_be_to_cpu_16(b->dst_port[i]) : -1,
+		.icmp_type = icmp ? b->flags[i] : -1,
+	};
+
+	if (!(b->tails & bit(i)))
+		return packet;
+	if (hdr6_is_extension(b->protocol[i]))
+		packet.protocol = ACL_UNKNOWN;
+	if (has_port || packet.protocol == ACL_UNKNOWN)
+		packet.port = ACL_UNKNOWN;
+	if (icmp || packet.protocol == ACL_UNKNOWN)
+		packet.icmp_type = ACL_UNKNOWN;
+	return packet;
+}
+
+// Whether the scrubber, which has an IPv4 address, can have packet i. What goes to an outside address of the box
+// cannot come back from there: its source is one too, which nobody outside may have.
 static bool can_be_scrubbed(const struct worker *w, const struct burst *b, unsigned i)
 {
-	return w->snapshot->scrubber && !nexthop_is_outside(&w->snapshot->nexthop[b->route[i]]);
+	return w->snapshot->scrubber && !(b->v6 & bit(i)) &&
+		!nexthop_is_outside(&w->snapshot->nexthop[b->route[i]]);
 }
 
 static void redirect(const struct worker *w, struct burst *b, unsigned i)
@@ -42,7 +68,7 @@ static void redirect(const struct worker *w, struct burst *b, unsigned i)
 static bool check(struct worker *w, struct burst *b, unsigned i, const struct subkey *subscriber)
 {
 	const struct acl *acl = w->dataplane->acl;
-	struct acl_packet packet = describe(b, i);
+	struct acl_packet packet = b->v6 & bit(i) ? describe6(b, i) : describe4(b, i);
 	uint32_t slot = acl_match(acl, subscriber, &packet);
 	bool redirected = false;
 
@@ -87,6 +113,11 @@ static bool check(struct worker *w, struct burst *b, unsigned i, const struct su
 	return redirected;
 }
 
+bool filter_by(struct worker *w, struct burst *b, unsigned i, const struct subkey *subscriber)
+{
+	return acl_marked(w->dataplane->acl, subscriber) && check(w, b, i, subscriber);
+}
+
 static bool check_known(struct worker *w, struct burst *b, unsigned i)
 {
 	const struct nat *nat = &w->nat;
@@ -107,7 +138,7 @@ static bool check_first(struct worker *w, struct burst *b, unsigned i)
 	if (slot < 0)
 		return false;
 	key = nat_subkey(&w->nat, b->src[i], w->snapshot->policy[slot]);
-	return acl_marked(w->dataplane->acl, &key) && check(w, b, i, &key);
+	return filter_by(w, b, i, &key);
 }
 
 uint64_t filter(struct worker *w, struct burst *b, uint64_t marked, uint64_t first)
@@ -122,4 +153,22 @@ uint64_t filter(struct worker *w, struct burst *b, uint64_t marked, uint64_t fir
 	for (uint64_t todo = first; bit_take(&todo, &i);)
 		redirected |= (uint64_t)check_first(w, b, i) << i;
 	return redirected;
+}
+
+void filter6(struct worker *w, struct burst *b, uint64_t mask)
+{
+	unsigned i;
+
+	if (!acl_count(w->dataplane->acl))
+		return;
+	for (uint64_t todo = mask; bit_take(&todo, &i);) {
+		const uint8_t *source = b->ip[i] + IPV6_SOURCE;
+		const struct subscriber_network *network = snapshot_network_of(w->snapshot, source);
+		struct subkey key;
+
+		if (!network)
+			continue;
+		key = subscriber_network_key(network, source);
+		filter_by(w, b, i, &key);
+	}
 }

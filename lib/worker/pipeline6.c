@@ -114,7 +114,8 @@ void carry6(struct worker *w, struct burst *b, uint64_t mask, bool may_steer)
 
 	hdr6_read(b, mask);
 	ways = classify6(w, b, mask & b->live);
-	native = classify6_size(w, b, ways.out | ways.in);
+	filter6(w, b, ways.out);
+	native = classify6_size(w, b, (ways.out | ways.in) & b->live);
 	hdr6_hop(b, native);
 	transmit(w, b, native, V_ROUTED6);
 	if (ways.service[SERVICE_NAT64])

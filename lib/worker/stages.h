@@ -171,6 +171,12 @@ void identify(struct worker *w, struct burst *b, uint64_t mask);
 // by a route to the scrubber.
 uint64_t filter(struct worker *w, struct burst *b, uint64_t marked, uint64_t first);
 
+// The same for native IPv6 packets from inside, by the subscriber network of their source.
+void filter6(struct worker *w, struct burst *b, uint64_t mask);
+
+// The same for one packet, of a subscriber that the caller knows. Returns whether it goes to the scrubber.
+bool filter_by(struct worker *w, struct burst *b, unsigned i, const struct subkey *subscriber);
+
 // inspect.c: copies. Gives the control thread a copy of packet i, which a rule in a slot of the ACL inspects.
 void inspect(struct worker *w, const struct burst *b, unsigned i, uint32_t slot);
 

@@ -170,7 +170,7 @@ def test_lookup_of_nobody(box):
     (["lookup", "203.0.113.1"], "wrong number of words"), (["--nonsense"], "unknown option"),
     (["lookup", "nowhere", "1", "udp"], "address: nowhere. Allowed: "),
     (["lookup", "203.0.113.1", "65536", "udp"], "port: 65536. Allowed: 0 to 65535"),
-    (["lookup", "203.0.113.1", "1", "carrot"], "protocol: carrot. Allowed: icmp, tcp, udp, 1 to 255"),
+    (["lookup", "203.0.113.1", "1", "carrot"], "protocol: carrot. Allowed: icmp, icmpv6, tcp, udp, 1 to 255"),
     (["lookup", "203.0.113.1", "1", "udp", "--at", "noon"], "--at noon. Allowed: "),
     (["lookup", "203.0.113.1", "1", "udp", "--tolerance", "86401"], "--tolerance 86401. Allowed: "),
     (["test", "advance", "-1"], "seconds: -1. Allowed: 0 to 1000000000"),

@@ -84,12 +84,15 @@ def _route(prefix, hop):
 
 
 def ipv6(inside=None, outside=None, routes=None, more=None):
-    """Arguments of config() for a box with IPv6 on both sides; what is given comes on top."""
+    """Arguments of config() for a box with IPv6 on both sides and subscribers with a /56 each; what is given comes on
+    top."""
+    networks = {"homeport:homeport": {"ipv6": {"subscriber-network": [
+        {"prefix": INSIDE6, "subscriber-length": 56}]}}}
     return {
         "inside": merge(interface6("inside", BOX_INSIDE6, GATEWAY_INSIDE6), inside),
         "outside": merge(interface6("outside", BOX_OUTSIDE6, GATEWAY_OUTSIDE6), outside),
         "routes6": [(INSIDE6, GATEWAY_INSIDE6), ("::/0", GATEWAY_OUTSIDE6)] + (routes or []),
-        "more": more}
+        "more": merge(networks, more)}
 
 
 def nat64(prefixes=None, policy=None, inside=None, outside=None, **more):
