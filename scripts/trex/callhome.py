@@ -108,8 +108,8 @@ def tell(bed, options):
     result.same("attack packets in all, at TRex and on the wire", end["traffic"]["server"].pop("err_no_template", 0),
                 arrived)
     end["errors"].get("server", {}).pop("err_no_template", None)
-    wrong = {side: errors for side, errors in end["errors"].items() if errors}
-    result.true("errors of the background", not wrong, json.dumps(wrong) if wrong else 0)
+    wrong, _ = report.errors(end)
+    result.true("errors of the background", not wrong, " ".join(wrong) or 0)
     result.figures["background connections a second before"] = round(work_before)
     result.figures["background connections a second after"] = round(work_after)
     result.figures["attack packets dropped by the box"] = bed.verdicts().get("drop-acl", 0)

@@ -34,11 +34,11 @@ FILLER = bytes(Ether(dst="02:00:00:00:00:ff", src="02:00:00:00:00:fe", type=0x88
 
 def stateless():
     """The names of all stateless profiles."""
-    return sorted(f.stem for f in (KIT / "stl").glob("*.py") if f.stem != "homeport_stl")
+    return sorted(f.stem for f in (KIT / "stl").glob("*.py") if not f.stem.startswith("homeport_"))
 
 
 def stateful():
-    return sorted(f.stem for f in (KIT / "astf").glob("*.py") if f.stem != "homeport_astf")
+    return sorted(f.stem for f in (KIT / "astf").glob("*.py") if not f.stem.startswith("homeport_"))
 
 
 def module(name):
@@ -161,6 +161,8 @@ class Run:
             try:
                 assert box.stdout.readline() == "ready\n", (self.folder / "homeportd.log").read_text()
                 lab.wait_for("every packet has its verdict", lambda: self._has_ended(total))
+            except lab.Failed as failure:
+                raise lab.Failed(f"{failure}: {total} sent, {dict(+self.verdicts)}") from None
             finally:
                 box.terminate()
                 box.stdout.close()

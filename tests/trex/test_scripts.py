@@ -59,6 +59,19 @@ def test_report(verdicts, passes):
     assert one.table().endswith("passed" if passes else "FAILED")
 
 
+@pytest.mark.parametrize("errors, accepted, passes", [
+    ({}, 7, True),
+    ({"client": {"tcps_rexmttimeo": "retransmit timeouts"}}, 7, True),  # TRex was late, nothing is lost
+    ({"client": {"err_l4_cs": "bad checksum"}}, 7, False),
+    ({}, 6, False)])
+def test_stateful_report(errors, accepted, passes):
+    one = report.Report("one")
+    traffic = {"client": {"tcps_connattempt": 7}, "server": {"tcps_accepts": accepted}}
+    report.hold_stateful(one, {"traffic": traffic, "errors": errors, "latency": {}, "allowed": ["nat44-out"],
+                               "refused": False}, {"nat44-out": 9}, 7)
+    assert one.passed == passes
+
+
 def test_search():
     """The highest rates with no loss, and with half a percent."""
     found = drive().search(1000.0, lambda rate: 0.0 if rate <= 300 else 0.004 if rate <= 600 else 0.5)
