@@ -80,6 +80,38 @@ static void right_keys(void **state)
 	world_stop(&w);
 }
 
+// After a reload a key that is in the file no more opens nothing; the session it has opened goes on.
+static void taken_away(void **state)
+{
+	enum transport_kind kind = kind_of(state);
+	struct credentials *fewer;
+	struct end *before, *after, *other;
+	struct world w;
+	struct err err;
+
+	listen_for_all(&w, kind);
+	w.timeout_ns = 30 * CLOCK_SECOND;
+	before = dial(&w, "all.psk", "home-1");
+	RUN_UNTIL(&w, before->ups && w.n_accepted == 1);
+	fewer = load("two.psk", NULL);
+	assert_int_equal(listener_renew(w.listener, fewer, &err), 0);
+	credentials_free(fewer);
+	after = dial(&w, "all.psk", "home-1");
+	if (kind == TRANSPORT_DTLS) {
+		RUN_UNTIL(&w, listener_counters(w.listener)->started == 2);
+		world_settle(&w);
+		world_wait(&w, 30);
+	}
+	RUN_UNTIL(&w, after->downs && w.failed);
+	assert_int_equal(after->ups, 0);
+	other = dial(&w, "all.psk", "home-2");
+	RUN_UNTIL(&w, other->ups && w.n_accepted == 2);
+	world_send(before, 100, 1);
+	RUN_UNTIL(&w, w.accepted[0]->messages);
+	assert_int_equal(before->downs, 0);
+	world_stop(&w);
+}
+
 static unsigned on_client(
 	SSL *, const char *, char *identity, unsigned room, uint8_t *key, unsigned key_room)
 {
@@ -340,6 +372,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WITH_BOTH(right_keys),
+		WITH_BOTH(taken_away),
 		WITH_BOTH(version_1_2),
 		WITH_BOTH(wrong_key_and_unknown_identity),
 		cmocka_unit_test(wrong_key_1_2),
