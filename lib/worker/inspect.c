@@ -5,8 +5,11 @@
 // is not copied, and counted.
 
 #include "base/clock.h"
+#include "net/hdr6.h"
 #include "table/snapshot.h"
 #include "worker/stages.h"
+
+#include <string.h>
 
 #define PROTOCOL_AT 9 // in an IPv4 header
 
@@ -18,14 +21,22 @@ void inspect_refill(struct worker *w, uint32_t ticks)
 	w->copy_tokens = tokens > most ? (uint32_t)most : (uint32_t)tokens;
 }
 
+static uint64_t mix(uint64_t hash, uint64_t word)
+{
+	hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+	return hash ^ hash >> 32;
+}
+
 // The same number for packets of one flow towards the target.
 static uint32_t flow_of(const struct burst *b, unsigned i)
 {
 	uint64_t ports = (uint64_t)b->src_port[i] << 16 | b->dst_port[i];
-	uint64_t h = (uint64_t)b->dst[i] << 32 | ports;
+	uint64_t to[2];
 
-	h = (h ^ (uint64_t)b->ip[i][PROTOCOL_AT] << 56) * UINT64_C(0x9e3779b97f4a7c15);
-	return (uint32_t)(h >> 32);
+	if (!(b->v6 & bit(i)))
+		return (uint32_t)mix(ports | (uint64_t)b->ip[i][PROTOCOL_AT] << 32, b->dst[i]);
+	memcpy(to, b->ip[i] + IPV6_DESTINATION, sizeof(to));
+	return (uint32_t)mix(mix(ports | (uint64_t)b->protocol[i] << 32, to[0]), to[1]);
 }
 
 void inspect(struct worker *w, const struct burst *b, unsigned i, uint32_t slot)
