@@ -132,7 +132,7 @@ static void add_routes(struct world *world, const struct world_setup *setup)
 	uint32_t count = setup->pool_last - setup->pool_first + 1;
 
 	s->fib = rte_fib_create("world", SOCKET_ID_ANY, &conf);
-	s->nexthop = calloc(8, sizeof(*s->nexthop));
+	s->nexthop = calloc(WORLD_HOPS, sizeof(*s->nexthop));
 	need(s->fib, "FIB");
 	need(s->nexthop, "next hops");
 	s->nexthops = 6;
@@ -328,7 +328,9 @@ struct rte_mbuf *world_frame(struct world *world, unsigned iface, const void *ip
 	need(ether, "packet data");
 	ether->dst_addr = box_mac[iface];
 	ether->src_addr = peer_mac[iface];
-	ether->ether_type = RTE_BE16(RTE_ETHER_TYPE_IPV4);
+	ether->ether_type = length && *(const uint8_t *)ip >> 4 == 6
+		? RTE_BE16(RTE_ETHER_TYPE_IPV6)
+		: RTE_BE16(RTE_ETHER_TYPE_IPV4);
 	memcpy(ether + 1, ip, length);
 	return m;
 }

@@ -11,6 +11,7 @@
 
 #define WORLD_INSIDE  0
 #define WORLD_OUTSIDE 1
+#define WORLD_HOPS    32 // that there is room for
 
 struct world_setup {
 	unsigned workers;
@@ -58,7 +59,7 @@ void world_free(struct world *world);
 // The default of everything: one worker, small tables, 203.0.113.0/28 in blocks of 64 ports.
 struct world_setup world_setup(void);
 
-// A frame with an IPv4 packet of `length` bytes at `ip`, addressed to the box, in a fresh mbuf.
+// A frame with an IP packet of `length` bytes at `ip`, addressed to the box, in a fresh mbuf.
 struct rte_mbuf *world_frame(struct world *world, unsigned iface, const void *ip, uint16_t length);
 
 // Runs one packet through worker 0 as received on an interface.
