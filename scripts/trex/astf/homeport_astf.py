@@ -55,10 +55,14 @@ class Profile:
         info.tcp.mss = args.mss
         return info
 
+    def server_info(self, args):
+        """Parameters of the servers' end: the same, unless a profile says otherwise."""
+        return self.info(args)
+
     def get_profile(self, tunables=(), **_):
         args = self.arguments(tunables)
         return ASTFProfile(default_ip_gen=addresses(args), default_c_glob_info=self.info(args),
-                           default_s_glob_info=self.info(args), templates=self.templates(args))
+                           default_s_glob_info=self.server_info(args), templates=self.templates(args))
 
 
 def addresses(args):
