@@ -457,7 +457,7 @@ void output_mitigations(const json_t *answer)
 void output_consent(const json_t *answer)
 {
 	static const char *const heads[] = {"UPSTREAM", "MID", "SOURCE", "TARGET", "SUBSCRIBER",
-		"PACKETS", "PER-SECOND", "BYTES-PER-SECOND", "JUDGEMENT", "UNTIL", NULL};
+		"PACKETS", "PER-SECOND", "BYTES-PER-SECOND", "FLOWS", "JUDGEMENT", "UNTIL", NULL};
 	struct table *table = table_new(heads);
 	const json_t *scope;
 	size_t i;
@@ -465,7 +465,7 @@ void output_consent(const json_t *answer)
 	json_array_foreach(at(answer, "ietf-dots-signal-channel:dots-signal scope"), i, scope)
 	{
 		const json_t *m = enforced(answer, i);
-		char text[10][CELL];
+		char text[11][CELL];
 		const char *cells[] = {
 			cell(at(m, "upstream"), text[0]),
 			cell(at(m, "mid"), text[1]),
@@ -475,8 +475,9 @@ void output_consent(const json_t *answer)
 			cell(at(m, "consent packets"), text[5]),
 			cell(at(m, "consent packets-per-second"), text[6]),
 			cell(at(m, "consent octets-per-second"), text[7]),
-			cell(at(m, "consent judgement"), text[8]),
-			cell(at(m, "consent until"), text[9]),
+			cell(at(m, "consent flows"), text[8]),
+			cell(at(m, "consent judgement"), text[9]),
+			cell(at(m, "consent until"), text[10]),
 		};
 
 		table_row(table, cells);

@@ -65,6 +65,8 @@ void inspect_take(struct box *box, const struct msg *msg)
 	// the last copies are heard when there is nobody any more to see them
 	if (box->dots)
 		dots_saw(box->dots, msg->copy.slot, msg->copy.flow);
+	if (!mbuf)
+		return;
 	if (box->capture)
 		pcap_ring_add(box->capture, rte_pktmbuf_mtod(mbuf, const void *),
 			rte_pktmbuf_data_len(mbuf), msg->copy.length);

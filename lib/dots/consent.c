@@ -42,8 +42,8 @@ static void clear(struct mitigation *m)
 		return;
 	m->detector->judgement = JUDGED_CLEAR;
 	m->owner->cleared++;
-	log_notice("dots", "%s: mitigation %u: what was inspected is no attack",
-		m->owner->policy.name, m->mid);
+	log_notice("dots", "%s: mitigation %u: what comes is no attack", m->owner->policy.name,
+		m->mid);
 	if (m->all->inspection.reject)
 		consent_decide(m, false, "detector");
 }
@@ -69,7 +69,8 @@ int consent_ask(struct mitigation *m, uint64_t until)
 
 	m->phase = PHASE_ASKED;
 	m->enforcement.measure.action = is_inspected(m) ? ACL_INSPECT : ACL_COUNT;
-	if (is_inspected(m) && !(m->detector = detector_new()))
+	m->detector = detector_new();
+	if (!m->detector)
 		return -ENOMEM;
 	rc = enforce_install(
 		m->all->enforcer, &m->scope, mitigation_label(m, label), &m->enforcement);
@@ -84,9 +85,9 @@ void mitigations_inspect(struct mitigations *all, const struct inspection *inspe
 void mitigations_saw(struct mitigations *all, uint32_t slot, uint32_t flow)
 {
 	const struct acl_rule *rule = acl_get(all->enforcer->acl, slot);
-	struct mitigation *m = rule && rule->action == ACL_INSPECT ? rule->maker : NULL;
+	struct mitigation *m = rule ? rule->maker : NULL;
 
-	if (m && m->detector)
+	if (m && m->phase == PHASE_ASKED)
 		detector_saw(m->detector, flow);
 }
 
@@ -94,12 +95,12 @@ void consent_look(struct mitigation *m)
 {
 	const struct inspection *inspection = &m->all->inspection;
 
-	if (!m->detector || !detector_look(m->detector, &inspection->thresholds, &m->evidence))
+	if (!detector_look(m->detector, &inspection->thresholds, &m->evidence))
 		return;
 	m->owner->confirmed++;
 	log_notice("dots",
-		"%s: mitigation %u: what was inspected is an attack: %" PRIu64
-		" packets and %" PRIu64 " bytes a second, %u flows",
+		"%s: mitigation %u: what comes is an attack: %" PRIu64 " packets and %" PRIu64
+		" bytes a second, %u flows",
 		m->owner->policy.name, m->mid, m->detector->packets, m->detector->bytes,
 		m->detector->flows);
 	if (consent_is_by_detector(m) && inspection->act && consent_decide(m, true, "detector") < 0)

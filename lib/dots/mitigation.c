@@ -21,6 +21,12 @@ struct mitigations *mitigations_new(struct evloop *loop, const struct enforcer *
 
 	if (all) {
 		all->loop = loop;
+		all->inspection = (struct inspection){
+			.thresholds = {.packets = 1000, .window = 10},
+			.time = 60,
+			.act = true,
+			.reject = true,
+		};
 		all->enforcer = enforcer;
 	}
 	return all;

@@ -96,7 +96,7 @@ struct mitigation {
 	enum mitigation_phase phase;
 	struct measure measure;    // what is done once it is in force;
 	bool chosen;               // by whoever asked, or by what was found out, not by the policy
-	struct detector *detector; // while it is inspected
+	struct detector *detector; // of one that was asked about, or inspected
 	int64_t lifetime;          // granted, in seconds, or LIFETIME_INDEFINITE
 	uint64_t ends;             // reading of clock_now(); UINT64_MAX: never
 	struct timer expiry;       // set unless indefinite

@@ -133,10 +133,11 @@ struct msg {
 			uint8_t iface; // that it came by, and whose address it is for
 		} punt;
 		struct {
-			struct rte_mbuf *mbuf; // from the IP header on, cut to what fits one buffer
-			uint32_t slot;         // of the rule
-			uint32_t flow;         // the same for packets of one flow
-			uint16_t length;       // of the datagram
+			// from the IP header on, cut to what fits one buffer; NULL: not copied, only counted
+			struct rte_mbuf *mbuf;
+			uint32_t slot;   // of the rule
+			uint32_t flow;   // the same for packets of one flow
+			uint16_t length; // of the datagram
 		} copy;
 		uint8_t bytes[56];
 	};

@@ -81,6 +81,8 @@ static bool check(struct worker *w, struct burst *b, unsigned i, const struct su
 			break;
 		case ACL_COUNT:
 			acl_hit(acl, w->number, slot, b->length[i]);
+			if (w->snapshot->copy_rate)
+				inspect_flow(w, b, i, slot);
 			continue;
 		case ACL_RATE_LIMIT:
 			if (!acl_exceeds(acl, w->number, slot, b->length[i], w->now))

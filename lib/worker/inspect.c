@@ -39,18 +39,39 @@ static uint32_t flow_of(const struct burst *b, unsigned i)
 	return (uint32_t)mix(mix(ports | (uint64_t)b->protocol[i] << 32, to[0]), to[1]);
 }
 
+// Whether the control thread may be told of one more.
+static bool may_tell(const struct worker *w)
+{
+	return w->copy_tokens && channel_room(&w->channel) > CHANNEL_MESSAGES / 2;
+}
+
+static struct msg make(const struct worker *w, const struct burst *b, unsigned i, uint32_t slot)
+{
+	return (struct msg){
+		.type = MSG_COPY,
+		.worker = (uint16_t)w->number,
+		.copy = {.slot = slot, .flow = flow_of(b, i), .length = b->length[i]},
+	};
+}
+
+void inspect_flow(struct worker *w, const struct burst *b, unsigned i, uint32_t slot)
+{
+	struct msg msg = make(w, b, i, slot);
+
+	if (!may_tell(w))
+		return;
+	w->copy_tokens--;
+	channel_say(&w->channel, &msg);
+}
+
 void inspect(struct worker *w, const struct burst *b, unsigned i, uint32_t slot)
 {
 	struct rte_mempool *pool = w->dataplane->copies;
 	uint32_t offset = (uint32_t)(b->ip[i] - rte_pktmbuf_mtod(b->mbuf[i], uint8_t *));
 	uint32_t room = rte_pktmbuf_data_room_size(pool) - RTE_PKTMBUF_HEADROOM;
-	struct msg msg = {
-		.type = MSG_COPY,
-		.worker = (uint16_t)w->number,
-		.copy = {.slot = slot, .flow = flow_of(b, i), .length = b->length[i]},
-	};
+	struct msg msg = make(w, b, i, slot);
 
-	if (w->copy_tokens && channel_room(&w->channel) > CHANNEL_MESSAGES / 2)
+	if (may_tell(w))
 		msg.copy.mbuf = rte_pktmbuf_copy(
 			b->mbuf[i], pool, offset, b->length[i] < room ? b->length[i] : room);
 	if (!msg.copy.mbuf) {

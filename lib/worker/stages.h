@@ -180,6 +180,9 @@ bool filter_by(struct worker *w, struct burst *b, unsigned i, const struct subke
 // inspect.c: copies. Gives the control thread a copy of packet i, which a rule in a slot of the ACL inspects.
 void inspect(struct worker *w, const struct burst *b, unsigned i, uint32_t slot);
 
+// Tells it no more of packet i than which flow it is of.
+void inspect_flow(struct worker *w, const struct burst *b, unsigned i, uint32_t slot);
+
 // So many ticks have passed since more could be copied.
 void inspect_refill(struct worker *w, uint32_t ticks);
 

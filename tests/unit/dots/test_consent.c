@@ -150,10 +150,14 @@ static void somebody_agrees(void **)
 static void the_evidence(void **)
 {
 	assert_int_equal(mitigate(&one, CUID, 1, by_a), 201);
-	for (unsigned i = 0; i < 50; i++)
+	for (unsigned i = 0; i < 50; i++) {
 		acl_hit(acl, 0, 0, 100);
+		dots_saw(dots, 0, i % 5);
+	}
 	pass(10);
 	phase();
+	assert_int_equal(row.flows, 5);
+	assert_string_equal(row.judgement, "watching");
 	assert_int_equal(row.evidence_packets, 50);
 	assert_int_equal(row.evidence_bytes, 5000);
 	assert_int_equal(row.evidence_seconds, 10);

@@ -235,6 +235,89 @@ static void test_refused(void **)
 	assert_int_equal(asked_count(&first, COAP_REQUEST_DELETE, "mitigate"), 0);
 }
 
+// The action of the only rule.
+static enum acl_action action(void)
+{
+	assert_int_equal(rules(), 1);
+	for (uint32_t slot = 0;; slot++) {
+		if (acl_get(acl, slot))
+			return acl_get(acl, slot)->action;
+	}
+}
+
+static void relay_with(enum relay_policy policy, struct measure measure)
+{
+	struct dots_upstream config = upstream_config(&one);
+
+	config.relay = policy;
+	config.measure = measure;
+	upstream_connect(&one, &config);
+}
+
+// The box steps in with what it is to do, whatever that is
+static void test_action(void **)
+{
+	static const struct measure measure[] = {
+		{ACL_RATE_LIMIT, 8000}, {ACL_REDIRECT}, {ACL_QUARANTINE}};
+
+	dial(&first);
+	first.put_code = 400;
+	for (unsigned i = 0; i < ARRAY_LEN(measure); i++) {
+		relay_with(RELAY_HOME_THEN_BOX, measure[i]);
+		assert_int_equal(mitigate(&one, CUID, 1, attack), 201);
+		settle();
+		assert_int_equal(relay_counters(relay)->stepped_in, i + 1);
+		assert_int_equal(action(), measure[i].action);
+		dots_remove(dots, "one", true);
+		settle();
+	}
+}
+
+// No home hears of what is inspected, before it is found to be an attack
+static void test_inspection(void **)
+{
+	struct inspection inspection = {.thresholds = {.packets = 10, .window = 2},
+		.time = 60,
+		.confirmed = {ACL_BLOCK},
+		.act = true};
+	uint32_t slot = 0;
+
+	dots_inspect(dots, &inspection);
+	relay_with(RELAY_HOME, (struct measure){ACL_INSPECT});
+	dial(&first);
+	assert_int_equal(mitigate(&one, CUID, 1, attack), 201);
+	pass(3);
+	assert_int_equal(action(), ACL_INSPECT);
+	assert_int_equal(asked_count(&first, COAP_REQUEST_PUT, "mitigate"), 0);
+	while (!acl_get(acl, slot))
+		slot++;
+	for (unsigned i = 0; i < 100; i++)
+		acl_hit(acl, 0, slot, 60);
+	pass(3);
+	assert_int_equal(rules(), 0);
+	assert_int_equal(asked_count(&first, COAP_REQUEST_PUT, "mitigate"), 1);
+}
+
+// Homes are let go while the upstream is suspended, and asked again afterwards
+static void test_suspended(void **)
+{
+	struct err err;
+
+	relay_to(RELAY_HOME);
+	dial(&first);
+	assert_int_equal(mitigate(&one, CUID, 1, attack), 201);
+	settle();
+	assert_int_equal(dots_suspend(dots, "one", true, &err), 0);
+	settle();
+	assert_int_equal(asked_count(&first, COAP_REQUEST_DELETE, "mitigate"), 1);
+	assert_int_equal(status()->status, STATUS_EXCEEDED);
+	assert_int_equal(action(), ACL_COUNT);
+	assert_int_equal(dots_suspend(dots, "one", false, &err), 0);
+	settle();
+	assert_int_equal(asked_count(&first, COAP_REQUEST_PUT, "mitigate"), 2);
+	assert_int_equal(rules(), 0);
+}
+
 // MR-33: where the home alone decides, the upstream is told what it says
 static void test_legitimate_at_home(void **)
 {
@@ -409,6 +492,9 @@ int main(void)
 		TEST(test_absent_alone),
 		TEST(test_late),
 		TEST(test_refused),
+		TEST(test_action),
+		TEST(test_inspection),
+		TEST(test_suspended),
 		TEST(test_legitimate_at_home),
 		TEST(test_lost),
 		TEST(test_fan_out),

@@ -91,6 +91,34 @@ static void acl(void **)
 }
 
 // What is within the rate passes, the rest is dropped.
+// A rule that only counts tells the control thread the flows it has seen, so many in a second, and copies
+// nothing.
+static void acl_count_tells_flows(void **)
+{
+	struct world_setup setup = world_setup();
+	struct world *world = world_new(&setup, 1000);
+	struct worker *w = world->dataplane.worker[0];
+	struct msg msg[16];
+	unsigned told = 0;
+
+	mitigate(world, ACL_COUNT);
+	world->snapshot->copy_rate = w->copy_tokens = 3;
+	for (unsigned i = 0; i < 5; i++) {
+		send_from(world, 1);
+		assert_true(leaves(world));
+	}
+	for (unsigned i = 0, n = channel_hear(&w->channel, msg, 16); i < n; i++) {
+		if (msg[i].type != MSG_COPY)
+			continue;
+		assert_null(msg[i].copy.mbuf);
+		assert_int_equal(msg[i].copy.length, 28);
+		told++;
+	}
+	assert_int_equal(told, 3);
+	assert_int_equal(w->stats.copies + w->stats.copies_missed, 0);
+	world_free(world);
+}
+
 static void acl_rate(void **)
 {
 	struct world_setup setup = world_setup();
@@ -239,6 +267,7 @@ int main(int, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(acl),
+		cmocka_unit_test(acl_count_tells_flows),
 		cmocka_unit_test(acl_rate),
 		cmocka_unit_test(quarantine),
 		cmocka_unit_test(log_full),
