@@ -58,6 +58,9 @@ static void take(struct box *box, const struct msg *msg)
 	case MSG_NEIGHBOUR_SEEN:
 		neigh_seen(box->neigh, msg);
 		break;
+	case MSG_B4_CHANGE:
+		notifier_b4_change(box->notifier, msg, clock_unix_ms());
+		break;
 	case MSG_PUNT:
 		host_take(box->host, msg);
 		break;

@@ -8,13 +8,14 @@
 
 #include "base/log.h"
 #include "ctl/commands.h"
+#include "msg/msg.h"
 
 #include <stdlib.h>
 
 #define KEPT    256
 #define POLL_MS 1000
 
-enum subject { POOL, SUBSCRIBERS, ADDRESSES, PORTS };
+enum subject { POOL, SUBSCRIBERS, ADDRESSES, PORTS, B4_CHANGE };
 
 static const char *const leaf_of[] = {
 	[POOL] = "notify-pool-threshold",
@@ -49,6 +50,7 @@ struct watched {
 struct raised {
 	struct about about;
 	uint32_t threshold;
+	struct ipaddr b4; // for B4_CHANGE
 	int64_t at;
 };
 
@@ -201,6 +203,45 @@ void notifier_poll(struct notifier *n, int64_t now)
 	}
 }
 
+// RFC 8512 has no interval for a policy; that of its instance serves.
+static uint32_t interval_of(const struct notifier *n, uint32_t instance)
+{
+	const struct snapshot *s = n->source->snapshot(n->source->ctx);
+
+	for (unsigned slot = 0; slot < SNAPSHOT_MAX_POLICIES; slot++) {
+		if (s->policy[slot] && s->policy[slot]->instance_id == instance)
+			return s->policy[slot]->instance_notify.interval_s;
+	}
+	return 0;
+}
+
+void notifier_b4_change(struct notifier *n, const struct msg *msg, int64_t now)
+{
+	struct about about = {
+		.subject = B4_CHANGE,
+		.instance = msg->b4_change.instance,
+		.policy = msg->b4_change.policy,
+	};
+	struct watched *w = watched_of(n, &about);
+	struct ipaddr b4 = ipaddr_v6(msg->b4_change.address);
+	char text[IPADDR_TEXT];
+
+	if (!w || now < w->quiet_until)
+		return;
+	w->quiet_until = now + (int64_t)interval_of(n, about.instance) * 1000;
+	n->raised[n->total++ % KEPT] = (struct raised){.about = about, .b4 = b4, .at = now};
+	log_notice("nat", "instance %u policy %u: the B4 at %s has changed its address too soon",
+		about.instance, about.policy, ipaddr_format(&b4, text));
+}
+
+static json_t *event_b4_change(const struct raised *r)
+{
+	return json_pack("{s:{s:I, s:I, s:o}}",
+		"ietf-dslite:b4-address-change-limit-policy-violation", "id",
+		(json_int_t)r->about.instance, "policy-id", (json_int_t)r->about.policy, "address",
+		json_address(&r->b4));
+}
+
 static json_t *event(const struct raised *r)
 {
 	json_t *e = json_pack("{s:I}", "id", (json_int_t)r->about.instance);
@@ -225,7 +266,8 @@ json_t *notifier_list(const struct notifier *n)
 
 		json_array_append_new(list,
 			json_pack("{s:o, s:o, s:o}", "number", json_number64(i + 1), "time",
-				json_time(r->at), "event", event(r)));
+				json_time(r->at), "event",
+				r->about.subject == B4_CHANGE ? event_b4_change(r) : event(r)));
 	}
 	return list;
 }

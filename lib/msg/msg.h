@@ -31,6 +31,7 @@ enum msg_type {
 	MSG_NEIGHBOUR_WANTED, // a packet waits for its next hop; a full ring drops it
 	MSG_NEIGHBOUR_SEEN,   // somebody told its link-layer address; a full ring forgets it
 	MSG_COPY,             // the copy of a packet that a mitigation inspects
+	MSG_B4_CHANGE,        // a B4 has changed its address too soon; a full ring forgets it
 	MSG_PUNT, // an IP packet for an address of the box, for the kernel; a full ring drops it
 };
 
@@ -128,6 +129,11 @@ struct msg {
 			bool solicited; // may make a new entry; else it only refreshes one
 			struct ipaddr addr;
 		} seen;
+		struct {
+			uint32_t instance; // ids
+			uint32_t policy;
+			uint8_t address[16]; // that it may not have yet
+		} b4_change;
 		struct {
 			struct rte_mbuf *mbuf;
 			uint8_t iface; // that it came by, and whose address it is for

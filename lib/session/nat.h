@@ -61,8 +61,9 @@ struct nat {
 	bool had_statics;                      // some block has ports reserved for static mappings
 	// By policy slot: how the mappings of its share are made
 	struct behaviour behaviour[SNAPSHOT_MAX_POLICIES];
-	bool dependent; // some policy makes dependent mappings
-	bool udp_in;    // some policy has UDP sessions, or lets what comes in refresh
+	uint32_t b4_told; // tick at which the control thread was told of a B4 that changed too soon
+	bool dependent;   // some policy makes dependent mappings
+	bool udp_in;      // some policy has UDP sessions, or lets what comes in refresh
 };
 
 static inline const struct nat_policy *policy_of(const struct nat *nat, uint8_t slot)

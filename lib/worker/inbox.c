@@ -84,6 +84,7 @@ static void do_message(struct worker *w, const struct msg *msg)
 	case MSG_BLOCK:
 	case MSG_NEIGHBOUR_WANTED:
 	case MSG_NEIGHBOUR_SEEN:
+	case MSG_B4_CHANGE:
 	case MSG_PUNT:
 	case MSG_COPY:
 		break; // never sent this way

@@ -70,6 +70,24 @@ static bool may_move(const struct b4 *b4, const struct softwire_rules *rules, ui
 		(!b4->moved || now - b4->changed >= rules->change_ticks);
 }
 
+// Tells the control thread that a B4 has changed its address too soon, at most once a second: it tells less often
+// still.
+static void tell_change(
+	struct nat *nat, const struct nat_policy *policy, const uint8_t address[16], uint32_t now)
+{
+	struct msg msg = {
+		.type = MSG_B4_CHANGE,
+		.b4_change = {.instance = policy->instance_id, .policy = policy->policy_id},
+	};
+
+	if (!nat->channel || (nat->b4_told && now - nat->b4_told < TICKS_A_SECOND) ||
+		channel_room(nat->channel) < CHANNEL_MESSAGES / 2)
+		return;
+	nat->b4_told = now;
+	memcpy(msg.b4_change.address, address, sizeof(msg.b4_change.address));
+	channel_say(nat->channel, &msg);
+}
+
 // The B4 at an address, of whom no host has been heard: a new one, or one that has moved. Returns 0 with the
 // verdict that says why not.
 static uint32_t b4_get(struct nat *nat, const struct nat_policy *policy, const uint8_t address[16],
@@ -92,7 +110,12 @@ static uint32_t b4_get(struct nat *nat, const struct nat_policy *policy, const u
 		alias_move_b4(&nat->aliases, found.any, address, now);
 		return found.any;
 	}
-	*verdict = rules->each_subscriber == 1 && rules->migrate ? V_B4_CHANGE : V_SOFTWIRE_LIMIT;
+	if (rules->each_subscriber > 1 || !rules->migrate) {
+		*verdict = V_SOFTWIRE_LIMIT;
+		return 0;
+	}
+	tell_change(nat, policy, address, now);
+	*verdict = V_B4_CHANGE;
 	return 0;
 }
 

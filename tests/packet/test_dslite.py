@@ -141,6 +141,31 @@ def test_b4_changes_address(fresh):
         home.answer()
 
 
+def test_change_is_notified(fresh):
+    """Who changes the address of its B4 too soon is told of, at most once in each notify-interval (RFC 8513)."""
+    box = fresh(**dslite(policy={"timers": {"udp-timeout": 7200}},
+                         instance={"notification-limits": {"notify-interval": 60}}))
+    home = Home(box)
+    home.send()
+    home.b4 = other_address(home.b4, 1)
+    home.send()
+    for number in (2, 3):
+        Home(box, other_address(home.b4, number)).send("drop-b4-change")
+
+    def events():
+        return [n["event"] for n in box.ask("show", "notifications")["homeport:homeport"]["notification"]]
+
+    def event(number):
+        return {"ietf-dslite:b4-address-change-limit-policy-violation": {
+            "id": 1, "policy-id": 1, "address": other_address(home.b4, number)}}
+
+    assert events() == [event(2)]
+    box.advance(61)
+    Home(box, other_address(home.b4, 3)).send("drop-b4-change")
+    assert events() == [event(2), event(3)]
+    assert "has changed its address too soon" in box.log_text()
+
+
 def test_softwire_limit(fresh):
     """As many softwires as the policy says, each with hosts of its own (RFC 7785 section 4 point 1)."""
     box = fresh(**dslite(policy={"ietf-dslite:max-softwires-per-subscriber": 2}))
