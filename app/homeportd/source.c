@@ -48,6 +48,15 @@ static void get_totals(void *ctx, struct ctl_totals *out)
 	};
 }
 
+// Whichever of its two bounds is nearer.
+static uint32_t reassembly_use(const struct datagram_table *t)
+{
+	uint64_t packets = __atomic_load_n(&t->used, __ATOMIC_RELAXED) * UINT64_C(100);
+	uint64_t buffers = stat_read(&t->waiting) * 100;
+
+	return (uint32_t)RTE_MAX(packets / t->size.datagrams, buffers / t->size.waiting);
+}
+
 static void get_worker(void *ctx, unsigned number, struct ctl_worker *out)
 {
 	const struct box *box = ctx;
@@ -58,6 +67,7 @@ static void get_worker(void *ctx, unsigned number, struct ctl_worker *out)
 		.mappings = __atomic_load_n(&w->nat.bib.used, __ATOMIC_RELAXED),
 		.sessions = __atomic_load_n(&w->nat.sessions.used, __ATOMIC_RELAXED),
 		.subscribers = __atomic_load_n(&w->nat.subscribers.used, __ATOMIC_RELAXED),
+		.reassembly = reassembly_use(&w->tunnelled),
 	};
 }
 
@@ -179,6 +189,7 @@ void source_fill(struct box *box)
 	box->source = (struct ctl_source){
 		.ctx = box,
 		.workers = box->dataplane.workers,
+		.reassembly_high = box->config->platform.reassembly.notify_usage,
 		.started = clock_unix_ms(),
 		.max_mappings = box->config->platform.max_mappings,
 		.notifier = box->notifier,

@@ -418,7 +418,8 @@ struct config_reassembly {
 	uint8_t max_each;
 	uint16_t max_datagrams_each_source;
 	uint8_t source_length;
-	uint16_t timeout; // seconds
+	uint16_t timeout;     // seconds
+	uint8_t notify_usage; // percent
 };
 
 struct config_platform {

@@ -207,6 +207,7 @@ static struct config_reassembly read_reassembly(const struct lyd_node *node)
 			(uint16_t)tree_number(node, "max-datagrams-each-source", 16),
 		.source_length = (uint8_t)tree_number(node, "source-length", 56),
 		.timeout = (uint16_t)tree_number(node, "timeout", 60),
+		.notify_usage = (uint8_t)tree_number(node, "notify-usage", 80),
 	};
 }
 

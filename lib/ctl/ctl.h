@@ -48,6 +48,7 @@ struct ctl_worker {
 	uint32_t mappings;
 	uint32_t sessions;
 	uint32_t subscribers;
+	uint32_t reassembly; // use of its room for fragments of tunnel packets, in percent
 };
 
 struct ctl_iface {
@@ -80,7 +81,8 @@ enum ctl_neighbour { CTL_NEIGHBOUR_INCOMPLETE, CTL_NEIGHBOUR_LEARNED, CTL_NEIGHB
 struct ctl_source {
 	void *ctx;
 	unsigned workers;
-	int64_t started; // Unix time in milliseconds
+	uint32_t reassembly_high; // use of that room which is told of
+	int64_t started;          // Unix time in milliseconds
 	uint32_t max_mappings;
 	struct notifier *notifier;
 	struct acl *acl;

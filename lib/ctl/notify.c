@@ -13,9 +13,10 @@
 #include <stdlib.h>
 
 #define KEPT    256
+#define PAUSE_S 10 // between two of the box itself
 #define POLL_MS 1000
 
-enum subject { POOL, SUBSCRIBERS, ADDRESSES, PORTS, B4_CHANGE };
+enum subject { POOL, SUBSCRIBERS, ADDRESSES, PORTS, B4_CHANGE, REASSEMBLY };
 
 static const char *const leaf_of[] = {
 	[POOL] = "notify-pool-threshold",
@@ -110,7 +111,10 @@ static void raise_event(
 
 	n->raised[n->total++ % KEPT] =
 		(struct raised){.about = *about, .threshold = threshold, .at = now};
-	if (about->subject == POOL)
+	if (about->subject == REASSEMBLY)
+		log_notice("reassembly", "%u%s of the room for fragments of tunnel packets in use",
+			threshold, unit);
+	else if (about->subject == POOL)
 		log_notice("nat", "instance %u policy %u pool %u: %s has %s %u%s", about->instance,
 			about->policy, about->pool, text_of[POOL],
 			high ? "reached" : "fallen below", threshold, unit);
@@ -184,6 +188,21 @@ static void look_at_instance(struct notifier *n, const struct nat_policy *policy
 	look(n, &about, percent(load.mappings, most), 0, want->ports, want->interval_s, now);
 }
 
+// The fullest worker speaks for all.
+static void look_at_reassembly(struct notifier *n, int64_t now)
+{
+	struct about about = {.subject = REASSEMBLY};
+	uint32_t most = 0;
+
+	for (unsigned i = 0; i < n->source->workers; i++) {
+		struct ctl_worker worker;
+
+		n->source->worker(n->source->ctx, i, &worker);
+		most = worker.reassembly > most ? worker.reassembly : most;
+	}
+	look(n, &about, most, 0, n->source->reassembly_high, PAUSE_S, now);
+}
+
 void notifier_poll(struct notifier *n, int64_t now)
 {
 	const struct snapshot *s = n->source->snapshot(n->source->ctx);
@@ -191,6 +210,7 @@ void notifier_poll(struct notifier *n, int64_t now)
 	if (now < n->poll_at)
 		return;
 	n->poll_at = now + POLL_MS;
+	look_at_reassembly(n, now);
 	for (unsigned slot = 0; slot < SNAPSHOT_MAX_POLICIES; slot++) {
 		const struct nat_policy *policy = s->policy[slot];
 
@@ -234,6 +254,12 @@ void notifier_b4_change(struct notifier *n, const struct msg *msg, int64_t now)
 		about.instance, about.policy, ipaddr_format(&b4, text));
 }
 
+static json_t *event_reassembly(const struct raised *r)
+{
+	return json_pack(
+		"{s:{s:I}}", "homeport:reassembly-event", "usage", (json_int_t)r->threshold);
+}
+
 static json_t *event_b4_change(const struct raised *r)
 {
 	return json_pack("{s:{s:I, s:I, s:o}}",
@@ -244,8 +270,13 @@ static json_t *event_b4_change(const struct raised *r)
 
 static json_t *event(const struct raised *r)
 {
-	json_t *e = json_pack("{s:I}", "id", (json_int_t)r->about.instance);
+	json_t *e;
 
+	if (r->about.subject == B4_CHANGE)
+		return event_b4_change(r);
+	if (r->about.subject == REASSEMBLY)
+		return event_reassembly(r);
+	e = json_pack("{s:I}", "id", (json_int_t)r->about.instance);
 	if (r->about.subject == POOL) {
 		json_object_set_new(e, "policy-id", json_integer(r->about.policy));
 		json_object_set_new(e, "pool-id", json_integer(r->about.pool));
@@ -266,8 +297,7 @@ json_t *notifier_list(const struct notifier *n)
 
 		json_array_append_new(list,
 			json_pack("{s:o, s:o, s:o}", "number", json_number64(i + 1), "time",
-				json_time(r->at), "event",
-				r->about.subject == B4_CHANGE ? event_b4_change(r) : event(r)));
+				json_time(r->at), "event", event(r)));
 	}
 	return list;
 }

@@ -405,6 +405,38 @@ def test_late_fragments(fresh):
     assert box.settle() == {"drop-fragment-timeout": len(rest)}
 
 
+def test_reassembly_is_notified(fresh):
+    """Before there is no room for fragments any more, the operator hears of it (RFC 6333 section 6.3)."""
+    box = fresh(**dslite(platform={"reassembly": {"max-waiting": 64, "notify-usage": 50}}))
+
+    def events():
+        return [n["event"] for n in box.ask("show", "notifications")["homeport:homeport"]["notification"]]
+
+    def begin(count):
+        for n in range(count):
+            first, *_ = cut6(softwire(box.host6(), Home(box).packet(b"z" * 600)), 400, n)
+            box.tx_inside(first, None)
+
+    begin(31)
+    box.advance(2)
+    assert events() == []
+    begin(1)
+    box.advance(2)
+    assert events() == [{"homeport:reassembly-event": {"usage": 50}}]
+    begin(10)
+    box.advance(20)
+    assert len(events()) == 1
+    box.advance(61)
+    assert box.settle() == {"drop-fragment-timeout": 42}
+    begin(32)
+    box.advance(2)
+    assert len(events()) == 2
+    box.advance(61)
+    box.settle()
+    for _ in range(74):
+        assert box.rx_inside()[ICMPv6TimeExceeded].code == 1
+
+
 def test_inner_fragments(fresh):
     """IPv4 fragments in softwires and to them go by their datagram's ports, each in a softwire packet of its own
     (RFC 6333 section 6.3)."""
