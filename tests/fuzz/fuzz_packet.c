@@ -12,7 +12,7 @@
 //	                           with addresses and ports exchanged and TCP flags a; set, by an ICMP
 //	                           error of type a and code b that quotes it
 //	0x80-0x9f, t               t ticks pass
-//	0xa0-0xbf                  a mitigation begins, for one of eight subscribers
+//	0xa0-0xbf                  a mitigation begins, for one of eight subscribers, over IPv4 and IPv6
 //	0xc0-0xff                  the same ends
 //
 // Afterwards every frame has its verdict and every buffer is back, and when the timers have run out
@@ -26,11 +26,12 @@
 #include "neigh/neigh.h"
 #include "net/csum.h"
 #include "net/hdr.h"
+#include "net/hdr6.h"
 #include "net/l4.h"
 #include "table/acl.h"
 
 #include "fuzz.h"
-#include "support/world.h"
+#include "support/world6.h"
 
 #include <rte_arp.h>
 #include <rte_eth_ring.h>
@@ -60,7 +61,7 @@
 // The last IP packet that left by an interface.
 struct sent {
 	uint8_t ip[FRAME_MAX];
-	unsigned length;
+	unsigned length; // 0: none, or one that cannot be answered
 };
 
 static struct {
@@ -72,6 +73,7 @@ static struct {
 	uint16_t port[2];
 	struct sent sent[2];
 	uint32_t rule[RULES];
+	uint32_t rule6[RULES];
 	uint32_t now;
 	unsigned passed;
 	uint64_t received; // and what had become of it, when the story began
@@ -148,6 +150,10 @@ static void ifaces_extend(struct snapshot *s)
 		FUZZ_CHECK(!ipaddr_parse(address[i], &iface->addr[1].addr));
 		iface->addr[1].len = 64;
 	}
+	world6_add(box.world, 1500);
+	// those that it has besides are routed like those that come with IPv6
+	world6_route(box.world, address[0], world6_find(box.world, "2001:db8:2::1"));
+	world6_route(box.world, address[1], world6_find(box.world, "2001:db8:1::1"));
 	s->iface[WORLD_OUTSIDE].vlan = VLAN;
 	s->iface_of[WORLD_OUTSIDE][VLAN] = WORLD_OUTSIDE;
 	s->iface_of[WORLD_OUTSIDE][0] = UINT8_MAX;
@@ -156,13 +162,22 @@ static void ifaces_extend(struct snapshot *s)
 
 static void world_make(void)
 {
-	static const struct static_mapping served = {
-		.index = 1,
-		.protocol = IPPROTO_TCP,
-		.inside = RTE_BE32(RTE_IPV4(100u, 64, 0, 9)),
-		.outside = RTE_BE32(RTE_IPV4(203u, 0, 113, 1)),
-		.inside_lower = 8080,
-		.outside_lower = 80,
+	// a port, and a whole address whose host may use any protocol
+	static const struct static_mapping statics[] = {
+		{
+			.index = 1,
+			.protocol = IPPROTO_TCP,
+			.inside = RTE_BE32(RTE_IPV4(100u, 64, 0, 9)),
+			.outside = RTE_BE32(RTE_IPV4(203u, 0, 113, 1)),
+			.inside_lower = 8080,
+			.outside_lower = 80,
+		},
+		{
+			.index = 2,
+			.inside = RTE_BE32(RTE_IPV4(100u, 64, 0, 10)),
+			.outside = RTE_BE32(RTE_IPV4(203u, 0, 113, 2)),
+			.ports = UINT16_MAX,
+		},
 	};
 	struct world_setup setup = world_setup();
 
@@ -170,17 +185,22 @@ static void world_make(void)
 	setup.size = (struct nat_size){
 		.mappings = 256, .sessions = 256, .subscribers = 16, .blocks = 16};
 	setup.pool_last = setup.pool_first + 1;
-	setup.statics = &served;
-	setup.n_statics = 1;
+	setup.statics = statics;
+	setup.n_statics = ARRAY_LEN(statics);
 	setup.timers = (struct timers){TIMER, TIMER, TIMER, TIMER, TIMER, TIMER, TIMER};
 	box.now = 1;
 	box.world = world_new(&setup, box.now);
+	memset(box.world->snapshot->policy[0]->portless, UINT8_MAX,
+		sizeof(box.world->snapshot->policy[0]->portless));
 	ifaces_extend(box.world->snapshot);
+	// the whole address is none of the pool's
+	snapshot_add_route(box.world->snapshot, setup.pool_last + 1, 32,
+		world6_hop(box.world, (struct nexthop){.kind = NEXTHOP_STATIC}));
 	for (unsigned i = 0; i < 2; i++)
 		device_start(i);
 	acl_watch(box.world->acl, on_mark, NULL);
 	for (unsigned i = 0; i < RULES; i++)
-		box.rule[i] = ACL_NO_SLOT;
+		box.rule[i] = box.rule6[i] = ACL_NO_SLOT;
 }
 
 static void world_unmake(void)
@@ -195,7 +215,7 @@ static void make(void)
 {
 	clock_hold();
 	log_set_level(LOG_LEVEL_ERROR);
-	world_eal("fuzz", false, 128);
+	world_eal("fuzz", false, 128 + WORLD6_MEMORY_MB);
 	box.loop = evloop_new();
 	FUZZ_CHECK(box.loop);
 	for (unsigned i = 0; i < 2; i++)
@@ -271,6 +291,20 @@ static void hear(struct worker *w)
 	}
 }
 
+// An IPv6 packet says how long it is, and no longer than it is; what can be answered has ports.
+static void take_sent6(struct sent *sent, const uint8_t *packet, uint32_t length)
+{
+	const struct rte_ipv6_hdr *ip = (const struct rte_ipv6_hdr *)packet;
+	uint32_t said = sizeof(*ip) + rte_be_to_cpu_16(ip->payload_len);
+
+	FUZZ_CHECK(length >= sizeof(*ip) && packet[0] >> 4 == 6 && said <= length);
+	sent->length = 0;
+	if (said < sizeof(*ip) + 8u || (ip->proto != IPPROTO_UDP && ip->proto != IPPROTO_TCP))
+		return;
+	memcpy(sent->ip, packet, said);
+	sent->length = said;
+}
+
 // What leaves is well formed, whatever came in.
 static void take_sent(unsigned iface, const struct rte_mbuf *m)
 {
@@ -289,12 +323,12 @@ static void take_sent(unsigned iface, const struct rte_mbuf *m)
 		FUZZ_CHECK(length >= header + sizeof(struct rte_arp_hdr));
 		return;
 	}
+	length -= header;
 	if (type == RTE_BE16(RTE_ETHER_TYPE_IPV6)) {
-		FUZZ_CHECK(length >= header + sizeof(struct rte_ipv6_hdr));
+		take_sent6(sent, frame + header, length);
 		return;
 	}
 	FUZZ_CHECK(type == RTE_BE16(RTE_ETHER_TYPE_IPV4));
-	length -= header;
 	FUZZ_CHECK(length >= sizeof(*ip) && rte_ipv4_hdr_len(ip) <= length);
 	FUZZ_CHECK(rte_be_to_cpu_16(ip->total_length) <= length);
 	FUZZ_CHECK(csum_fold(csum_sum(ip, rte_ipv4_hdr_len(ip))) == 0xffff);
@@ -332,6 +366,26 @@ static void let_pass(unsigned ticks)
 	settle();
 }
 
+// The same for IPv6, as far as its upper header follows at once.
+static void put_right6(uint8_t *data, unsigned length)
+{
+	struct rte_ipv6_hdr *ip = (struct rte_ipv6_hdr *)data;
+	unsigned rest = length - (unsigned)sizeof(*ip);
+	uint8_t *l4 = data + sizeof(*ip);
+	unsigned at = ip->proto == IPPROTO_TCP ? 16 : ip->proto == IPPROTO_UDP ? 6 : 2;
+	uint16_t sum = 0;
+
+	if (length < sizeof(*ip))
+		return;
+	ip->payload_len = rte_cpu_to_be_16((uint16_t)rest);
+	if ((ip->proto != IPPROTO_TCP && ip->proto != IPPROTO_UDP && ip->proto != IPPROTO_ICMPV6) ||
+		rest < at + 2)
+		return;
+	memcpy(l4 + at, &sum, 2);
+	sum = rte_ipv6_udptcp_cksum(ip, l4);
+	memcpy(l4 + at, &sum, 2);
+}
+
 // Makes lengths and checksums of an IPv4 packet right, as far as its headers are there.
 static void put_right(uint8_t *data, unsigned length)
 {
@@ -340,6 +394,8 @@ static void put_right(uint8_t *data, unsigned length)
 	uint8_t *l4 = data + ihl;
 	uint16_t sum = 0;
 
+	if (length && data[0] >> 4 == 6)
+		put_right6(data, length);
 	if (length < sizeof(*ip) || data[0] >> 4 != 4 || ihl < sizeof(*ip) || ihl > length)
 		return;
 	ip->total_length = rte_cpu_to_be_16((uint16_t)length);
@@ -402,6 +458,47 @@ static void arrive(
 		rte_pktmbuf_free(m);
 }
 
+static void swap(uint8_t *a, uint8_t *b, unsigned size)
+{
+	for (unsigned i = 0; i < size; i++) {
+		uint8_t byte = a[i];
+
+		a[i] = b[i];
+		b[i] = byte;
+	}
+}
+
+static void answer6(unsigned iface, uint8_t flags)
+{
+	struct sent *sent = &box.sent[iface];
+	uint8_t *ip = sent->ip, *l4 = ip + IPV6_MIN;
+
+	swap(ip + IPV6_SOURCE, ip + IPV6_DESTINATION, 16);
+	swap(l4, l4 + 2, 2);
+	ip[IPV6_HOP_LIMIT] = 64;
+	if (ip[IPV6_NEXT] == IPPROTO_TCP && sent->length >= IPV6_MIN + 14)
+		l4[13] = flags;
+	arrive(iface, FRAME_PACKET | FRAME_RIGHT, ip, sent->length, 0);
+}
+
+// An ICMPv6 error of a router about the last packet, which is one of IPv6.
+static void answer_error6(unsigned iface, uint8_t type, uint8_t code)
+{
+	struct sent *sent = &box.sent[iface];
+	uint8_t packet[IPV6_MTU_MIN] = {0x60, [IPV6_NEXT] = IPPROTO_ICMPV6, [IPV6_HOP_LIMIT] = 64};
+	unsigned quoted = sent->length, room = sizeof(packet) - IPV6_MIN - 8;
+
+	if (quoted > room)
+		quoted = room;
+	memcpy(packet + IPV6_SOURCE, sent->ip + IPV6_DESTINATION, 16);
+	memcpy(packet + IPV6_DESTINATION, sent->ip + IPV6_SOURCE, 16);
+	packet[IPV6_MIN] = type;
+	packet[IPV6_MIN + 1] = code;
+	packet[IPV6_MIN + 6] = 5; // an MTU of 1280
+	memcpy(packet + IPV6_MIN + 8, sent->ip, quoted);
+	arrive(iface, FRAME_PACKET | FRAME_RIGHT, packet, IPV6_MIN + 8 + quoted, 0);
+}
+
 static void answer(unsigned iface, uint8_t flags)
 {
 	struct sent *sent = &box.sent[iface];
@@ -409,6 +506,10 @@ static void answer(unsigned iface, uint8_t flags)
 	uint8_t *l4 = sent->ip + rte_ipv4_hdr_len(ip);
 	rte_be32_t address = ip->src_addr;
 
+	if (sent->length && sent->ip[0] >> 4 == 6) {
+		answer6(iface, flags);
+		return;
+	}
 	if (sent->length < rte_ipv4_hdr_len(ip) + 20u)
 		return;
 	ip->src_addr = ip->dst_addr;
@@ -437,6 +538,10 @@ static void answer_error(unsigned iface, uint8_t type, uint8_t code)
 
 	if (!quoted)
 		return;
+	if (sent->ip[0] >> 4 == 6) {
+		answer_error6(iface, type, code);
+		return;
+	}
 	if (quoted > sizeof(packet) - sizeof(*ip) - 8)
 		quoted = sizeof(packet) - sizeof(*ip) - 8;
 	memset(packet, 0, sizeof(*ip) + 8);
@@ -455,26 +560,38 @@ static void answer_error(unsigned iface, uint8_t type, uint8_t code)
 	arrive(iface, FRAME_PACKET | FRAME_RIGHT, packet, (unsigned)sizeof(*ip) + 8 + quoted, 0);
 }
 
-static void mitigate(unsigned n, bool on)
+// Begins or ends a rule that stands in a slot.
+static void set_rule(const struct subkey *subscriber, uint32_t *slot, bool on)
 {
 	struct acl_rule rule = {
-		.subscriber = subkey_v4(rte_cpu_to_be_32(RTE_IPV4(100u, 64, 0, 2 + n)),
-			box.world->snapshot->policy[0]->instance),
-		.target = {.addr.family = 4},
+		.subscriber = *subscriber,
+		.target = {.addr.family = subscriber->family},
 		.any_protocol = true,
 		.upper_port = UINT16_MAX,
 		.upper_type = UINT8_MAX,
 		.label = "fuzz",
 	};
 
-	if (on && box.rule[n] == ACL_NO_SLOT) {
-		FUZZ_CHECK(acl_add(box.world->acl, &rule, &box.rule[n]) == 0);
+	if (on && *slot == ACL_NO_SLOT) {
+		FUZZ_CHECK(acl_add(box.world->acl, &rule, slot) == 0);
 		settle();
-	} else if (!on && box.rule[n] != ACL_NO_SLOT) {
-		acl_remove(box.world->acl, box.rule[n]);
-		box.rule[n] = ACL_NO_SLOT;
+	} else if (!on && *slot != ACL_NO_SLOT) {
+		acl_remove(box.world->acl, *slot);
+		*slot = ACL_NO_SLOT;
 		settle();
 	}
+}
+
+static void mitigate(unsigned n, bool on)
+{
+	const struct snapshot *s = box.world->snapshot;
+	const uint8_t home[16] = {0x20, 0x01, 0x0d, 0xb8, 0x01, 0x00, (uint8_t)n};
+	struct subkey subscriber =
+		subkey_v4(rte_cpu_to_be_32(RTE_IPV4(100u, 64, 0, 2 + n)), s->policy[0]->instance);
+
+	set_rule(&subscriber, &box.rule[n], on);
+	subscriber = subscriber_network_key(s->network, home);
+	set_rule(&subscriber, &box.rule6[n], on);
 }
 
 // Whether no packet waits, be it for a neighbour, for its other fragments or for an answer, and no worker has

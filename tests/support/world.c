@@ -239,6 +239,8 @@ static void add_statics(struct world *world, const struct world_setup *setup)
 		uint32_t number = pool_number(world->pool, rte_be_to_cpu_32(m->outside));
 
 		t->by_inside[i] = t->by_outside[i] = *m;
+		if (number == UINT32_MAX)
+			continue; // none of the pool's
 		for (uint32_t p = 0; p <= m->ports; p++) {
 			uint32_t entry =
 				pool_index(world->pool, number, (uint16_t)(m->outside_lower + p));
