@@ -202,7 +202,7 @@ void mitigation_end(struct mitigation *m, enum mitigation_status status)
 	struct owner *owner = m->owner;
 
 	progress_read(m);
-	m->status = status;
+	m->status = (uint8_t)status;
 	m->ends = clock_now();
 	log_notice("dots", "%s: mitigation %u ends: %" PRIu64 " packets met it", owner->policy.name,
 		m->mid, m->hits.packets);

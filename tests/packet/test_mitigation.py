@@ -169,6 +169,26 @@ def test_without_a_scrubber(fresh):
         mitigate(box, host, "198.18.9.9/32", "redirect")
 
 
+def test_a_report_of_the_past(fresh):
+    """An abuse report says when: it is about who had the port then, not about who has it now, or nobody."""
+    box = fresh(policy={"port-set": {"port-set-size": 64, "port-set-timeout": 60}})
+    host, target = box.host(), box.remote()
+    outside = box.out(udp(host, target))
+    answer = box.ask("lookup", outside.src, outside[UDP].sport, "udp")["homeport:homeport"]["resolve"]["answer"]
+    held, = answer["holder"]
+    report = ("--source", f"{outside.src}/32", "--source-port", outside[UDP].sport, "--target", f"{target}/32")
+    # the mapping, its port block and the rest of its ports end one behind the other
+    for _ in range(3):
+        box.advance(400)
+    with pytest.raises(Exception, match="nobody holds it"):
+        box.ask("dots", "mitigate", *report)
+    with pytest.raises(Exception, match="nobody holds it"):
+        box.ask("dots", "mitigate", *report, "--at", "2020-01-01T00:00:00Z")
+    box.ask("dots", "mitigate", *report, "--at", held["from"], "--tolerance", "1")
+    assert judged(box)["subscriber"][0]["address"] == f"{host}/32"
+    box.tx_inside(udp(host, target), "drop-acl")
+
+
 # ------------------------------------------------------------------ inspect
 
 def inspection(**leaves):
