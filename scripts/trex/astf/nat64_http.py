@@ -2,6 +2,7 @@
 """HTTP through NAT64: IPv6 hosts of one /64, one subscriber by the sample, and IPv4 servers behind --pref64 (RFC 6052).
 
 TRex's client and server addresses are the last 32 bits of the IPv6 ones; its server's end is IPv4 all the same.
+TRex takes no notice of "packet too big": --mss leaves room for the larger header.
 """
 import nat44_http
 
@@ -14,7 +15,7 @@ REFUSED = False
 class Nat64Http(nat44_http.Http):
     def parser(self):
         parser = super().parser()
-        parser.set_defaults(server="198.51.100.1", cps=20.0)
+        parser.set_defaults(server="198.51.100.1", cps=20.0, mss=1440)
         parser.add_argument("--prefix", default="2001:db8:1000::", help="of the clients, a /96 (%(default)s)")
         parser.add_argument("--pref64", default="2001:db8:64::", help="of the servers, a /96 (%(default)s)")
         return parser
