@@ -179,20 +179,30 @@ static inline uint64_t binding_key_of(
 	return binding_key(ipv4, psid_of_port(g, port), g);
 }
 
-// Reader: the binding with this key, or NULL. It stays as it is until the next quiescent state.
+// Reader: the binding with this key, or NULL. It stays as it is until the next quiescent state. One that is given to
+// another B4 is there a second time before it rests, but maybe in a slot that the search has passed already: where
+// it has met slots that rest, it is made again until it meets no more of them.
 static inline struct binding *binding_find(const struct binding_view *v, uint64_t key)
 {
-	uint32_t at = (uint32_t)(binding_hash(key) >> v->shift);
+	uint32_t home = (uint32_t)(binding_hash(key) >> v->shift), at = home;
+	unsigned resting = 0, before = 0;
 
 	if (key <= BINDING_FREE)
 		return NULL;
-	for (;; at = (at + 1) & v->mask) {
+	for (;;) {
 		struct binding *b = &v->slot[at];
 		uint64_t found = atomic_load_explicit(&b->key, memory_order_acquire);
 
 		if (found == key)
 			return b;
-		if (found == BINDING_EMPTY)
+		resting += found == BINDING_RESTING;
+		at = (at + 1) & v->mask;
+		if (found != BINDING_EMPTY)
+			continue;
+		if (resting <= before)
 			return NULL;
+		before = resting;
+		resting = 0;
+		at = home;
 	}
 }
