@@ -21,8 +21,7 @@ struct fragment_header {
 
 bool frag6_read(const uint8_t *header, uint32_t size, struct frag *frag)
 {
-	const struct fragment_header *h = (const struct fragment_header *)header;
-	uint16_t word = rte_be_to_cpu_16(h->offset);
+	uint16_t word = (uint16_t)(header[2] << 8 | header[3]);
 	uint32_t from = word & OFFSET;
 
 	*frag = (struct frag){

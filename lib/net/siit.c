@@ -181,7 +181,7 @@ static enum verdict read6(const uint8_t *ip, uint32_t room, struct header *h)
 	fragment = ip + chain.fragment;
 	h->is_fragment = true;
 	h->more = host16(fragment + 2) & MORE_FRAGMENTS6;
-	h->offset = (host16(fragment + 2) & OFFSET6) / 8;
+	h->offset = (uint16_t)((host16(fragment + 2) & OFFSET6) / 8);
 	h->id = rte_be_to_cpu_32(load32(fragment + 4));
 	return is_extension(fragment[0]) ? V_HEADER_CHAIN : V_COUNT;
 }
