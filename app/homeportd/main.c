@@ -63,6 +63,12 @@ static void on_mark(void *ctx, const struct subkey *subscriber, bool marked)
 	unsigned first = 0, last = box->dataplane.workers - 1;
 	rte_be32_t inside;
 
+	if (subscriber->instance == SOFTWIRE_INSTANCE) {
+		if (box->snapshot)
+			softwire_mark(box->snapshot->softwire, box->snapshot->softwires,
+				box->snapshot->mapdom, subscriber, marked);
+		return;
+	}
 	// which worker has an IPv6 subscriber is its instance's affair
 	if (subscriber->family == 4) {
 		memcpy(&inside, subscriber->addr, sizeof(inside));
@@ -203,6 +209,8 @@ static int make_control(struct box *box, struct err *err)
 		.max_port_sets = eal_port_sets(box->config),
 		.share_new = share_new,
 		.share_free = portblk_free,
+		.rcu = box->rcu,
+		.acl = box->acl,
 	};
 	return 0;
 }

@@ -18,6 +18,44 @@ static void report(void *ctx, const char *text)
 	log_error("conf", "%s", text);
 }
 
+// Mapping rules carry the marks of their subscribers; those of a configuration that comes in force have none yet.
+static void mark_rules(struct box *box)
+{
+	const struct snapshot *s = box->snapshot;
+
+	softwire_unmark_rules(s->softwire, s->softwires);
+	for (uint32_t slot = 0; slot < acl_size(box->acl); slot++) {
+		const struct acl_rule *rule = acl_get(box->acl, slot);
+
+		if (rule && rule->subscriber.instance == SOFTWIRE_INSTANCE &&
+			acl_is_first(box->acl, slot))
+			softwire_mark_rule(s->softwire, s->mapdom, &rule->subscriber, true);
+	}
+}
+
+static void on_ended(
+	void *ctx, const struct softwire *softwire, const struct binding_entry *binding)
+{
+	struct box *box = ctx;
+
+	resolve_table_binding_ended(box->resolve, softwire, binding);
+}
+
+// All bindings of border relays that are gone have ended.
+static void end_tables(struct box *box, const struct snapshot *old, const struct snapshot *next)
+{
+	struct binding_entry binding;
+
+	for (unsigned i = 0; old && i < old->softwires; i++) {
+		const struct softwire_state *state = old->softwire[i].state;
+		bool stays = i < next->softwires && next->softwire[i].state == state;
+
+		for (uint32_t cursor = 0; state && !stays && state->bindings &&
+			binding_walk(state->bindings, &cursor, &binding);)
+			resolve_table_binding_ended(box->resolve, &old->softwire[i], &binding);
+	}
+}
+
 // Tells everybody about a snapshot. The order matters to nobody: packets that meet an unknown neighbour
 // wait, and block events of pools that are gone are ignored.
 static int publish(struct box *box, struct snapshot *snapshot, struct err *err)
@@ -25,7 +63,10 @@ static int publish(struct box *box, struct snapshot *snapshot, struct err *err)
 	const struct snapshot *old = box->snapshot;
 
 	box->snapshot = snapshot;
+	mark_rules(box);
 	atomic_store_explicit(&box->dataplane.snapshot, snapshot, memory_order_release);
+	conf_commit(snapshot, on_ended, box);
+	end_tables(box, old, snapshot);
 	record_adopt(box, old);
 	if (resolve_table_adopt(box->resolve, snapshot) < 0)
 		return err_set(err, "no memory for the table of port blocks");

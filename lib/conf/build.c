@@ -6,6 +6,7 @@
 #include "base/bits.h"
 #include "conf/aftr.h"
 #include "conf/build_nat.h"
+#include "conf/build_softwire.h"
 #include "conf/conf.h"
 #include "conf/nat64.h"
 #include "conf/native.h"
@@ -283,7 +284,7 @@ static struct fib6_size fib6_size(const struct snapshot *s, const struct config 
 			fib6_count(&size, config->route[i].destination.len);
 	}
 	build_nat64_prefixes(config, fib6_count_prefix, &size);
-	for (unsigned i = 0; i < config->aftrs; i++)
+	for (unsigned i = 0; i < config->aftrs + build_softwire_brs(config); i++)
 		fib6_count(&size, 128);
 	return size;
 }
@@ -363,8 +364,9 @@ static int add_routes(
 	struct snapshot *s, const struct config *config, const struct build *build, struct err *err)
 {
 	unsigned own = 17 + config->routes; // and the interfaces'
-	unsigned routes = build_nat_routes(config) + build_pass_count(config);
-	unsigned hops = build_nat_hops(config);
+	unsigned routes =
+		build_nat_routes(config) + build_pass_count(config) + build_softwire_routes(config);
+	unsigned hops = build_nat_hops(config) + build_softwire_hops(config);
 	struct rte_fib_conf fib = {
 		.type = RTE_FIB_DIR24_8,
 		.default_nh = 0,
@@ -436,7 +438,7 @@ struct snapshot *conf_build(const struct config *config, const struct build *bui
 	if (add_ifaces(s, config, build->old) < 0 || add_static_neighbours(s, config) < 0 ||
 		add_homes(s, config) < 0 || add_routes(s, config, build, err) < 0 ||
 		build_native(s, config) < 0 || build_nat(s, config, build, err) < 0 ||
-		build_aftrs(s, config) < 0) {
+		build_aftrs(s, config) < 0 || build_softwires(s, config, build, err) < 0) {
 		conf_release(s, build->old, build);
 		return NULL;
 	}
@@ -457,6 +459,7 @@ void conf_release(struct snapshot *s, const struct snapshot *next, const struct 
 			build->share_free(policy->share[i]);
 		pool_free(policy->pool);
 	}
+	release_softwires(s, next);
 	snapshot_free(s);
 }
 

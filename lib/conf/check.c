@@ -6,6 +6,7 @@
 
 #include "conf/aftr.h"
 #include "conf/check_nat.h"
+#include "conf/check_softwire.h"
 #include "conf/homes.h"
 #include "conf/judge.h"
 #include "conf/management.h"
@@ -370,6 +371,7 @@ unsigned check_config(
 	check_native(&judge, config);
 	check_nat(&judge, config);
 	check_aftrs(&judge, config);
+	check_softwires(&judge, config);
 	check_platform(&judge, config);
 	check_fragments(&judge, &config->platform);
 	check_upstreams(&judge, config);

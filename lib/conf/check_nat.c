@@ -7,6 +7,7 @@
 
 #include "conf/aftr.h"
 #include "conf/check_ports.h"
+#include "conf/check_softwire.h"
 #include "conf/nat64.h"
 #include "conf/statics.h"
 #include "net/l4.h"
@@ -315,7 +316,7 @@ bool check_is_in_pool(const struct config *config, const struct ipprefix *prefix
 	return any_policy(config, NULL, pool_overlaps, prefix);
 }
 
-bool check_is_outside(const struct config *config, const struct ipprefix *prefix)
+bool check_is_translated(const struct config *config, const struct ipprefix *prefix)
 {
 	for (unsigned i = 0; i < config->instances; i++) {
 		const struct config_instance *instance = &config->instance[i];
@@ -326,4 +327,9 @@ bool check_is_outside(const struct config *config, const struct ipprefix *prefix
 		}
 	}
 	return check_is_in_pool(config, prefix);
+}
+
+bool check_is_outside(const struct config *config, const struct ipprefix *prefix)
+{
+	return check_is_translated(config, prefix) || check_is_shared(config, prefix);
 }

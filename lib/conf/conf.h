@@ -9,6 +9,8 @@
 
 #include <stdint.h>
 
+struct acl;
+struct rcu;
 struct schema;
 struct neighbour_table;
 struct policy_slots;
@@ -41,13 +43,22 @@ struct build {
 	// Makes and frees a worker's share of a pool (session/portblk.h)
 	struct portblk *(*share_new)(struct pool *pool, unsigned worker, uint32_t size);
 	void (*share_free)(struct portblk *share);
+	struct rcu *rcu;       // that binding tables are read under
+	const struct acl *acl; // tells which subscribers have rules
 };
 
 // Builds a snapshot. Returns NULL with the reason in err; nothing has changed then.
 struct snapshot *conf_build(
 	const struct config *config, const struct build *build, struct err *err);
 
-// Frees a snapshot, with the pools that `next` (NULL: none) does not use as well.
+// Makes the changes of binding tables that a snapshot brings, while workers read them. `ended` hears of each
+// binding that is no more, or another's now. To be called once, when the snapshot comes in force.
+void conf_commit(struct snapshot *snapshot,
+	void (*ended)(
+		void *ctx, const struct softwire *softwire, const struct binding_entry *entry),
+	void *ctx);
+
+// Frees a snapshot, with the pools and binding tables that `next` (NULL: none) does not use as well.
 void conf_release(
 	struct snapshot *snapshot, const struct snapshot *next, const struct build *build);
 

@@ -5,6 +5,7 @@
 // and build.c turns into a snapshot. Strings and nodes belong to the data tree, which the config owns.
 
 #include "base/ipaddr.h"
+#include "conf/config_softwire.h"
 #include "table/snapshot.h"
 
 #include <rte_ether.h>
@@ -466,6 +467,10 @@ struct config {
 	struct config_route *route;
 	unsigned instances;
 	struct config_instance *instance;
+	unsigned softwires;
+	struct config_softwire *softwire;
+	unsigned maps;
+	struct config_map *map;
 	struct config_platform platform;
 	unsigned networks;
 	struct config_network *network;

@@ -11,6 +11,7 @@
 #include "conf/management.h"
 #include "conf/native.h"
 #include "conf/read_nat.h"
+#include "conf/read_softwire.h"
 #include "conf/tree.h"
 #include "conf/upstreams.h"
 
@@ -293,6 +294,7 @@ struct config *read_config(struct lyd_node *tree, const char *folder)
 	read_aftrs(config, ifaces);
 	read_routes(top(tree, "routing"), config);
 	read_nat(config, top(tree, "nat"));
+	read_relays(config, top(tree, "br-instances"));
 	read_homeport(top(tree, "homeport"), config);
 	if (!config->whole) {
 		conf_free(config);
@@ -312,6 +314,7 @@ void conf_free(struct config *config)
 	}
 	free_aftrs(config);
 	free_nat(config);
+	free_relays(config);
 	free_upstreams(config);
 	free_homes(config);
 	free(config->platform.eal_option);

@@ -35,6 +35,11 @@ unsigned tree_count(const struct lyd_node *parent, const char *name)
 	return count;
 }
 
+const char *tree_name(const struct lyd_node *node)
+{
+	return node->schema->name;
+}
+
 const char *tree_value(const struct lyd_node *node)
 {
 	return lyd_get_value(node);

@@ -25,6 +25,9 @@ bool tree_is_default(const struct lyd_node *node);
 // The value of a child leaf as text, or NULL. It lives as long as the tree.
 const char *tree_text(const struct lyd_node *parent, const char *name);
 
+// What a node is called.
+const char *tree_name(const struct lyd_node *node);
+
 // The value of a leaf itself.
 const char *tree_value(const struct lyd_node *node);
 

@@ -230,8 +230,8 @@ static void check_upstream(
 		if (!check_is_outside(config, &u->prefix[k]) &&
 			!check_is_native(config, &u->prefix[k]))
 			judge_fault(j, u->node, "domain-prefix",
-				"%s has no address of a pool or static mapping. Allowed: "
-				"prefixes that have",
+				"%s has no address of a pool, static mapping or softwire. "
+				"Allowed: prefixes that have",
 				ipprefix_format(&u->prefix[k], text));
 	}
 }

@@ -62,6 +62,8 @@ static const char *service_name(enum resolve_service service)
 		[RESOLVE_NAT64] = "nat64",
 		[RESOLVE_DSLITE] = "ds-lite",
 		[RESOLVE_IPV6] = "ipv6",
+		[RESOLVE_LW4O6] = "lw4o6",
+		[RESOLVE_MAP_E] = "map-e",
 	};
 
 	return name[service];
@@ -73,7 +75,10 @@ static json_t *holder(const struct call *call, const struct holder *h)
 	json_t *e = json_object();
 
 	json_object_set_new(e, "service", json_string(service_name(h->service)));
-	json_object_set_new(e, "nat-instance", subscriber_instance(call, &h->subscriber));
+	if (h->subscriber.instance != SOFTWIRE_INSTANCE)
+		json_object_set_new(e, "nat-instance", subscriber_instance(call, &h->subscriber));
+	if (h->softwire)
+		json_object_set_new(e, "softwire-instance", json_string(h->softwire));
 	json_object_set_new(e, "subscriber", json_prefix(&subscriber));
 	json_object_set_new(e, "external-address", json_address(&h->outside));
 	json_object_set_new(e, "lower-port", json_integer(h->lower));

@@ -41,6 +41,7 @@ struct burst {
 	uint64_t stale;      // the mapping found was not seen in this tick
 	uint64_t aliased;    // to the alias of an inside host, whose own form they will have
 	uint64_t big;        // larger than the MTU of the interface they leave by
+	uint64_t tunnelled;  // IPv4, from a softwire whose IPv6 header is right before theirs
 	struct rte_mbuf *mbuf[BURST_MAX];
 	uint8_t *ip[BURST_MAX];     // IP header
 	uint16_t room[BURST_MAX];   // bytes from there to the end of the first segment

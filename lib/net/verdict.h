@@ -29,6 +29,12 @@
 	VERDICT(V_PASS_THROUGH, "pass-through", FORWARD,                                           \
 		"between an inside host and a destination that is not translated, either way")     \
 	VERDICT(V_ROUTED, "routed", FORWARD, "routed between inside networks without translation") \
+	VERDICT(V_SOFTWIRE_OUT, "softwire-out", FORWARD, "out of a lw4o6 or MAP-E softwire")       \
+	VERDICT(V_SOFTWIRE_IN, "softwire-in", FORWARD, "into a lw4o6 or MAP-E softwire")           \
+	VERDICT(V_SOFTWIRE_HAIRPIN, "softwire-hairpin", FORWARD,                                   \
+		"from one lw4o6 or MAP-E softwire into another")                                   \
+	VERDICT(V_SOFTWIRE_RELAYED, "softwire-relayed", FORWARD,                                   \
+		"ICMPv6 error about a tunnel packet, sent on to the sender of what was in it")     \
 	VERDICT(V_ROUTED6, "routed-ipv6", FORWARD, "IPv6 packet routed as it is")                  \
 	VERDICT(V_REDIRECTED, "redirected", FORWARD,                                               \
 		"sent to the scrubber by a mitigation, translated or not as it would have been")   \
@@ -123,6 +129,13 @@
 	VERDICT(V_PREF64, "drop-pref64", DROP,                                                     \
 		"the NAT64 policy has no prefix for the IPv4 address, or another than was used, "  \
 		"or it is not to be behind the well-known prefix")                                 \
+	VERDICT(V_NO_SOFTWIRE, "drop-no-softwire", DROP,                                           \
+		"to an address and port that no binding or mapping rule has")                      \
+	VERDICT(V_SOFTWIRE_SOURCE, "drop-softwire-source", DROP,                                   \
+		"from a softwire that does not have the source address and port")                  \
+	VERDICT(V_PATH_MRU, "drop-path-mru", DROP, "from a softwire, larger than its path MRU")    \
+	VERDICT(V_ICMP_POLICY, "drop-icmp-policy", DROP,                                           \
+		"ICMP from outside that the border relay lets in none or no more of")              \
 	VERDICT(V_NO_MAPPING, "drop-no-mapping", DROP, "from outside, no mapping")                 \
 	VERDICT(V_FILTERED, "drop-filtered", DROP,                                                 \
 		"from outside, and the mapping's host has not written to there")                   \

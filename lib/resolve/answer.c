@@ -2,6 +2,17 @@
 
 #include "resolve/answer.h"
 
+#include "base/clock.h"
+
+struct window answer_window(const struct resolve_req *req)
+{
+	int64_t now = clock_unix_ms();
+	int64_t at = req->at ? req->at : now;
+	int64_t slack = (int64_t)req->tolerance_s * 1000;
+
+	return (struct window){at - slack, at + slack, now, req->at != 0};
+}
+
 void answer_add(struct resolve_answer *answer, const struct holder *h)
 {
 	for (unsigned i = 0; i < answer->count && i < answer->room; i++) {

@@ -1,9 +1,19 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Putting answers together, for whatever service found them.
+// The time that a request is about, and putting answers together, for whatever service found them.
 
 #include "resolve/resolve.h"
+
+// In Unix milliseconds.
+struct window {
+	int64_t from;
+	int64_t until;
+	int64_t now;
+	bool past; // an instant was named; else now is meant
+};
+
+struct window answer_window(const struct resolve_req *req);
 
 // Adds a holder. It is counted if there is no room, and makes the answer ambiguous if another may have held the
 // same address and port at that time.

@@ -14,7 +14,14 @@
 #include <stdint.h>
 
 // RESOLVE_IPV6: an address that passes as it is, of a subscriber network.
-enum resolve_service { RESOLVE_NAT44, RESOLVE_NAT64, RESOLVE_DSLITE, RESOLVE_IPV6 };
+enum resolve_service {
+	RESOLVE_NAT44,
+	RESOLVE_NAT64,
+	RESOLVE_DSLITE,
+	RESOLVE_LW4O6,
+	RESOLVE_MAP_E,
+	RESOLVE_IPV6,
+};
 
 // In the place of an instance's id: no NAT instance, native IPv6.
 #define RESOLVE_NATIVE_ID UINT32_MAX
@@ -35,6 +42,7 @@ struct resolve_req {
 // One answer: this subscriber held these outside ports during this time.
 struct holder {
 	enum resolve_service service;
+	const char *softwire; // name of the border relay, of an A+P holder of now; else NULL
 	struct subkey subscriber;
 	struct ipaddr outside;
 	uint16_t lower; // what of the asked range this holder has; host order

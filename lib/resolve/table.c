@@ -8,11 +8,14 @@
 #include "resolve/answer.h"
 #include "resolve/history.h"
 #include "resolve/native.h"
+#include "resolve/softwire.h"
 #include "resolve/store.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define BINDING_REST_MS 120000 // as the hold-down of RFC 6888 REQ-8
 
 // The live grants of one pool: for each entry of the pool, the number of its grant, 0 for none.
 struct pool_grants {
@@ -274,26 +277,11 @@ void resolve_table_event(struct resolve_table *t, const struct msg_block *event)
 		store_grant(t->store, &t->grant[*place]);
 }
 
-// The time that a request is about.
-struct window {
-	int64_t from;
-	int64_t until;
-	int64_t now;
-	bool past; // an instant was named; else now is meant
-};
-
-static struct window window_of(const struct resolve_req *req)
-{
-	int64_t now = clock_unix_ms();
-	int64_t at = req->at ? req->at : now;
-	int64_t slack = (int64_t)req->tolerance_s * 1000;
-
-	return (struct window){at - slack, at + slack, now, req->at != 0};
-}
-
-// NAT64 gives ports to IPv6 subscribers, as DS-Lite does: see find_outside().
+// NAT64 gives ports to IPv6 subscribers, as DS-Lite does (see find_outside()), and bindings to B4s.
 static enum resolve_service service_of(const struct subkey *subscriber)
 {
+	if (subscriber->instance == SOFTWIRE_INSTANCE)
+		return RESOLVE_LW4O6;
 	return subscriber->family == 6 ? RESOLVE_NAT64 : RESOLVE_NAT44;
 }
 
@@ -322,7 +310,7 @@ static uint16_t instance_number(const struct snapshot *s, uint32_t id)
 		if (s->policy[slot] && s->policy[slot]->instance_id == id)
 			return s->policy[slot]->instance;
 	}
-	return UINT16_MAX;
+	return id == SOFTWIRE_INSTANCE_ID ? SOFTWIRE_INSTANCE : UINT16_MAX;
 }
 
 // Holders of the past that the request may mean. If now is meant, one whose ports still rest counts: the
@@ -544,11 +532,41 @@ static bool is_host(const struct ipprefix *p)
 	return p->len == ipaddr_bits(&p->addr);
 }
 
+// Bindings that are no more. One that has just gone is still meant if nobody has it now: the report is about
+// packets already on their way.
+static void find_ended_bindings(struct resolve_table *t, const struct resolve_req *req,
+	struct resolve_answer *answer, const struct window *w)
+{
+	if (is_host(&req->outside) && (w->past || !answer->count))
+		find_past(t, req, answer, ipaddr_be32(&req->outside.addr),
+			req->any_port ? 0 : req->lower, req->any_port ? UINT16_MAX : req->upper, w,
+			BINDING_REST_MS);
+}
+
+void resolve_table_binding_ended(struct resolve_table *t, const struct softwire *softwire,
+	const struct binding_entry *binding)
+{
+	struct psid_geometry g = binding->geometry;
+	struct block_grant grant = {
+		.subscriber = softwire_subkey(softwire, binding->b4),
+		.instance_id = SOFTWIRE_INSTANCE_ID,
+		.outside = binding->ipv4,
+		.from = (int64_t)binding->since * 1000,
+		.until = clock_unix_ms(),
+	};
+
+	for (uint32_t i = 0; i < psid_ranges(g); i++) {
+		grant.first_port = psid_range_first(g, binding->psid, i);
+		grant.last_port = (uint16_t)(grant.first_port + psid_range_size(g) - 1);
+		history_add(t->history, &grant);
+	}
+}
+
 static int find_holders(
 	struct resolver *self, const struct resolve_req *req, struct resolve_answer *answer)
 {
 	struct resolve_table *t = CONTAINER_OF(self, struct resolve_table, resolver);
-	struct window w = window_of(req);
+	struct window w = answer_window(req);
 	bool ours = false;
 
 	answer->count = 0;
@@ -571,6 +589,8 @@ static int find_holders(
 				find_in_pool(t, req, answer, slot, &w, &ours);
 		}
 	}
+	if (softwire_resolve(t->snapshot, req, answer, &w, &ours))
+		find_ended_bindings(t, req, answer, &w);
 	if (!ours)
 		return -EADDRNOTAVAIL;
 	if (req->with_mapping && req->protocol && !req->any_port && req->lower == req->upper &&
@@ -617,7 +637,8 @@ static bool find_shared(struct resolver *self, const struct ipaddr *outside)
 			pool_number(pool, rte_be_to_cpu_32(ipaddr_be32(outside))) != UINT32_MAX)
 			return true;
 	}
-	return false;
+	return t->snapshot && outside->family == 4 &&
+		softwire_shares(t->snapshot, ipaddr_be32(outside));
 }
 
 static uint32_t instance_id(struct resolver *self, uint16_t number)
@@ -630,7 +651,7 @@ static uint32_t instance_id(struct resolver *self, uint16_t number)
 		if (s->policy[slot] && s->policy[slot]->instance == number)
 			return s->policy[slot]->instance_id;
 	}
-	return 0;
+	return number == SOFTWIRE_INSTANCE ? SOFTWIRE_INSTANCE_ID : 0;
 }
 
 static int instance_of(struct resolver *self, uint32_t id)

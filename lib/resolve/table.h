@@ -58,5 +58,9 @@ void resolve_table_poll(struct resolve_table *table);
 // A worker granted a block or took it back (MSG_BLOCK).
 void resolve_table_event(struct resolve_table *table, const struct msg_block *event);
 
+// A binding of a border relay is no more, or another's: it is remembered like a grant that ended.
+void resolve_table_binding_ended(struct resolve_table *table, const struct softwire *softwire,
+	const struct binding_entry *binding);
+
 // The interface that others ask.
 struct resolver *resolve_table_resolver(struct resolve_table *table);

@@ -221,6 +221,20 @@ const struct acl_rule *acl_get(const struct acl *acl, uint32_t n)
 	return n < acl->size && acl->slot[n].state == SLOT_USED ? &acl->slot[n].rule : NULL;
 }
 
+bool acl_is_first(const struct acl *acl, uint32_t n)
+{
+	const struct subkey *subscriber = &acl->slot[n].rule.subscriber;
+	uint32_t at =
+		atomic_load_explicit(&acl->bucket[hash(acl, subscriber)], memory_order_relaxed);
+
+	for (; at != ACL_NO_SLOT;
+		at = atomic_load_explicit(&acl->slot[at].next, memory_order_relaxed)) {
+		if (at < n && subkey_equal(&acl->slot[at].rule.subscriber, subscriber))
+			return false;
+	}
+	return true;
+}
+
 uint32_t acl_size(const struct acl *acl)
 {
 	return acl->size;

@@ -90,6 +90,9 @@ const struct acl_rule *acl_get(const struct acl *acl, uint32_t slot);
 uint32_t acl_size(const struct acl *acl);
 uint32_t acl_count(const struct acl *acl);
 
+// Writer: whether no rule of the same subscriber stands in a slot before it; to walk subscribers.
+bool acl_is_first(const struct acl *acl, uint32_t slot);
+
 // Writer: what the rule has matched since acl_add, summed over the workers.
 struct acl_hits acl_hits(const struct acl *acl, uint32_t slot);
 

@@ -459,6 +459,17 @@ int binding_remove(struct binding_table *t, const struct binding_entry *e)
 	return 0;
 }
 
+bool binding_get(
+	const struct binding_table *t, const struct binding_entry *key, struct binding_entry *e)
+{
+	uint64_t k = binding_key(key->ipv4, key->psid, key->geometry);
+	const struct binding *b = binding_find(view_of(t), k);
+
+	if (b)
+		tell(b, k, e);
+	return b != NULL;
+}
+
 unsigned binding_mark(struct binding_table *t, const uint8_t b4[16], bool marked)
 {
 	struct binding *slot = view_of(t)->slot;

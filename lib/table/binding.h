@@ -99,6 +99,10 @@ int binding_add(struct binding_table *table, const struct binding_entry *entry);
 // Writer: takes out the binding with this address, port set and geometry. Returns 0 or -ENOENT.
 int binding_remove(struct binding_table *table, const struct binding_entry *entry);
 
+// Writer: the binding with the address, port set and geometry of `key`. Returns false if there is none.
+bool binding_get(const struct binding_table *table, const struct binding_entry *key,
+	struct binding_entry *entry);
+
 // Writer: sets or clears the mark of all bindings of a B4. Returns how many it has.
 unsigned binding_mark(struct binding_table *table, const uint8_t b4[16], bool marked);
 

@@ -76,7 +76,8 @@ static int find(const struct place *p, uint32_t n, unsigned __int128 address)
 	return -1;
 }
 
-struct mapdom *mapdom_new(const struct map_rule *rule, uint32_t rules)
+struct mapdom *mapdom_new(
+	const struct map_rule *rule, const uint32_t *number, uint32_t rules, uint32_t numbers)
 {
 	struct mapdom *dom = calloc(1, sizeof(*dom));
 
@@ -85,14 +86,15 @@ struct mapdom *mapdom_new(const struct map_rule *rule, uint32_t rules)
 	dom->rules = rules;
 	dom->by4 = aligned_alloc(16, (rules + 1) * sizeof(*dom->by4));
 	dom->by6 = aligned_alloc(16, (rules + 1) * sizeof(*dom->by6));
-	dom->nested = calloc(rules + 1, sizeof(*dom->nested));
+	dom->nested = calloc(numbers + 1, sizeof(*dom->nested));
 	if (!dom->by4 || !dom->by6 || !dom->nested) {
 		mapdom_free(dom);
 		return NULL;
 	}
 	for (uint32_t i = 0; i < rules; i++) {
-		dom->by4[i] = place((unsigned __int128)rule[i].prefix4 << 96, rule[i].len4, i);
-		dom->by6[i] = place(map_load128(rule[i].prefix6), rule[i].len6, i);
+		dom->by4[i] =
+			place((unsigned __int128)rule[i].prefix4 << 96, rule[i].len4, number[i]);
+		dom->by6[i] = place(map_load128(rule[i].prefix6), rule[i].len6, number[i]);
 	}
 	arrange(dom->by4, rules);
 	arrange(dom->by6, rules);
@@ -123,7 +125,7 @@ int mapdom_find6(const struct mapdom *dom, const uint8_t address[16])
 	return find(dom->by6, dom->rules, map_load128(address));
 }
 
-bool mapdom_is_nested(const struct mapdom *dom, uint32_t rule)
+bool mapdom_is_nested(const struct mapdom *dom, uint32_t number)
 {
-	return dom->nested[rule];
+	return dom->nested[number];
 }

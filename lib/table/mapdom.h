@@ -120,11 +120,12 @@ static inline void map_read(
 	*ipv4 = r->prefix4 | (uint32_t)(ea << (suffix - bits));
 }
 
-// Rules for finding by the longest prefix, either way. Numbers are those of the array it was made of.
+// Rules for finding by the longest prefix, either way.
 struct mapdom;
 
-// Returns NULL if memory runs out. The rules are copied.
-struct mapdom *mapdom_new(const struct map_rule *rule, uint32_t rules);
+// Makes one of rules with their numbers, which are below `numbers`. Returns NULL if memory runs out.
+struct mapdom *mapdom_new(
+	const struct map_rule *rule, const uint32_t *number, uint32_t rules, uint32_t numbers);
 void mapdom_free(struct mapdom *dom);
 
 // The number of the rule whose IPv4 (IPv6) prefix is the longest that has the address, or -1.
@@ -133,4 +134,4 @@ int mapdom_find6(const struct mapdom *dom, const uint8_t address[16]);
 
 // Whether the IPv6 prefix of a rule has another rule's within it, so that not every address under it is its
 // own.
-bool mapdom_is_nested(const struct mapdom *dom, uint32_t rule);
+bool mapdom_is_nested(const struct mapdom *dom, uint32_t number);

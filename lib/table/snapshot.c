@@ -45,6 +45,8 @@ void snapshot_free(struct snapshot *snapshot)
 	free(snapshot->network);
 	free(snapshot->home);
 	free(snapshot->aftr);
+	free(snapshot->softwire);
+	mapdom_free(snapshot->mapdom);
 	free(snapshot);
 }
 

@@ -12,6 +12,7 @@
 #include "table/nat64pfx.h"
 #include "table/passthrough.h"
 #include "table/pool.h"
+#include "table/softwire.h"
 #include "table/statics.h"
 
 #include <rte_ether.h>
@@ -94,7 +95,8 @@ struct nexthop {
 // Whether it leads to an outside address of the box.
 static inline bool nexthop_is_outside(const struct nexthop *nexthop)
 {
-	return nexthop->kind == NEXTHOP_POOL || nexthop->kind == NEXTHOP_STATIC;
+	return nexthop->kind == NEXTHOP_POOL || nexthop->kind == NEXTHOP_STATIC ||
+		nexthop->kind == NEXTHOP_SERVICE;
 }
 
 // In ticks of base/clock.h. RFC 4787 REQ-5, RFC 5382 REQ-5, RFC 7857 section 2, RFC 5508 REQ-2,
@@ -313,7 +315,11 @@ struct snapshot {
 	unsigned networks;
 	struct subscriber_network *network; // disjoint
 	unsigned homes;
-	rte_be32_t *home; // addresses that homes dial in from, in the order of memcmp()
+	rte_be32_t *home;   // addresses that homes dial in from, in the order of memcmp()
+	unsigned softwires; // places in use, and free ones among them, which have no state
+	struct softwire *softwire;
+	struct mapdom *mapdom; // of the rules among them, by the same numbers; NULL: there are none
+	struct binding_changes *changes; // of binding tables, still to be made; control thread only
 };
 
 // Whether a policy, of a slot, is the first of its instance.

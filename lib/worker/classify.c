@@ -138,7 +138,7 @@ static void answer_local(struct worker *w, struct burst *b, unsigned i)
 	burst_end(b, i, V_ECHO);
 }
 
-enum way { WAY_NONE, WAY_OUT, WAY_HAIRPIN, WAY_IN, WAY_ROUTED, WAY_PASS };
+enum way { WAY_NONE, WAY_SOFTWIRE, WAY_OUT, WAY_HAIRPIN, WAY_IN, WAY_ROUTED, WAY_PASS };
 
 // With one arm the realm says nothing; then a source that a policy serves is inside.
 static bool is_from_inside(const struct worker *w, const struct burst *b, unsigned i)
@@ -250,8 +250,9 @@ static enum way sort(struct worker *w, struct burst *b, unsigned i)
 		burst_end(b, i, V_MULTICAST);
 		return WAY_NONE;
 	case NEXTHOP_SERVICE:
-		burst_end(b, i, V_REALM);
-		return WAY_NONE;
+		way = nh->service == SERVICE_SOFTWIRE && !is_from_inside(w, b, i) ? WAY_SOFTWIRE
+										  : WAY_NONE;
+		break;
 	case NEXTHOP_POOL:
 	case NEXTHOP_STATIC:
 		way = is_from_inside(w, b, i) ? WAY_HAIRPIN : WAY_IN;
@@ -279,6 +280,9 @@ static void sort_slowly(struct worker *w, struct burst *b, unsigned i, struct wa
 	case WAY_HAIRPIN:
 		ways->hairpin |= bit(i);
 		ways->out |= bit(i);
+		break;
+	case WAY_SOFTWIRE:
+		ways->softwire |= bit(i);
 		break;
 	case WAY_OUT:
 		ways->out |= bit(i);
@@ -331,6 +335,10 @@ struct ways classify(struct worker *w, struct burst *b, uint64_t mask)
 		else if (realm == REALM_EXTERNAL && nh->kind == NEXTHOP_POOL &&
 			likely(!snapshot_may_be_ours(snapshot, b->src[i])))
 			ways.in |= bit(i);
+		else if (realm == REALM_EXTERNAL && nh->kind == NEXTHOP_SERVICE &&
+			nh->service == SERVICE_SOFTWIRE &&
+			likely(!snapshot_may_be_ours(snapshot, b->src[i])))
+			ways.softwire |= bit(i);
 		else
 			sort_slowly(w, b, i, &ways);
 	}

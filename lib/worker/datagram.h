@@ -24,7 +24,8 @@
 #define DATAGRAM_SOURCES  4096u // counters of datagrams by a hash of their source
 #define DATAGRAM_POLICIES 256u  // counters of waiting fragments by policy slot
 
-// Addresses are as they stand in the packet; the second word is 0 for IPv4.
+// Addresses are as they stand in the packet; for IPv4 the second word is 0, but for that of the source of a
+// fragment out of a softwire, which tells the softwires apart.
 struct datagram_key {
 	uint64_t src[2];
 	uint64_t dst[2];

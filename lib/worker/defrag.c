@@ -6,8 +6,9 @@
 // them received out of order, not reassembled.
 
 #include "base/clock.h"
-#include "net/hdr.h"
+#include "net/hdr6.h"
 #include "net/ipid.h"
+#include "net/tunnel.h"
 #include "worker/stages.h"
 
 #include <string.h>
@@ -43,7 +44,18 @@ static struct datagram_key key_of(const struct burst *b, unsigned i, bool outwar
 	};
 
 	memcpy(&key.id, b->ip[i] + 4, sizeof(rte_be16_t));
+	if (b->tunnelled & bit(i)) {
+		uint64_t other[2];
+
+		memcpy(other, b->ip[i] - TUNNEL_HEADER + IPV6_SOURCE, sizeof(other));
+		key.src[1] = other[0] * UINT64_C(0x9e3779b97f4a7c15) ^ other[1];
+	}
 	return key;
+}
+
+static enum handover_kind kind_of(const struct burst *b, unsigned i)
+{
+	return b->tunnelled & bit(i) ? HANDOVER_TUNNELLED : HANDOVER_GATHERED;
 }
 
 static void let_wait(struct worker *w, struct burst *b, unsigned i, uint32_t number, uint32_t limit)
@@ -53,7 +65,7 @@ static void let_wait(struct worker *w, struct burst *b, unsigned i, uint32_t num
 	if (t->of_policy[t->datagram[number].policy] >= limit)
 		burst_end(b, i, V_FRAGMENT_LIMIT);
 	else
-		fragment_hold(w, t, number, b, i, HANDOVER_GATHERED);
+		fragment_hold(w, t, number, b, i, kind_of(b, i));
 }
 
 static void send_on(struct worker *w, const struct datagram *d, struct rte_mbuf *m)
@@ -155,7 +167,7 @@ static void gather(struct worker *w, struct burst *b, unsigned i, bool outward)
 		let_wait(w, b, i, number, rules->limit);
 		return;
 	}
-	send_on(w, d, fragment_take_out(b, i, HANDOVER_GATHERED));
+	send_on(w, d, fragment_take_out(b, i, kind_of(b, i)));
 	if (d->waiting) {
 		struct fragment_list list = datagram_take(t, number);
 		struct rte_mbuf *m;
@@ -171,12 +183,21 @@ struct ways defrag(struct worker *w, struct burst *b, struct ways ways)
 {
 	unsigned i;
 
-	for (uint64_t todo = (ways.out | ways.in) & b->raw; bit_take(&todo, &i);)
+	for (uint64_t todo = (ways.out | ways.in | ways.softwire) & b->raw; bit_take(&todo, &i);)
 		gather(w, b, i, ways.out & bit(i));
 	ways.out &= b->live;
 	ways.hairpin &= b->live;
 	ways.in &= b->live;
+	ways.softwire &= b->live;
 	return ways;
+}
+
+void defrag_tunnelled(struct worker *w, struct burst *b, uint64_t mask)
+{
+	unsigned i;
+
+	for (uint64_t todo = mask; bit_take(&todo, &i);)
+		gather(w, b, i, true);
 }
 
 void defrag_recall(struct burst *b, uint64_t mask)

@@ -14,7 +14,8 @@ enum handover_kind {
 	HANDOVER_GATHERED, // a fragment as received, and what its datagram's first one has told
 	HANDOVER_HAIRPIN,  // translated from inside; for an outside address of the receiving worker
 	HANDOVER_TURNED, // an ICMP error of the box about a hairpinned packet that was too big, likewise
-	HANDOVER_TRANSMIT, // a finished frame, to leave by `iface` and count as `verdict`
+	HANDOVER_TUNNELLED, // as GATHERED; came by a softwire, whose header stands before its own
+	HANDOVER_TRANSMIT,  // a finished frame, to leave by `iface` and count as `verdict`
 };
 
 struct handover {

@@ -62,6 +62,7 @@ static bool answers_for(const struct worker *w, unsigned iface, rte_be32_t addr)
 		return nh->iface == iface;
 	case NEXTHOP_POOL:
 	case NEXTHOP_STATIC:
+	case NEXTHOP_SERVICE:
 		return w->snapshot->iface[iface].realm & REALM_EXTERNAL;
 	default:
 		return false;

@@ -123,6 +123,8 @@ static void forward(struct worker *w, struct burst *b, struct ways ways, enum ve
 	}
 	if (unlikely(ways.pass))
 		pass_through(w, b, ways.pass);
+	if (ways.softwire)
+		softwire_in(w, b, ways.softwire, 0, V_SOFTWIRE_IN);
 	if (unlikely(ways.whole_out | ways.whole_in))
 		portless_forward(w, b, ways.whole_out, ways.whole_in);
 }
@@ -166,6 +168,7 @@ struct resumed {
 	uint64_t entered; // gathered, from aliases
 	uint64_t hairpin;
 	uint64_t turned;
+	uint64_t tunnelled;
 };
 
 static rte_be32_t source_of(const uint8_t *ip)
@@ -204,6 +207,9 @@ static void take_over(struct worker *w, struct burst *b, unsigned i, struct resu
 	case HANDOVER_TURNED:
 		r->turned |= bit(i);
 		break;
+	case HANDOVER_TUNNELLED:
+		r->tunnelled |= bit(i);
+		break;
 	case HANDOVER_TRANSMIT:
 		transmit_frame(w, h->iface, b->mbuf[i], h->verdict);
 		b->mbuf[i] = NULL;
@@ -221,8 +227,9 @@ static void resume(struct worker *w, struct burst *b, bool may_steer)
 	for (unsigned i = 0; i < b->n; i++)
 		take_over(w, b, i, &r);
 	b->v6 = r.received6;
-	hdr_read(b, r.received | r.gathered | r.hairpin | r.turned);
-	defrag_recall(b, r.gathered | r.hairpin);
+	b->tunnelled = 0;
+	hdr_read(b, r.received | r.gathered | r.hairpin | r.turned | r.tunnelled);
+	defrag_recall(b, r.gathered | r.hairpin | r.tunnelled);
 	carry4(w, b, (r.received | r.gathered) & b->live, V_NAT44_OUT, may_steer);
 	hairpin = classify_outside(w, b, r.hairpin & b->live);
 	if (hairpin)
@@ -232,6 +239,8 @@ static void resume(struct worker *w, struct burst *b, bool may_steer)
 		turned = steer_hairpin(w, b, turned, HANDOVER_TURNED);
 	if (turned)
 		go_in(w, b, turned, turned, V_TOO_BIG);
+	if (r.tunnelled & b->live)
+		softwire_resume(w, b, r.tunnelled & b->live);
 	if (r.received6)
 		carry6(w, b, r.received6, may_steer);
 	if (r.entered)
@@ -256,6 +265,7 @@ void pipeline_run(struct worker *w, struct burst *b, unsigned port)
 
 	b->live = bits_below(b->n);
 	stat_add(&w->stats.received, b->n);
+	b->tunnelled = 0;
 	received = link_receive(w, b, port);
 	hdr_read(b, received.ipv4);
 	carry4(w, b, received.ipv4 & b->live, V_NAT44_OUT, true);

@@ -122,4 +122,6 @@ void carry6(struct worker *w, struct burst *b, uint64_t mask, bool may_steer)
 		carry_nat64(w, b, ways.service[SERVICE_NAT64], may_steer);
 	if (ways.service[SERVICE_DSLITE])
 		carry_dslite(w, b, ways.service[SERVICE_DSLITE], may_steer);
+	if (ways.service[SERVICE_SOFTWIRE])
+		softwire_out(w, b, ways.service[SERVICE_SOFTWIRE]);
 }

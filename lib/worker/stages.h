@@ -9,11 +9,12 @@
 // Which way each packet goes. Every live packet is in one of out, in, routed, pass and the whole ones;
 // hairpin is a part of out.
 struct ways {
-	uint64_t out;     // from inside: translate the source
-	uint64_t hairpin; // and then, since it goes to an outside address, as if from outside
-	uint64_t in;      // to an outside address: translate the destination
-	uint64_t routed;  // between inside networks
-	uint64_t pass;    // left as they are, from inside or outside
+	uint64_t out;      // from inside: translate the source
+	uint64_t hairpin;  // and then, since it goes to an outside address, as if from outside
+	uint64_t in;       // to an outside address: translate the destination
+	uint64_t routed;   // between inside networks
+	uint64_t pass;     // left as they are, from inside or outside
+	uint64_t softwire; // to an address behind a border relay: into a tunnel
 	// Without ports, of hosts that have an outside address to themselves; in both masks: a hairpin
 	uint64_t whole_out;
 	uint64_t whole_in;
@@ -117,6 +118,11 @@ uint64_t steer_hairpin(struct worker *w, struct burst *b, uint64_t mask, enum ha
 // The same for IPv6 packets from inside to a service of the box, which begin their way again at their subscriber's
 // worker.
 uint64_t steer_service(struct worker *w, struct burst *b, uint64_t mask);
+// Hands fragments of tunnel packets over to whom all of one source go to. Returns this worker's.
+uint64_t steer_pieces(struct worker *w, struct burst *b, uint64_t mask);
+
+// Hands fragments of the mask, out of softwires, over to whom they meet at. Returns this worker's.
+uint64_t steer_tunnelled(struct worker *w, struct burst *b, uint64_t mask);
 
 // Hands one frame over to another worker, which counts it. Returns false if its ring is full.
 bool steer_frame(struct worker *w, unsigned to, struct rte_mbuf *mbuf);
@@ -124,6 +130,9 @@ bool steer_frame(struct worker *w, unsigned to, struct rte_mbuf *mbuf);
 // defrag.c: fragments. Takes the raw ones out of the burst until their datagram's ports are known; returns
 // the ways of the rest. Those that go on are put in w->again.
 struct ways defrag(struct worker *w, struct burst *b, struct ways ways);
+
+// The same for fragments of the mask that came by softwires.
+void defrag_tunnelled(struct worker *w, struct burst *b, uint64_t mask);
 
 // Fills in what is known of the fragments of the mask, which have been gathered, from their handover.
 void defrag_recall(struct burst *b, uint64_t mask);
@@ -185,6 +194,22 @@ void inspect_flow(struct worker *w, const struct burst *b, unsigned i, uint32_t 
 
 // So many ticks have passed since more could be copied.
 void inspect_refill(struct worker *w, uint32_t ticks);
+
+// The same for packet i, which a subscriber has sent who may have rules. Returns whether it goes on by such a
+// route.
+bool filter_one(struct worker *w, struct burst *b, unsigned i, const struct subkey *subscriber);
+
+// softwire.c: lw4o6 and MAP-E. Takes IPv6 packets of the mask, to addresses of border relays, out of their
+// tunnels, and sends them on.
+void softwire_out(struct worker *w, struct burst *b, uint64_t mask);
+
+// Goes on with fragments out of tunnels whose ports are known now.
+void softwire_resume(struct worker *w, struct burst *b, uint64_t mask);
+
+// Sends IPv4 packets of the mask, to addresses behind border relays, into tunnels, to count as `verdict`. The
+// hops of those of `keep_ttl`, which the box has made or carried before, are not counted.
+void softwire_in(
+	struct worker *w, struct burst *b, uint64_t mask, uint64_t keep_ttl, enum verdict verdict);
 
 // answer.c: TCP that opens nothing. Of packets that have been ended, keeps SYNs from outside for a later
 // answer, and resets what belongs to no connection, as policies say; `outward` is from inside.

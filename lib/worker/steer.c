@@ -36,6 +36,13 @@ static rte_be16_t fragment_id(const struct burst *b, unsigned i)
 	return id;
 }
 
+// Until the ports of a datagram are known, wherever all its fragments come.
+static unsigned owner_of_fragment(const struct worker *w, const struct burst *b, unsigned i)
+{
+	return pool_worker_of_inside(
+		b->src[i] ^ b->dst[i] ^ fragment_id(b, i), w->dataplane->workers);
+}
+
 // The worker that has an outside port. A static mapping goes by its inside host.
 static unsigned owner_outside(const struct worker *w, const struct burst *b, unsigned i)
 {
@@ -48,10 +55,8 @@ static unsigned owner_outside(const struct worker *w, const struct burst *b, uns
 	struct quoted q;
 	uint16_t port;
 
-	// until the ports are known, wherever all fragments of the datagram come
 	if (b->raw & bit(i))
-		return pool_worker_of_inside(
-			b->src[i] ^ b->dst[i] ^ fragment_id(b, i), w->dataplane->workers);
+		return owner_of_fragment(w, b, i);
 	if (b->icmp_error & bit(i)) {
 		// what it quotes came from the outside port in question
 		if (!hdr_quoted(b, i, &q))
@@ -126,9 +131,16 @@ struct ways steer(struct worker *w, struct burst *b, struct ways ways)
 		if (owner != w->number)
 			hand_back(w, b, i, owner);
 	}
+	for (uint64_t todo = ways.softwire & b->raw; bit_take(&todo, &i);) {
+		unsigned owner = owner_of_fragment(w, b, i);
+
+		if (owner != w->number)
+			hand_back(w, b, i, owner);
+	}
 	ways.out &= b->live;
 	ways.hairpin &= b->live;
 	ways.in &= b->live;
+	ways.softwire &= b->live;
 	return ways;
 }
 
@@ -156,6 +168,36 @@ uint64_t steer_service(struct worker *w, struct burst *b, uint64_t mask)
 
 		if (owner != w->number)
 			hand_back(w, b, i, owner);
+	}
+	return mask & b->live;
+}
+
+uint64_t steer_pieces(struct worker *w, struct burst *b, uint64_t mask)
+{
+	unsigned i;
+
+	for (uint64_t todo = mask; bit_take(&todo, &i);) {
+		unsigned owner =
+			pool_worker_of_inside6(b->ip[i] + IPV6_SOURCE, 128, w->dataplane->workers);
+
+		if (owner != w->number)
+			hand_over(w, b, i, owner, HANDOVER_RECEIVED);
+	}
+	return mask & b->live;
+}
+
+uint64_t steer_tunnelled(struct worker *w, struct burst *b, uint64_t mask)
+{
+	unsigned i;
+
+	for (uint64_t todo = mask; bit_take(&todo, &i);) {
+		unsigned owner = owner_of_fragment(w, b, i);
+
+		if (owner == w->number)
+			continue;
+		// as it came, but for the headers that are gone
+		b->ip[i] -= TUNNEL_HEADER;
+		hand_over(w, b, i, owner, HANDOVER_RECEIVED);
 	}
 	return mask & b->live;
 }

@@ -58,6 +58,41 @@ def another(device, **leaves):
             "homeport:realm": "internal", **leaves}
 
 
+BR = "2001:db8:ffff::1"
+RELAYS = "ietf-softwire-br:br-instances"
+LW = f"/{RELAYS}/binding/bind-instance[name='lw']"
+RULE = f"/{RELAYS}/algorithm/algo-instance[name='rule']"
+
+
+def binding(info="2001:db8:100::1", ipv4="198.51.100.1", length=6, psid=4, br=BR, offset=0):
+    return {"binding-ipv6info": info, "binding-ipv4-addr": ipv4, "br-ipv6-addr": br,
+            "port-set": {"psid-offset": offset, "psid-len": length, "psid": psid}}
+
+
+def extra(b4="2001:db8:100::1", ipv4="198.51.100.1", length=6, psid=4, br=BR, offset=0):
+    return {"b4": b4, "ipv4": ipv4, "psid-offset": offset, "psid-len": length, "psid": psid, "br": br}
+
+
+def lw(*bindings, extras=(), name="lw", **leaves):
+    """An instance with a binding table."""
+    return {"name": name, "softwire-num-max": 100, "softwire-payload-mtu": 1460, "softwire-path-mru": 1500,
+            "binding-table": {"binding-entry": list(bindings)},
+            "homeport:extra-binding": list(extras), **{leaf.replace("_", "-"): value for leaf, value in leaves.items()}}
+
+
+def relays(*instances):
+    return {RELAYS: {"binding": {"bind-instance": list(instances)}}}
+
+
+def rules(*instances):
+    return {RELAYS: {"algorithm": {"algo-instance": list(instances)}}}
+
+
+def rule(name="rule", prefix6="2001:db8:100::/40", prefix4="198.51.100.0/24", ea=16, length=8, psid=0, br=BR, **leaves):
+    return {"name": name, "ea-len": ea, "rule-ipv6-prefix": prefix6, "rule-ipv4-prefix": prefix4, "forwarding": True,
+            "br-ipv6-addr": br, "port-set": {"psid-len": length, "psid": psid}, **leaves}
+
+
 # What the YANG modules do not allow: the place, and for a wrong value the values that are right.
 SCHEMA = [
     ({f"{INSIDE}/mtu9": 1}, f"{IN} (line 24): ", "mtu9"),
@@ -102,6 +137,14 @@ SCHEMA = [
     (NO_CERTIFICATE, "credentials"),
     ({f"{UPSTREAM}/port": 0}, "port", "1 to 65535"),
     ({f"{UPSTREAM}/transport": ["dtls", "sctp"]}, "transport", "dtls, tls"),
+    ({RELAYS: {"binding": {"bind-instance": [lw()]}, "algorithm": {"algo-instance": [rule()]}}}, 'cases "binding" and "algo"'),
+    (relays({**lw(), "softwire-num-max": 0}), "softwire-num-max", "1 to 4294967295"),
+    (relays(lw(binding(length=16))), "psid-len", "0 to 15"),
+    (relays(lw(extras=[extra(length=17)])), "psid-len", "0 to 16"),
+    (relays(lw(extras=[{**extra(), "br": "fe80::1%x"}])), "br"),
+    (rules({k: v for k, v in rule().items() if k != "br-ipv6-addr"}), "br-ipv6-addr"),
+    (rules({**rule(), "dmr-ipv6-prefix": "2001:db8:ffff::/64"}), "dmr-ipv6-prefix"),
+    (rules({k: v for k, v in rule().items() if k != "forwarding"}), "forwarding"),
     ({f"{UPSTREAM}/heartbeat-interval": 14}, "heartbeat-interval", "15 to 240"),
     ({f"{UPSTREAM}/consent": "maybe"}, "consent"),
     ({f"{UPSTREAM}/max-affected-subscribers": 0}, "max-affected-subscribers"),
@@ -400,6 +443,61 @@ SEMANTIC = [
             "subscriber-match": [{"match-id": 1, "subnet": "100.96.0.0/11"}],
             "ietf-dslite:state-migrate": False}]}},
      "/policy[id='1']/state-migrate: set. Allowed: where per-interface-binding is dslite"),
+    # border relays with a table
+    (relays(lw(binding(psid=64))), f"{LW}/binding-table/binding-entry[binding-ipv6info='2001:db8:100::1']"
+     "/port-set/psid: 64. Allowed: 0 to 63"),
+    (relays(lw(extras=[extra(psid=64)])), "/psid: 64. Allowed: 0 to 63"),
+    (relays(lw(binding(offset=11))), "port-set/psid-len: 6, with psid-offset 11. Allowed: 16 bits together"),
+    (relays(lw(binding(), extras=[extra("2001:db8:100::2")])),
+     f"{LW}/homeport:extra-binding[b4='2001:db8:100::2'][ipv4='198.51.100.1'][psid-offset='0'][psid-len='6'][psid='4']"
+     "/psid: 4 of 198.51.100.1 is that of 2001:db8:100::1. Allowed: a port set in one binding only"),
+    (relays(lw(binding(), binding("2001:db8:100::2", length=7, psid=20))),
+     "/port-set/psid-len: 7, with psid-offset 0, but 198.51.100.1 of 2001:db8:100::1 is divided by 6 and 0. Allowed: one"),
+    (relays(lw({k: v for k, v in binding().items() if k != "br-ipv6-addr"})),
+     "/br-ipv6-addr: missing. Allowed: the address that the box has in this softwire"),
+    (relays(lw({k: v for k, v in binding().items() if k != "binding-ipv4-addr"})),
+     "/binding-ipv4-addr: missing. Allowed: a unicast address"),
+    (relays(lw(binding("fe80::1%eth0"))), "/binding-ipv6info: ::. Allowed: a global unicast address without a zone"),
+    (relays(lw(binding("ff02::1"))), "/binding-ipv6info: ff02::1. Allowed: a global unicast address without a zone"),
+    (relays(lw(binding(ipv4="127.0.0.1"))), "/binding-ipv4-addr: 127.0.0.1. Allowed: a unicast address"),
+    (relays(lw(binding(ipv4="203.0.113.5"))),
+     f"{LW}/binding-table: 203.0.113.5/32 has an address of the box, a pool or a static mapping. Allowed: addresses"),
+    (relays(lw(binding(br="2001:db8:0:1::1"))),
+     f"{LW}/binding-table: 2001:db8:0:1::1. Allowed: a global unicast address that no interface has"),
+    (relays(lw(binding()), lw(binding(), name="other")),
+     "bind-instance[name='other']/binding-table: 198.51.100.1/32 has an address of instance lw. Allowed: an IPv4 address in",
+     f"{BR} is a BR address of instance lw. Allowed: one that no other instance has"),
+    (relays({**lw(binding(), binding("2001:db8:100::2", psid=5)), "softwire-num-max": 1}),
+     f"{LW}/softwire-num-max: 1, and there are 2 bindings. Allowed: as many or more"),
+    (relays({**lw(), "softwire-payload-mtu": 1239}), f"{LW}/softwire-payload-mtu: 1239. Allowed: 1240 to 9560"),
+    (relays({**lw(), "softwire-path-mru": 1279}), f"{LW}/softwire-path-mru: 1279. Allowed: 1280 to 65535"),
+    (relays(lw(name="n" * 64)), "/name: 64 characters. Allowed: 1 to 63"),
+    (relays(lw(*[binding(f"2001:db8:100::{n + 1:x}", psid=n, br=f"2001:db8:ffff::{n + 1:x}", length=8) for n in range(65)])),
+     f"{LW}/binding-table: bindings with more than 64 different BR addresses. Allowed: up to 64"),
+    (relays(lw(*[binding(f"2001:db8:100::{n:x}", psid=64 + n) for n in range(1, 23)])),
+     f"{LW}/binding-table: 2 more faults of bindings. Allowed: none"),
+    (relays({**lw(), "homeport:table-file": "/nowhere/table.csv"}),
+     f"{LW}/homeport:table-file: /nowhere/table.csv: No such file or directory"),
+    # border relays with rules
+    (rules(rule(ea=25)), f"{RULE}/ea-len: 25. Allowed: 0 to 24"),
+    (rules(rule(ea=24, prefix6="2001:db8:100:1:1::/108", length=15)),
+     f"{RULE}/ea-len: 24, behind a prefix of 108 bits. Allowed: 128 bits together"),
+    (rules(rule(length=7)), f"{RULE}/port-set/psid-len: 7, but ea-len leaves 8 bits for it. Allowed: 8"),
+    (rules(rule(ea=6, length=2)), f"{RULE}/port-set/psid-len: 2, but subscribers have IPv4 prefixes of 30 bits. Allowed: 0"),
+    (rules({**rule(), "port-set": {"psid-offset": 9, "psid-len": 8, "psid": 0}}),
+     f"{RULE}/port-set/psid-len: 8, with psid-offset 9. Allowed: 16 bits together"),
+    (rules(rule(ea=0, prefix4="198.51.100.7/32", length=4, psid=16)), f"{RULE}/port-set/psid: 16. Allowed: 0 to 15"),
+    (rules(rule(br="fe80::1%x")), f"{RULE}/br-ipv6-addr: missing. Allowed: the address of this border relay, without a zone"),
+    (rules(rule(br="2001:db8:0:1::1")), f"{RULE}/br-ipv6-addr: 2001:db8:0:1::1. Allowed: a global unicast address that no"),
+    (rules(rule(prefix6="ff00::/40")), f"{RULE}/rule-ipv6-prefix: ff00::/40. Allowed: a prefix of unicast addresses"),
+    (rules(rule(prefix4="224.0.0.0/24")), f"{RULE}/rule-ipv4-prefix: 224.0.0.0/24. Allowed: a prefix of unicast addresses"),
+    (rules(rule(prefix4="192.0.2.0/24")),
+     f"{RULE}/rule-ipv4-prefix: 192.0.2.0/24 has an address of the box, a pool or a static mapping. Allowed: addresses"),
+    (rules(rule(name="n" * 64)), "/name: 64 characters. Allowed: 1 to 63"),
+    (rules(rule(), rule("other", prefix4="198.51.101.0/24")),
+     "/rule-ipv6-prefix: 2001:db8:100::/40 is that of rule rule. Allowed: a prefix in one rule only"),
+    (rules(rule(), rule("other", prefix6="2001:db8:200::/40")),
+     "/rule-ipv4-prefix: 198.51.100.0/24 is that of rule rule. Allowed: a prefix in one rule only"),
     # the box and its upstreams
     ({f"{PLATFORM}/eal-option": ["--lcores=0@0"]},
      f"{BOX}/platform/eal-option: --lcores=0@0 is set by other leaves. Allowed: options of DPDK that neither"),
@@ -410,7 +508,7 @@ SEMANTIC = [
     ({f"{PLATFORM}/memory": 64}, f"{BOX}/platform/memory: 64 MiB. Allowed: "),
     ({f"{UPSTREAM}/peer-name": GONE}, f"{ISP}/peer-name: missing, and 127.0.0.1 is no name. Allowed: the DNS"),
     ({f"{UPSTREAM}/domain-prefix/+": "198.51.100.0/24"},
-     f"{ISP}/domain-prefix: 198.51.100.0/24 has no address of a pool or static mapping. Allowed: prefixes"),
+     f"{ISP}/domain-prefix: 198.51.100.0/24 has no address of a pool, static mapping or softwire. Allowed: "),
     ({"homeport:homeport/dots/server/accept": [{"name": "all"}]},
      "accept[name='all']/target-prefix: missing, as is subscriber-prefix: everything would be legitimate. Allowed"),
     ({"homeport:homeport/dots/server/accept": [

@@ -78,7 +78,7 @@ def messages():
     """The messages of lib/conf/check*.c as patterns, with where they stand."""
     for file in sorted((ROOT / "lib/conf").glob("check*.c")):
         text = file.read_text()
-        for found in re.finditer(r"judge_(?:fault|text)\((.*?)\);", text, re.S):
+        for found in re.finditer(r"(?:judge_(?:fault|text)|binding_fault)\((.*?)\);", text, re.S):
             strings = re.findall(r'(?:"(?:[^"\\]|\\.)*"\s*)+', found[1])
             # the last text that stands alone and has a sentence in it is the format
             whole = ["".join(re.findall(r'"((?:[^"\\]|\\.)*)"', s)) for s in strings]

@@ -139,8 +139,9 @@ static void longest_match(void **state)
 		rule("2001:db8:41::/48", "192.0.2.128/25", 7, whole, 0),
 		rule("2001:db9::/32", "198.51.100.0/24", 8, whole, 0),
 	};
-	struct mapdom *dom = mapdom_new(rules, ARRAY_LEN(rules));
-	struct mapdom *none = mapdom_new(NULL, 0);
+	const uint32_t numbers[] = {0, 1, 2, 7};
+	struct mapdom *dom = mapdom_new(rules, numbers, ARRAY_LEN(rules), 8);
+	struct mapdom *none = mapdom_new(NULL, NULL, 0, 0);
 
 	(void)state;
 	assert_int_equal(mapdom_find4(dom, ipv4("192.1.0.0")), 0);
@@ -149,19 +150,19 @@ static void longest_match(void **state)
 	assert_int_equal(mapdom_find4(dom, ipv4("192.0.3.0")), 0);
 	assert_int_equal(mapdom_find4(dom, ipv4("192.255.255.255")), 0);
 	assert_int_equal(mapdom_find4(dom, ipv4("193.0.0.0")), -1);
-	assert_int_equal(mapdom_find4(dom, ipv4("198.51.100.255")), 3);
+	assert_int_equal(mapdom_find4(dom, ipv4("198.51.100.255")), 7);
 	assert_int_equal(mapdom_find4(dom, 0), -1);
 	assert_int_equal(find6(dom, "2001:db8::"), 0);
 	assert_int_equal(find6(dom, "2001:db8:40::1"), 1);
 	assert_int_equal(find6(dom, "2001:db8:41::1"), 2);
 	assert_int_equal(find6(dom, "2001:db8:42::"), 1);
 	assert_int_equal(find6(dom, "2001:db8:50::"), 0);
-	assert_int_equal(find6(dom, "2001:db9:ffff::"), 3);
+	assert_int_equal(find6(dom, "2001:db9:ffff::"), 7);
 	assert_int_equal(find6(dom, "2001:dba::"), -1);
 	assert_true(mapdom_is_nested(dom, 0));
 	assert_true(mapdom_is_nested(dom, 1));
 	assert_false(mapdom_is_nested(dom, 2));
-	assert_false(mapdom_is_nested(dom, 3));
+	assert_false(mapdom_is_nested(dom, 7));
 	assert_int_equal(mapdom_find4(none, 1), -1);
 	mapdom_free(none);
 	mapdom_free(dom);

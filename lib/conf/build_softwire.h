@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "conf/conf.h"
+
+// How many IPv4 routes, next hops and IPv6 routes of hosts, at most, the border relays take.
+unsigned build_softwire_routes(const struct config *config);
+unsigned build_softwire_hops(const struct config *config);
+unsigned build_softwire_brs(const struct config *config);
+
+// Adds them to a snapshot that has its other routes. The binding tables of instances that were there before
+// stay as they are: what is to change is noted in the snapshot.
+int build_softwires(struct snapshot *s, const struct config *config, const struct build *build,
+	struct err *err);
+
+// Frees the states of border relays that `next` (NULL: none) has not, and changes that were not made.
+void release_softwires(struct snapshot *s, const struct snapshot *next);

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Who is behind an A+P address, now and before, and stopping him alone (RFC 9066 section 5.3.2, RFC 8676)."""
+import pytest
+from scapy.all import UDP
+
+from config import config
+from softwires import BINDINGS, SHARED, WHOLE, b4, back, entry, lw4o6, map_e, out, rule, tunnel, udp
+
+THERE = "198.18.7.7"
+CE, HIS = "2001:db8:112:3400:0:c633:6412:34", "198.51.100.18"
+
+
+def lookup(box, address, port, *words):
+    answer = box.ask("lookup", address, port, "udp", *words)["homeport:homeport"]["resolve"]["answer"]
+    return [(h["service"], h["subscriber"], h.get("softwire-instance")) for h in answer["holder"]]
+
+
+def test_lookup(fresh):
+    box = fresh(**lw4o6())
+    assert lookup(box, SHARED, 1030) == [("lw4o6", f"{b4(1)}/128", "lw")]
+    assert lookup(box, WHOLE, 7) == [("lw4o6", f"{b4(0x100)}/128", "lw")]
+    assert lookup(box, SHARED, 1023) == []
+    box = fresh(**map_e([rule()]))
+    assert lookup(box, HIS, 1232) == [("map-e", "2001:db8:112:3400::/56", "rule")]
+    assert lookup(box, HIS, 1023) == []
+
+
+@pytest.mark.parametrize("parts, attacker, neighbour", [
+    (lw4o6(), (b4(1), udp(SHARED, THERE, 1030, 80)), (b4(2), udp(SHARED, THERE, 2050, 80))),
+    (map_e([rule()]), (CE, udp(HIS, THERE, 1232, 80)),
+     ("2001:db8:112:3500:0:c633:6412:35", udp(HIS, THERE, 1236, 80)))], ids=["lw4o6", "map-e"])
+def test_mitigation(fresh, parts, attacker, neighbour):
+    """A report of address and port stops one subscriber towards the target, and nobody else, until it is withdrawn; a
+    reload keeps it (W12)."""
+    box = fresh(**parts)
+    source, packet = attacker
+    assert out(box, tunnel(source, packet)).dst == THERE
+    box.ask("dots", "mitigate", "--source", f"{packet.src}/32", "--source-port", packet[UDP].sport,
+            "--target", f"{THERE}/32")
+    for _ in range(2):
+        box.tx_inside(tunnel(source, packet), "drop-acl")
+        assert out(box, tunnel(*neighbour)).dst == THERE
+        other = packet.copy()
+        other.dst = "198.18.9.9"
+        del other.chksum, other[UDP].chksum
+        assert out(box, tunnel(source, other)).dst == "198.18.9.9"
+        box.reload(config(**parts))
+
+
+def test_table_of_the_past(fresh):
+    """A port set goes to another B4: lookups of the past find who had it then (W10)."""
+    box = fresh(**lw4o6())
+    box.advance(100)
+    moved = [entry("2001:db8:100:77::1", SHARED, length=6, psid=1), *BINDINGS[1:]]
+    before = box.ask("lookup", SHARED, 1030, "udp")["homeport:homeport"]["resolve"]["answer"]["holder"][0]["from"]
+    box.reload(config(**lw4o6(bindings=moved)))
+    assert back(box, udp(THERE, SHARED, 53, 1030)).dst == "2001:db8:100:77::1"
+    assert lookup(box, SHARED, 1030) == [("lw4o6", "2001:db8:100:77::1/128", "lw")]
+    assert lookup(box, SHARED, 1030, "--at", before[:19] + "Z", "--tolerance", 1) == [("lw4o6", f"{b4(1)}/128", None)]
+    # who was not moved has not begun anew
+    since = box.ask("lookup", SHARED, 2050, "udp")["homeport:homeport"]["resolve"]["answer"]["holder"][0]["from"]
+    assert since == before
+
+
+def test_reload(fresh):
+    """Bindings come, go and change hands by a reload; all others stay (W12)."""
+    box = fresh(**lw4o6())
+    box.reload(config(**lw4o6(bindings=[*BINDINGS[2:], entry(b4(0x60), SHARED, length=6, psid=60)])))
+    box.tx_outside(udp(THERE, SHARED, 53, 1030), "drop-no-softwire")
+    box.rx_outside()
+    assert back(box, udp(THERE, SHARED, 53, 60 << 10)).dst == b4(0x60)
+    assert back(box, udp(THERE, SHARED, 53, 3 << 10)).dst == b4(3)
