@@ -24,25 +24,40 @@ static struct credentials_files files_of(const struct config_client *c)
 	};
 }
 
+// A subscriber of native IPv6, or of the first NAT64 instance whose subscribers have prefixes like that.
+static bool key_of6(const struct snapshot *s, const struct ipprefix *subscriber, struct subkey *key)
+{
+	const struct subscriber_network *network = snapshot_network_of(s, subscriber->addr.bytes);
+
+	if (network) {
+		*key = subscriber_network_key(network, subscriber->addr.bytes);
+		return true;
+	}
+	for (int slot = 0; slot < SNAPSHOT_MAX_POLICIES; slot++) {
+		const struct nat_policy *policy = s->policy[slot];
+
+		if (!policy || policy->subscriber_len != subscriber->len ||
+			snapshot_policy_of6(s, policy->instance, subscriber->addr.bytes) != slot)
+			continue;
+		*key = subkey_of(subscriber, policy->instance);
+		return true;
+	}
+	return false;
+}
+
 // The subscriber as the translators and the ACL know him. False if no policy serves him, and no network has him.
 static bool key_of(const struct box *box, const struct config_home *h, struct subkey *key)
 {
-	const struct ipaddr *addr = &h->subscriber.addr;
-	rte_be32_t inside = ipaddr_be32(addr);
+	const struct snapshot *s = box->snapshot;
+	rte_be32_t inside = ipaddr_be32(&h->subscriber.addr);
 	int slot;
 
-	if (addr->family == 6) {
-		const struct subscriber_network *network =
-			snapshot_network_of(box->snapshot, addr->bytes);
-
-		if (network)
-			*key = subscriber_network_key(network, addr->bytes);
-		return network;
-	}
-	slot = snapshot_policy_of(box->snapshot, inside);
+	if (h->subscriber.addr.family == 6)
+		return key_of6(s, &h->subscriber, key);
+	slot = snapshot_policy_of(s, inside);
 	if (slot < 0)
 		return false;
-	*key = subkey_v4(inside, box->snapshot->policy[slot]->instance);
+	*key = subkey_v4(inside, s->policy[slot]->instance);
 	return true;
 }
 

@@ -41,9 +41,14 @@ static int copy_networks(struct nat64_prefix *to, const struct config_nat64_pref
 	return 0;
 }
 
+uint8_t nat64_subscriber_len(const struct config_policy *policy)
+{
+	return policy->has_subscriber_mask ? policy->subscriber_mask : SUBSCRIBER_LEN;
+}
+
 int build_nat64_policy(struct nat_policy *policy, const struct config_policy *from)
 {
-	policy->subscriber_len = from->has_subscriber_mask ? from->subscriber_mask : SUBSCRIBER_LEN;
+	policy->subscriber_len = nat64_subscriber_len(from);
 	policy->lowest_mtu6 = from->lowest_mtu6 ? from->lowest_mtu6 : MTU_LOWEST;
 	policy->nat64_prefix = calloc(from->nat64_prefixes + 1, sizeof(*policy->nat64_prefix));
 	if (!policy->nat64_prefix)

@@ -5,6 +5,7 @@
 #include "base/bits.h"
 #include "conf/check.h"
 #include "conf/judge.h"
+#include "conf/nat64.h"
 #include "conf/native.h"
 #include "conf/read.h"
 #include "conf/tree.h"
@@ -106,14 +107,20 @@ static void check_listener(struct judge *j, const struct config *config, unsigne
 	}
 }
 
-static bool is_served(const struct config *config, const struct ipaddr *addr)
+// Whether a policy has just this subscriber: an IPv4 address, or an IPv6 prefix of the length that its have.
+static bool is_served(const struct config *config, const struct ipprefix *subscriber)
 {
 	for (unsigned i = 0; i < config->instances; i++) {
 		const struct config_instance *instance = &config->instance[i];
 
 		for (unsigned k = 0; k < instance->policies; k++) {
-			for (unsigned m = 0; m < instance->policy[k].matches; m++) {
-				if (ipprefix_has(&instance->policy[k].match[m].prefix, addr))
+			const struct config_policy *p = &instance->policy[k];
+
+			if (subscriber->addr.family == 6 &&
+				(!nat64_is(instance) || subscriber->len != nat64_subscriber_len(p)))
+				continue;
+			for (unsigned m = 0; m < p->matches; m++) {
+				if (ipprefix_has(&p->match[m].prefix, &subscriber->addr))
 					return true;
 			}
 		}
@@ -195,18 +202,20 @@ static void check_home(struct judge *j, const struct config *config, const struc
 			"%s, but the box has pre-shared keys for homes. Allowed: psk-identity, or a "
 			"certificate for all homes",
 			h->identity);
-	if (h->subscriber.addr.family == 6)
-		check_native_home(j, config, h);
-	else if (h->subscriber.len != 32)
+	if (h->subscriber.addr.family == 6) {
+		if (!is_served(config, &h->subscriber))
+			check_native_home(j, config, h);
+	} else if (h->subscriber.len != 32) {
 		judge_fault(j, h->node, "subscriber",
 			"%s. Allowed: one IPv4 address, as in 100.64.0.10/32, or the IPv6 prefix of a "
 			"subscriber",
 			ipprefix_format(&h->subscriber, text));
-	else if (!is_served(config, &h->subscriber.addr))
+	} else if (!is_served(config, &h->subscriber)) {
 		judge_fault(j, h->node, "subscriber",
 			"%s is served by no NAT policy. Allowed: an inside address that a "
 			"subscriber-match covers",
 			ipprefix_format(&h->subscriber, text));
+	}
 }
 
 void check_homes(struct judge *j, const struct config *config)

@@ -9,6 +9,9 @@
 // Whether an instance is of type nat64.
 bool nat64_is(const struct config_instance *instance);
 
+// Bits of the prefix that is one IPv6 subscriber of a policy.
+uint8_t nat64_subscriber_len(const struct config_policy *policy);
+
 // Checks what instances of the one type have and those of the other have not.
 void check_nat64(struct judge *j, const struct config *config);
 

@@ -152,6 +152,30 @@ static bool keep_sources(const struct scope *asked, struct scope *scope)
 	return true;
 }
 
+// NA-03: the target as the home knows it, and with it the protocol: what is ICMP outside is ICMPv6 to an IPv6
+// host, whose types are others.
+static void rename_targets(
+	const struct relay *relay, const struct subkey *subscriber, struct scope *scope)
+{
+	bool renamed = false;
+
+	for (unsigned i = 0; i < scope->targets; i++) {
+		struct ipprefix inside;
+
+		if (!resolve_inside_name(relay->resolver, subscriber, &scope->target[i], &inside))
+			continue;
+		scope->target[i] = inside;
+		renamed = true;
+	}
+	if (!renamed)
+		return;
+	for (unsigned i = 0; i < scope->protocols; i++) {
+		if (scope->protocol[i] == IPPROTO_ICMP)
+			scope->protocol[i] = IPPROTO_ICMPV6;
+	}
+	scope->source_types = 0;
+}
+
 // NA-01: the subscriber's own address and ports in the place of the outside's. Names and aliases of
 // the target mean nothing at home.
 static bool make_scope(const struct relay *relay, const struct suspect *suspect,
@@ -187,6 +211,7 @@ static bool make_scope(const struct relay *relay, const struct suspect *suspect,
 	scope->source[0] = ipprefix_make(&inside, suspect->holder.subscriber.len);
 	if (suspect->holder.subscriber.instance == SUBKEY_NATIVE)
 		return keep_sources(asked, scope);
+	rename_targets(relay, &suspect->holder.subscriber, scope);
 	find_ports(relay, &suspect->holder, asked, scope);
 	return true;
 }

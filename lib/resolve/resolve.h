@@ -73,6 +73,10 @@ struct resolver {
 	// and back: -ENOENT. Numbers may change with the configuration, ids are the operator's.
 	uint32_t (*instance_id)(struct resolver *self, uint16_t number);
 	int (*instance)(struct resolver *self, uint32_t id);
+	// What a network outside is called inside, where a subscriber calls it otherwise. False: the
+	// same. NULL: for everybody.
+	bool (*inside_name)(struct resolver *self, const struct subkey *subscriber,
+		const struct ipprefix *outside, struct ipprefix *inside);
 };
 
 static inline int resolve_outside(
@@ -94,4 +98,11 @@ static inline uint32_t resolve_instance_id(struct resolver *resolver, uint16_t n
 static inline int resolve_instance(struct resolver *resolver, uint32_t id)
 {
 	return resolver->instance(resolver, id);
+}
+
+static inline bool resolve_inside_name(struct resolver *resolver, const struct subkey *subscriber,
+	const struct ipprefix *outside, struct ipprefix *inside)
+{
+	return resolver->inside_name &&
+		resolver->inside_name(resolver, subscriber, outside, inside);
 }

@@ -43,6 +43,8 @@ static int find_outside(
 static bool find_shared(struct resolver *self, const struct ipaddr *outside);
 static uint32_t instance_id(struct resolver *self, uint16_t number);
 static int instance_of(struct resolver *self, uint32_t id);
+static bool inside_name(struct resolver *self, const struct subkey *subscriber,
+	const struct ipprefix *outside, struct ipprefix *inside);
 
 // Makes room for twice as many live grants.
 static int grow(struct resolve_table *t)
@@ -72,7 +74,8 @@ struct resolve_table *resolve_table_new(const struct resolve_env *env, struct er
 	err_set(err, "out of memory");
 	if (!t)
 		return NULL;
-	t->resolver = (struct resolver){find_outside, find_shared, instance_id, instance_of};
+	t->resolver =
+		(struct resolver){find_outside, find_shared, instance_id, instance_of, inside_name};
 	t->env = *env;
 	if (env->history_file) {
 		t->store = store_open(env->history_file, env->history_file_size, retention_ms,
@@ -662,4 +665,29 @@ static int instance_of(struct resolver *self, uint32_t id)
 	if (id == RESOLVE_NATIVE_ID)
 		return SUBKEY_NATIVE;
 	return number == UINT16_MAX ? -ENOENT : number;
+}
+
+// A host behind NAT64 knows IPv4 destinations by their RFC 6052 form (RFC 9066 section 5.3.2).
+static bool inside_name(struct resolver *self, const struct subkey *subscriber,
+	const struct ipprefix *outside, struct ipprefix *inside)
+{
+	const struct snapshot *s = CONTAINER_OF(self, struct resolve_table, resolver)->snapshot;
+	rte_be32_t address = ipaddr_be32(&outside->addr);
+	struct ipaddr addr = {.family = 6};
+	const struct nat64_prefix *prefix;
+	unsigned len;
+	int slot;
+
+	if (subscriber->family != 6 || outside->addr.family != 4)
+		return false;
+	slot = snapshot_policy_of6(s, subscriber->instance, subscriber->addr);
+	if (slot < 0 || s->policy[slot]->behaviour.kind != NAT_64)
+		return false;
+	prefix = nat64_prefix_of(
+		s->policy[slot]->nat64_prefix, s->policy[slot]->nat64_prefixes, address);
+	if (!prefix)
+		return false;
+	len = nat64pfx_network(&prefix->prefix, address, outside->len, addr.bytes);
+	*inside = ipprefix_make(&addr, len);
+	return true;
 }

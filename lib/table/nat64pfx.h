@@ -70,6 +70,16 @@ static inline void nat64pfx_embed(
 		out[at + i + (i >= before)] = v4[i];
 }
 
+// Writes the network that stands for an IPv4 network of `bits` bits. Returns its length.
+static inline unsigned nat64pfx_network(
+	const struct nat64pfx *prefix, rte_be32_t address, unsigned bits, uint8_t out[16])
+{
+	unsigned before = prefix->len <= 64 ? 64u - prefix->len : bits;
+
+	nat64pfx_embed(prefix, address, out);
+	return prefix->len + bits + (bits > before ? 8 : 0);
+}
+
 // Whether it is 64:ff9b::/96, which stands for global addresses alone (RFC 6052 section 3.1).
 static inline bool nat64pfx_is_well_known(const struct nat64pfx *prefix)
 {

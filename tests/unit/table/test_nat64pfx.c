@@ -81,6 +81,34 @@ static void there_and_back(void **)
 	}
 }
 
+static void networks(void **)
+{
+	static const struct {
+		const char *prefix, *v4, *v6;
+	} rows[] = {
+		{"64:ff9b::/96", "198.51.100.0/24", "64:ff9b::c633:6400/120"},
+		{"64:ff9b::/96", "198.51.100.10/32", "64:ff9b::c633:640a/128"},
+		{"2001:db8::/32", "198.51.100.10/32", "2001:db8:c633:640a::/64"},
+		{"2001:db8:100::/40", "198.51.100.0/24", "2001:db8:1c6:3364::/64"},
+		{"2001:db8:100::/40", "198.51.100.10/32", "2001:db8:1c6:3364:a::/80"},
+		{"2001:db8:122:344::/64", "198.0.0.0/8", "2001:db8:122:344:c6::/80"},
+		{"2001:db8:122:344::/64", "0.0.0.0/0", "2001:db8:122:344::/64"},
+	};
+
+	for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
+		struct nat64pfx prefix = prefix_of(rows[i].prefix);
+		struct ipaddr addr = {.family = 6};
+		struct ipprefix v4, v6;
+		char text[IPPREFIX_TEXT];
+		unsigned len;
+
+		ipprefix_parse(rows[i].v4, &v4, NULL);
+		len = nat64pfx_network(&prefix, ipaddr_be32(&v4.addr), v4.len, addr.bytes);
+		v6 = ipprefix_make(&addr, len);
+		assert_string_equal(ipprefix_format(&v6, text), rows[i].v6);
+	}
+}
+
 static void six_lengths(void **)
 {
 	unsigned count = 0;
@@ -122,6 +150,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(examples),
 		cmocka_unit_test(there_and_back),
+		cmocka_unit_test(networks),
 		cmocka_unit_test(six_lengths),
 		cmocka_unit_test(global_addresses),
 	};
