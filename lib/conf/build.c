@@ -364,8 +364,9 @@ static int add_routes(
 	struct snapshot *s, const struct config *config, const struct build *build, struct err *err)
 {
 	unsigned own = 17 + config->routes; // and the interfaces'
+	unsigned asked = build_pass_count(config), renamed = build_dstnat_count(config);
 	unsigned routes =
-		build_nat_routes(config) + build_pass_count(config) + build_softwire_routes(config);
+		build_nat_routes(config) + asked + renamed + build_softwire_routes(config);
 	unsigned hops = build_nat_hops(config) + build_softwire_hops(config);
 	struct rte_fib_conf fib = {
 		.type = RTE_FIB_DIR24_8,
@@ -379,8 +380,8 @@ static int add_routes(
 	for (unsigned i = 0; i < s->ifaces; i++)
 		own += 5 + 4 * s->iface[i].addrs;
 	routes += own;
-	// each that leads to a destination that is not translated is there a second time
-	hops += build_pass_count(config) ? 2 * own : own;
+	// a marked next hop is a copy (marks.h), also of one that has another mark
+	hops += own << ((asked != 0) + (renamed != 0));
 	if (hops > ENTRY_MAX)
 		return err_set(
 			err, "%u routes, pools and addresses. Allowed: up to %d", hops, ENTRY_MAX);

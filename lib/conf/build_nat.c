@@ -391,6 +391,7 @@ static int add_policy(struct snapshot *s, const struct config_instance *instance
 	policy->instance_id = instance->id;
 	policy->policy_id = from->id;
 	policy->hairpinning = from->hairpinning;
+	policy->dst_nat = from->dst_nat;
 	policy->pool_notify = make_pool_notify(&from->pool_notify);
 	policy->hold_down_at_start = from->hold_down_at_start;
 	policy->mss = from->softwires.clamps ? from->softwires.mss : from->mss;
@@ -498,6 +499,8 @@ int build_nat(
 		rc = build_statics(s, config);
 	if (rc >= 0)
 		rc = build_pass(s, config);
+	if (rc >= 0)
+		rc = build_dstnats(s, config);
 	if (rc < 0)
 		err_set(err, "/homeport:homeport/platform/memory: no room for pools and mappings");
 	return rc;

@@ -7,6 +7,12 @@
 unsigned build_nat_routes(const struct config *config);
 unsigned build_nat_hops(const struct config *config);
 
+// The number, in subscriber keys, of an instance that has policies in a snapshot.
+uint16_t build_instance_number(const struct snapshot *s, uint32_t id);
+
+// How many prefixes of destinations have routes of their own because they have another name.
+unsigned build_dstnat_count(const struct config *config);
+
 // Adds the destinations that are not translated, and marks the routes to them; all routes are there.
 unsigned build_pass_count(const struct config *config);
 int build_pass(struct snapshot *s, const struct config *config);

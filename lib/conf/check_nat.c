@@ -309,6 +309,7 @@ void check_nat(struct judge *j, const struct config *config)
 			SNAPSHOT_MAX_POLICIES / 2);
 	check_nat64(j, config);
 	check_statics(j, config);
+	check_dstnats(j, config);
 }
 
 bool check_is_in_pool(const struct config *config, const struct ipprefix *prefix)

@@ -119,6 +119,17 @@ struct config_pool_notify {
 	uint32_t interval; // seconds
 };
 
+#define CONFIG_DSTNATS_MAX 1024
+
+// dst-ip-address-pool
+struct config_dst_pool {
+	const struct lyd_node *node;
+	uint32_t id;
+	bool has_inside;
+	struct ipprefix inside;
+	struct ipprefix outside;
+};
+
 // What a policy says of DS-Lite softwires.
 struct config_softwires {
 	uint8_t each_subscriber;
@@ -179,6 +190,9 @@ struct config_policy {
 	struct config_quota *quota;
 	struct config_pool_notify pool_notify;
 	bool hairpinning;
+	bool dst_nat;
+	unsigned dst_pools;
+	struct config_dst_pool *dst_pool;
 	bool hold_down_at_start;
 	bool has_fragments_limit;
 	uint32_t fragments_limit;
@@ -200,8 +214,11 @@ struct config_policy {
 	uint32_t mapping_burst;
 };
 
+// A mapping-entry. "Inside" and "outside" are its internal and external leaves.
 struct config_static {
 	const struct lyd_node *node;
+	bool of_destination; // those of destinations; else of sources
+	bool of_both;
 	uint32_t index;
 	const char *type;
 	bool has_protocol;
@@ -256,6 +273,8 @@ struct config_instance {
 	struct config_policy *policy;
 	unsigned statics;
 	struct config_static *static_mapping;
+	unsigned dstnats; // of destinations
+	struct config_static *dstnat;
 	struct config_limits limits;
 	struct config_notify notify;
 	unsigned pass_throughs;

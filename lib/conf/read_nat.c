@@ -174,6 +174,32 @@ static void read_nat64(struct config *config, const struct lyd_node *node, bool 
 	}
 }
 
+static bool read_prefix(const struct lyd_node *entry, const char *name, struct ipprefix *prefix)
+{
+	const char *text = tree_text(entry, name);
+
+	return text && !ipprefix_parse(text, prefix, NULL);
+}
+
+static void read_dst_pools(
+	struct config *config, const struct lyd_node *node, struct config_policy *policy)
+{
+	unsigned i = 0;
+
+	policy->dst_nat = tree_flag(node, "dst-nat-enable", false);
+	policy->dst_pool = read_list(
+		config, node, "dst-ip-address-pool", sizeof(*policy->dst_pool), &policy->dst_pools);
+	for (const struct lyd_node *n = tree_child(node, "dst-ip-address-pool");
+		i < policy->dst_pools; n = tree_next(n)) {
+		struct config_dst_pool *p = &policy->dst_pool[i++];
+
+		p->node = n;
+		p->id = tree_number(n, "pool-id", 0);
+		p->has_inside = read_prefix(n, "dst-in-ip-pool", &p->inside);
+		read_prefix(n, "dst-out-ip-pool", &p->outside);
+	}
+}
+
 static void read_policy(struct config *config, const struct lyd_node *node, bool is_nat64,
 	struct config_policy *policy)
 {
@@ -210,6 +236,7 @@ static void read_policy(struct config *config, const struct lyd_node *node, bool
 	read_pool_notify(tree_child(node, "notify-pool-usage"), &policy->pool_notify);
 	policy->hairpinning = tree_flag(node, "hairpinning", true);
 	policy->hold_down_at_start = tree_flag(node, "hold-down-at-start", false);
+	read_dst_pools(config, node, policy);
 	read_port_choice(config, node, policy);
 	read_deterministic(tree_child(node, "deterministic"), policy);
 	read_nat64(config, node, is_nat64, policy);
@@ -228,6 +255,13 @@ static void read_policy(struct config *config, const struct lyd_node *node, bool
 	}
 }
 
+static bool has_ports(const struct lyd_node *entry, const char *name)
+{
+	const struct lyd_node *node = tree_child(entry, name);
+
+	return tree_child(node, "start-port-number") || tree_child(node, "end-port-number");
+}
+
 // A pair of port numbers; without an end the range is one port, without both all of them. Returns whether
 // there is any.
 static bool read_ports(
@@ -236,34 +270,63 @@ static bool read_ports(
 	const struct lyd_node *node = tree_child(entry, name);
 
 	*upper = UINT16_MAX;
-	if (!tree_child(node, "start-port-number") && !tree_child(node, "end-port-number"))
+	if (!has_ports(entry, name))
 		return false;
 	*lower = (uint16_t)tree_number(node, "start-port-number", 0);
 	*upper = (uint16_t)tree_number(node, "end-port-number", *lower);
 	return true;
 }
 
-static bool read_prefix(const struct lyd_node *entry, const char *name, struct ipprefix *prefix)
-{
-	const char *text = tree_text(entry, name);
+static const char *const source_leaf[] = {
+	"internal-src-address", "external-src-address", "internal-src-port", "external-src-port"};
+static const char *const destination_leaf[] = {
+	"internal-dst-address", "external-dst-address", "internal-dst-port", "external-dst-port"};
 
-	return text && !ipprefix_parse(text, prefix, NULL);
+static bool has_any(const struct lyd_node *entry, const char *const leaf[4])
+{
+	return tree_child(entry, leaf[0]) || tree_child(entry, leaf[1]) ||
+		has_ports(entry, leaf[2]) || has_ports(entry, leaf[3]);
 }
 
 static void read_static(const struct lyd_node *node, struct config_static *s)
 {
+	const char *const *leaf = source_leaf;
+
 	s->node = node;
+	s->of_destination = has_any(node, destination_leaf);
+	s->of_both = s->of_destination && has_any(node, source_leaf);
+	if (s->of_destination)
+		leaf = destination_leaf;
 	s->index = tree_number(node, "index", 0);
 	s->type = tree_text(node, "type");
 	s->has_protocol = tree_child(node, "transport-protocol") != NULL;
 	s->protocol = (uint8_t)tree_number(node, "transport-protocol", 0);
-	s->has_inside = read_prefix(node, "internal-src-address", &s->inside);
-	s->has_outside = read_prefix(node, "external-src-address", &s->outside);
-	s->has_inside_ports =
-		read_ports(node, "internal-src-port", &s->inside_lower, &s->inside_upper);
-	s->has_outside_ports =
-		read_ports(node, "external-src-port", &s->outside_lower, &s->outside_upper);
+	s->has_inside = read_prefix(node, leaf[0], &s->inside);
+	s->has_outside = read_prefix(node, leaf[1], &s->outside);
+	s->has_inside_ports = read_ports(node, leaf[2], &s->inside_lower, &s->inside_upper);
+	s->has_outside_ports = read_ports(node, leaf[3], &s->outside_lower, &s->outside_upper);
 	s->has_lifetime = tree_child(node, "lifetime") != NULL;
+}
+
+// Entries of sources and of destinations become a list each.
+static void read_entries(
+	struct config *config, const struct lyd_node *table, struct config_instance *instance)
+{
+	unsigned count = tree_count(table, "mapping-entry");
+
+	instance->static_mapping = read_array(config, count, sizeof(*instance->static_mapping));
+	instance->dstnat = read_array(config, count, sizeof(*instance->dstnat));
+	if (!config->whole)
+		return;
+	for (const struct lyd_node *n = tree_child(table, "mapping-entry"); n; n = tree_next(n)) {
+		struct config_static s = {0};
+
+		read_static(n, &s);
+		if (s.of_destination)
+			instance->dstnat[instance->dstnats++] = s;
+		else
+			instance->static_mapping[instance->statics++] = s;
+	}
 }
 
 static void read_pass_through(const struct lyd_node *node, struct config_pass_through *p)
@@ -326,13 +389,9 @@ static void read_instance(
 	for (const struct lyd_node *n = tree_child(node, "nat-pass-through");
 		i < instance->pass_throughs; n = tree_next(n))
 		read_pass_through(n, &instance->pass_through[i++]);
-	instance->static_mapping = read_list(config, table, "mapping-entry",
-		sizeof(*instance->static_mapping), &instance->statics);
-	i = 0;
-	for (const struct lyd_node *n = tree_child(table, "mapping-entry"); i < instance->statics;
-		n = tree_next(n))
-		read_static(n, &instance->static_mapping[i++]);
+	read_entries(config, table, instance);
 }
+
 void read_nat(struct config *config, const struct lyd_node *nat)
 {
 	const struct lyd_node *instances = tree_child(nat, "instances");
@@ -358,6 +417,7 @@ static void policy_free(struct config_policy *policy)
 	free(policy->port_timeout);
 	free(policy->quota);
 	free(policy->reserved_ports);
+	free(policy->dst_pool);
 }
 
 void free_nat(struct config *config)
@@ -367,6 +427,7 @@ void free_nat(struct config *config)
 			policy_free(&config->instance[i].policy[p]);
 		free(config->instance[i].policy);
 		free(config->instance[i].static_mapping);
+		free(config->instance[i].dstnat);
 		free(config->instance[i].pass_through);
 		free(config->instance[i].limits.protocol);
 	}

@@ -22,7 +22,7 @@ static const struct {
 	{"ietf-routing", "2018-03-13", {NULL}},
 	{"ietf-ipv4-unicast-routing", "2018-03-13", {NULL}},
 	{"ietf-ipv6-unicast-routing", "2018-03-13", {NULL}},
-	{"ietf-nat", "2019-01-10", {"napt44", "nat64", NULL}},
+	{"ietf-nat", "2019-01-10", {"napt44", "nat64", "dst-nat", NULL}},
 	{"ietf-dslite", "2019-01-10", {"aftr", NULL}},
 	{"ietf-softwire-common", "2019-11-16", {"map-e", NULL}},
 	{"ietf-softwire-br", "2019-11-16", {"binding-mode", "map-e", NULL}},

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Static mappings of the configuration (RFC 8512 mapping-entry).
+// Static mappings of the configuration (RFC 8512 mapping-entry), and destinations by another name
+// (mapping-entry, dst-ip-address-pool).
 
 #include "conf/build_nat.h"
+#include "conf/claims.h"
 #include "conf/judge.h"
 
 #define STATIC_PROTOCOLS 2
@@ -12,8 +14,17 @@
 // the whole address. Returns how many.
 unsigned static_protocols(const struct config_static *s, uint8_t protocol[STATIC_PROTOCOLS]);
 
+// Checks an entry by itself.
+void static_check_shape(struct judge *j, const struct config_static *s);
+
+// What an entry lays claim to, on one side, of one of its protocols.
+struct claim static_claim(
+	const struct config_static *s, bool inside, uint8_t protocol, unsigned order);
+
 // Checks the entries of all enabled instances.
+void check_dstnats(struct judge *j, const struct config *config);
 void check_statics(struct judge *j, const struct config *config);
 
-// Adds them to a snapshot that has its policies.
+// Add them to a snapshot that has its policies; destinations when all routes are there.
 int build_statics(struct snapshot *s, const struct config *config);
+int build_dstnats(struct snapshot *s, const struct config *config);

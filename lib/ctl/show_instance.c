@@ -54,9 +54,10 @@ static json_t *capabilities(void)
 		"address-dependent-mapping-support", "address-and-port-dependent-mapping-support",
 		"endpoint-independent-filtering-support", "address-dependent-filtering",
 		"address-and-port-dependent-filtering"};
-	json_t *c = json_pack("{s:[s, s], s:[s], s:o, s:b, s:s}", "nat-flavor", "ietf-nat:napt44",
-		"ietf-nat:nat64", "per-interface-binding", "unsupported", "transport-protocols",
-		protocols(), "restricted-port-support", false, "fragment-behavior", "out-of-order");
+	json_t *c = json_pack("{s:[s, s, s], s:[s], s:o, s:b, s:s}", "nat-flavor",
+		"ietf-nat:napt44", "ietf-nat:nat64", "ietf-nat:dst-nat", "per-interface-binding",
+		"unsupported", "transport-protocols", protocols(), "restricted-port-support", false,
+		"fragment-behavior", "out-of-order");
 
 	for (unsigned i = 0; i < sizeof(able) / sizeof(able[0]); i++)
 		json_object_set_new(c, able[i], json_true());

@@ -96,21 +96,61 @@ static json_t *static_mapping(const struct static_mapping *m)
 	return e;
 }
 
+// A range of destination endpoints, on one side.
+static void add_destinations(json_t *e, const char *address, const char *port, uint64_t first,
+	uint64_t more, bool has_ports)
+{
+	struct ipaddr addr = ipaddr_v4(endpoint_address(first));
+
+	json_object_set_new(e, address, host(&addr));
+	if (has_ports)
+		json_object_set_new(e, port, ports((uint16_t)first, (uint16_t)(first + more)));
+}
+
+static json_t *destination_mapping(const struct dstnat *d)
+{
+	bool has_ports = d->more < ENDPOINT_PORTS;
+	json_t *e = json_pack("{s:I, s:s}", "index", (json_int_t)d->index, "type", "static");
+
+	if (d->more <= ENDPOINT_PORTS && !d->both)
+		json_object_set_new(
+			e, "transport-protocol", json_integer(endpoint_protocol(d->inside)));
+	add_destinations(
+		e, "internal-dst-address", "internal-dst-port", d->inside, d->more, has_ports);
+	add_destinations(
+		e, "external-dst-address", "external-dst-port", d->outside, d->more, has_ports);
+	return e;
+}
+
+// The entries of destinations, once each; those of pools are in no mapping table.
+static void add_destination_mappings(struct call *call, const struct snapshot *s, uint16_t number)
+{
+	for (unsigned i = 0; i < s->dstnat.count; i++) {
+		const struct dstnat *d = &s->dstnat.by_inside[i];
+
+		if (d->instance == number && d->policy == DSTNAT_ANY_POLICY &&
+			!(d->both && endpoint_protocol(d->inside) == UDP))
+			append(call, destination_mapping(d));
+	}
+}
+
 static bool is_of(const struct snapshot *s, uint8_t policy, uint32_t instance)
 {
 	return s->policy[policy] && s->policy[policy]->instance_id == instance;
 }
 
 // Goes on to the instance with the next higher id. Returns false if there is none.
-static bool next_instance(const struct snapshot *s, uint32_t *instance)
+static bool next_instance(const struct snapshot *s, uint32_t *instance, uint16_t *number)
 {
 	uint32_t next = 0;
 
 	for (unsigned slot = 0; slot < SNAPSHOT_MAX_POLICIES; slot++) {
 		const struct nat_policy *p = s->policy[slot];
 
-		if (p && p->instance_id > *instance && (!next || p->instance_id < next))
+		if (p && p->instance_id > *instance && (!next || p->instance_id < next)) {
 			next = p->instance_id;
+			*number = p->instance;
+		}
 	}
 	*instance = next;
 	return next != 0;
@@ -122,8 +162,9 @@ static void more_mappings(struct call *call);
 static void begin_instance(struct call *call, const struct snapshot *s)
 {
 	bool first = !call->instance;
+	uint16_t number;
 
-	if (!next_instance(s, &call->instance)) {
+	if (!next_instance(s, &call->instance, &number)) {
 		call_text(call, "]}}}");
 		call_end(call);
 		return;
@@ -139,6 +180,7 @@ static void begin_instance(struct call *call, const struct snapshot *s)
 		if (is_of(s, m->policy, call->instance) && !(m->both && m->protocol == UDP))
 			append(call, static_mapping(m));
 	}
+	add_destination_mappings(call, s, number);
 	call->more = more_mappings;
 }
 

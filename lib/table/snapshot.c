@@ -42,6 +42,8 @@ void snapshot_free(struct snapshot *snapshot)
 	free(snapshot->statics.by_inside);
 	free(snapshot->statics.by_outside);
 	free(snapshot->pass_through.entry);
+	free(snapshot->dstnat.by_inside);
+	free(snapshot->dstnat.by_outside);
 	free(snapshot->network);
 	free(snapshot->home);
 	free(snapshot->aftr);
@@ -69,7 +71,7 @@ bool nexthop_is_ours(const struct nexthop *nh)
 		return true;
 	case NEXTHOP_GATEWAY:
 	case NEXTHOP_CONNECTED:
-		return nh->realm == REALM_INTERNAL;
+		return (nh->realm & REALM_BOTH) == REALM_INTERNAL;
 	default:
 		return false;
 	}

@@ -9,6 +9,7 @@
 #include "base/ipaddr.h"
 #include "base/subkey.h"
 #include "table/aftr.h"
+#include "table/dstnat.h"
 #include "table/nat64pfx.h"
 #include "table/passthrough.h"
 #include "table/pool.h"
@@ -29,8 +30,10 @@
 
 enum realm { REALM_INTERNAL = 1, REALM_EXTERNAL = 2, REALM_BOTH = 3 };
 
-// In a next hop's realm, besides: some destinations behind it are not translated like all others.
-#define REALM_ASK 4
+// In a next hop's realm, besides: some destinations behind it are not translated like all others, or are
+// names that subscribers know others by.
+#define REALM_ASK    4
+#define REALM_DSTNAT 8
 
 struct iface_addr {
 	struct ipaddr addr;
@@ -85,7 +88,7 @@ struct nexthop {
 	uint8_t iface;
 	uint8_t policy;
 	uint8_t service; // enum service
-	uint8_t realm;   // of `iface`, for a gateway or a connected network, and REALM_ASK; else 0
+	uint8_t realm;   // of `iface`, for a gateway or a connected network, else 0; and the flags
 	uint16_t mtu;    // of `iface`, likewise; else UINT16_MAX
 	uint32_t neighbour;
 	uint32_t first; // host order; of a service: bits of a source that tell its worker
@@ -216,6 +219,7 @@ struct nat_policy {
 	uint16_t instance;      // number of the instance, in subscriber keys
 	uint8_t subscriber_len; // of the IPv6 prefix that is one subscriber
 	bool hairpinning;
+	bool dst_nat;            // destinations are translated too
 	bool hold_down_at_start; // nothing is given out before the hold-down time has passed
 	bool answer_syns;        // from outside that no mapping lets in, by ICMP (RFC 5382 REQ-4)
 	bool reset_strays;       // answer segments of connections that nobody knows by resets
@@ -312,6 +316,7 @@ struct snapshot {
 	struct pass_through_list pass_through;
 	unsigned aftrs;
 	struct aftr *aftr; // by the number of its next hop
+	struct dstnat_table dstnat;
 	unsigned networks;
 	struct subscriber_network *network; // disjoint
 	unsigned homes;

@@ -2,19 +2,16 @@
 
 #include "table/statics.h"
 
+#include "table/endpoint.h"
+
 #include <stddef.h>
 #include <stdlib.h>
 
-// What the lists are ordered by: address, protocol and first port as one number.
-static uint64_t key(rte_be32_t address, uint8_t protocol, uint16_t port)
-{
-	return (uint64_t)rte_be_to_cpu_32(address) << 24 | (uint64_t)protocol << 16 | port;
-}
-
+// What the lists are ordered by: the first endpoint.
 static uint64_t key_of(const struct static_mapping *m, bool inside)
 {
-	return inside ? key(m->inside, m->protocol, m->inside_lower)
-		      : key(m->outside, m->protocol, m->outside_lower);
+	return inside ? endpoint_make(m->inside, m->protocol, m->inside_lower)
+		      : endpoint_make(m->outside, m->protocol, m->outside_lower);
 }
 
 static int compare(const struct static_mapping *a, const struct static_mapping *b, bool inside)
@@ -45,7 +42,7 @@ void static_table_sort(struct static_table *table)
 static const struct static_mapping *find(const struct static_mapping *sorted, unsigned count,
 	bool inside, rte_be32_t address, uint8_t protocol, uint16_t port)
 {
-	uint64_t wanted = key(address, protocol, port);
+	uint64_t wanted = endpoint_make(address, protocol, port);
 	unsigned low = 0, high = count;
 	const struct static_mapping *m;
 

@@ -54,9 +54,13 @@ static void hold(struct worker *w, struct burst *b, unsigned i, uint32_t ticks)
 	b->mbuf[i] = NULL;
 }
 
-static void reset(struct worker *w, struct burst *b, unsigned i)
+static void reset(struct worker *w, struct burst *b, unsigned i, bool outward)
 {
-	if (!w->icmp_tokens || !reset_make(b->mbuf[i], b->ip[i], b->ihl[i]))
+	if (!w->icmp_tokens)
+		return;
+	if (outward)
+		dstnat_undo(w, b, i);
+	if (!reset_make(b->mbuf[i], b->ip[i], b->ihl[i]))
 		return;
 	w->icmp_tokens--;
 	stat_add(&w->stats.resets_sent, 1);
@@ -92,7 +96,7 @@ void answer_dropped(struct worker *w, struct burst *b, uint64_t mask, bool outwa
 			if (!outward && policy->answer_syns)
 				hold(w, b, i, policy->timers.tcp_in_syn);
 		} else if (b->l4[i] == L4_TCP && verdict != V_FILTERED && policy->reset_strays) {
-			reset(w, b, i);
+			reset(w, b, i, outward);
 		}
 	}
 }

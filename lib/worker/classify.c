@@ -87,7 +87,11 @@ static bool report(struct worker *w, struct burst *b, unsigned i, enum verdict v
 	burst_end(b, i, verdict);
 	if (!may_report(w, b, i))
 		return false;
-	if (classify_withholds_error(w) || !icmp_error_make(b->mbuf[i], b->ip[i], &error))
+	if (classify_withholds_error(w))
+		return false;
+	if (unlikely(w->snapshot->dstnat.count))
+		dstnat_undo(w, b, i);
+	if (!icmp_error_make(b->mbuf[i], b->ip[i], &error))
 		return false;
 	classify_count_error(w, iface);
 	return true;
@@ -236,6 +240,9 @@ static enum way sort(struct worker *w, struct burst *b, unsigned i)
 		burst_end(b, i, V_SPOOFED);
 		return WAY_NONE;
 	}
+	// where to is only known when the port is
+	if (nh->realm & REALM_DSTNAT && b->raw & ~b->portless & bit(i) && is_from_inside(w, b, i))
+		return WAY_OUT;
 	switch ((enum nexthop_kind)nh->kind) {
 	case NEXTHOP_LOCAL:
 		answer_local(w, b, i);
@@ -320,6 +327,8 @@ struct ways classify(struct worker *w, struct burst *b, uint64_t mask)
 	unsigned i;
 
 	look_up_destinations(w, b, mask);
+	if (unlikely(snapshot->dstnat.count))
+		dstnat_out(w, b, mask);
 	if (unlikely(mask & b->options))
 		mask = refuse_source_routes(w, b, mask);
 	for (uint64_t todo = mask; bit_take(&todo, &i);) {

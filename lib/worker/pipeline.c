@@ -83,6 +83,8 @@ static void go_in(
 	nat44_translate_in(&w->nat, b, pass & ~errors, hairpin);
 	for (uint64_t todo = pass & errors; bit_take(&todo, &i);)
 		nat44_error_translate_in(&w->nat, b, i, hairpin & bit(i));
+	if (unlikely(w->snapshot->dstnat.count))
+		dstnat_in(w, b, pass);
 	if (unlikely(pass & b->aliased)) {
 		carry_aliased(w, b, pass & b->aliased, hairpin, verdict);
 		pass &= ~b->aliased;
@@ -101,6 +103,7 @@ static void pass_through(struct worker *w, struct burst *b, uint64_t pass)
 
 	pass = classify_size(w, b, pass & b->live, 0);
 	hdr_hop(b, pass);
+	dstnat_in(w, b, pass);
 	transmit(w, b, pass & ~redirected, V_PASS_THROUGH);
 	if (unlikely(redirected))
 		transmit(w, b, pass & redirected, V_REDIRECTED);
@@ -119,6 +122,7 @@ static void forward(struct worker *w, struct burst *b, struct ways ways, enum ve
 	if (unlikely(ways.routed)) {
 		ways.routed = classify_size(w, b, ways.routed, 0);
 		hdr_hop(b, ways.routed);
+		dstnat_in(w, b, ways.routed);
 		transmit(w, b, ways.routed, V_ROUTED);
 	}
 	if (unlikely(ways.pass))

@@ -97,6 +97,7 @@ void portless_forward(struct worker *w, struct burst *b, uint64_t out, uint64_t 
 		if (by.in)
 			whole_translate_in(b, i, by.in, by.out);
 	}
+	dstnat_in(w, b, pass & in);
 	transmit(w, b, pass & out & ~(in | redirected), V_NAT44_OUT);
 	if (unlikely(redirected))
 		transmit(w, b, pass & redirected, V_REDIRECTED);

@@ -95,6 +95,16 @@ void classify6_refuse(struct worker *w, struct burst *b, unsigned i, enum verdic
 void classify6_refuse_aliased(struct worker *w, struct burst *b, unsigned i, enum verdict verdict,
 	uint8_t type, uint8_t code, uint16_t mtu);
 
+// dstnat.c: destinations by another name. Gives packets of the mask, whose routes have been looked up, the
+// destination that their senders mean, and its route.
+void dstnat_out(struct worker *w, struct burst *b, uint64_t mask);
+
+// Gives packets of the mask, which are for inside hosts and translated, the source by which these know it.
+void dstnat_in(struct worker *w, struct burst *b, uint64_t mask);
+
+// Gives packet i, which goes back to its sender, the destination by which that knows it.
+void dstnat_undo(struct worker *w, struct burst *b, unsigned i);
+
 // punt.c: the box's own addresses. Hands packet i to the control thread, for the kernel.
 void punt(struct worker *w, struct burst *b, unsigned i);
 

@@ -52,6 +52,19 @@ def aftr(changes=None, instance=None, policy=None):
             **{f"{POLICY}/{leaf}": value for leaf, value in (policy or {}).items()}}
 
 
+RENAMING = {f"{POLICY}/dst-nat-enable": True}
+DESTINATION = f"{NAT}/mapping-table/mapping-entry[index='2']"
+
+
+def destination(inside="198.51.100.1/32", outside="198.51.101.1/32", index=2, **more):
+    """One more entry of the mapping table, of a destination by another name."""
+    return {"index": index, "type": "static", "internal-dst-address": inside, "external-dst-address": outside, **more}
+
+
+def pool(inside="198.51.102.0/24", outside="198.51.103.0/24"):
+    return {"pool-id": 7, "dst-in-ip-pool": inside, "dst-out-ip-pool": outside}
+
+
 def another(device, **leaves):
     """One more interface."""
     return {"name": "more", "type": "iana-if-type:ethernetCsmacd", "homeport:device": device,
@@ -498,6 +511,53 @@ SEMANTIC = [
      "/rule-ipv6-prefix: 2001:db8:100::/40 is that of rule rule. Allowed: a prefix in one rule only"),
     (rules(rule(), rule("other", prefix6="2001:db8:200::/40")),
      "/rule-ipv4-prefix: 198.51.100.0/24 is that of rule rule. Allowed: a prefix in one rule only"),
+    # destinations by another name
+    ({f"{INSTANCE}/mapping-table/mapping-entry/+": destination()},
+     f"{DESTINATION}/internal-dst-address: given. Allowed: in an instance that has a policy with dst-nat-enable"),
+    ({**RENAMING, f"{INSTANCE}/mapping-table/mapping-entry/+": destination(**{
+        "internal-src-address": "100.64.0.8/32"})},
+     f"{DESTINATION}/internal-src-address: given. Allowed: an entry has leaves of the source or of the destination"),
+    ({**RENAMING, f"{INSTANCE}/mapping-table/mapping-entry/+": destination(**{
+        "transport-protocol": 1, "internal-dst-port": {"start-port-number": 7},
+        "external-dst-port": {"start-port-number": 7}})},
+     f"{DESTINATION}/internal-dst-port: given. Allowed with protocol 1: none, a query's identifier is its"),
+    ({**RENAMING, f"{INSTANCE}/mapping-table/mapping-entry/+": destination(outside="198.51.101.0/30")},
+     f"{DESTINATION}/external-dst-address: 198.51.101.0/30. Allowed: an IPv4 address with length 32"),
+    ({**RENAMING, f"{INSTANCE}/mapping-table/mapping-entry/+": destination(**{
+        "transport-protocol": 6, "internal-dst-port": {"start-port-number": 7}})},
+     f"{DESTINATION}/external-dst-port: missing. Allowed: ports on both sides, or on none"),
+    *(({**RENAMING, f"{INSTANCE}/mapping-table/mapping-entry/+": destination(inside=f"{address}/32")},
+       f"{DESTINATION}/internal-dst-address: {address}/32. Allowed: unicast addresses that no interface, pool or static")
+      for address in ("203.0.113.2", "192.0.2.1", "224.0.0.1")),
+    ({**RENAMING, f"{INSTANCE}/mapping-table/mapping-entry/+": destination(outside="100.64.0.1/32")},
+     f"{DESTINATION}/external-dst-address: 100.64.0.1/32. Allowed: unicast addresses that no interface has"),
+    ({**RENAMING, f"{INSTANCE}/mapping-table/mapping-entry/+": destination(),
+      f"{INSTANCE}/mapping-table/mapping-entry/2": destination(outside="198.51.101.2/32", index=3)},
+     "[index='3']/internal-dst-address: mapping-entry 2 has the same destination inside. Allowed: a destination in one"),
+    ({**RENAMING, f"{INSTANCE}/mapping-table/mapping-entry/+": destination(),
+      f"{INSTANCE}/mapping-table/mapping-entry/2": destination(inside="198.51.100.2/32", index=3, **{
+          "transport-protocol": 6})},
+     "[index='3']/external-dst-address: mapping-entry 2 has the same destination outside. Allowed: a destination in"),
+    ({**RENAMING, f"{INSTANCE}/mapping-table/mapping-entry/+": destination(),
+      f"{INSTANCE}/mapping-table/mapping-entry/2": destination("198.51.100.2/32", "198.51.100.1/32", 3)},
+     "[index='3']/external-dst-address: mapping-entry 2 has the same destination inside. Allowed: a destination that"),
+    ({**RENAMING, f"{INSTANCE}/mapping-table/mapping-entry": [
+        destination(f"198.51.{100 + n // 256}.{n % 256}/32", f"198.52.{100 + n // 256}.{n % 256}/32", n)
+        for n in range(1025)]},
+     f"{NAT}/mapping-table: 1025 destinations, and pools of them. Allowed: up to 1024"),
+    ({**NAT64, **RENAMING}, f"{ONE}/dst-nat-enable: true. Allowed: where inside sources are IPv4"),
+    (aftr(policy={"dst-nat-enable": True}), f"{ONE}/dst-nat-enable: true. Allowed: where inside sources are IPv4"),
+    ({f"{POLICY}/dst-ip-address-pool": [pool()]},
+     f"{ONE}/dst-ip-address-pool[pool-id='7']/pool-id: given. Allowed: with dst-nat-enable in the policy"),
+    ({**RENAMING, f"{POLICY}/dst-ip-address-pool": [{"pool-id": 7, "dst-out-ip-pool": "198.51.103.0/24"}]},
+     f"{ONE}/dst-ip-address-pool[pool-id='7']/dst-in-ip-pool: missing. Allowed: a prefix of destinations"),
+    ({**RENAMING, f"{POLICY}/dst-ip-address-pool": [pool("172.16.0.0/12", "10.16.0.0/12")]},
+     "[pool-id='7']/dst-in-ip-pool: 172.16.0.0/12. Allowed: prefix lengths 16 to 32"),
+    ({**RENAMING, f"{POLICY}/dst-ip-address-pool": [pool(outside="198.51.103.0/25")]},
+     "[pool-id='7']/dst-out-ip-pool: 198.51.103.0/25. Allowed: prefix length 24, that of dst-in-ip-pool"),
+    ({**RENAMING, f"{POLICY}/dst-ip-address-pool": [pool()],
+      f"{INSTANCE}/mapping-table/mapping-entry/+": destination("198.51.102.9/32")},
+     f"{ONE}/dst-ip-address-pool[pool-id='7']/dst-in-ip-pool: mapping-entry 2 has the same destination inside."),
     # the box and its upstreams
     ({f"{PLATFORM}/eal-option": ["--lcores=0@0"]},
      f"{BOX}/platform/eal-option: --lcores=0@0 is set by other leaves. Allowed: options of DPDK that neither"),

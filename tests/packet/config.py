@@ -55,14 +55,14 @@ def _interface(name, realm, address, gateway, device):
                 "neighbor": [{"ip": gateway, "link-layer-address": MAC[name]}]}}
 
 
-def static_mapping(index, inside, outside, protocol=None, inside_ports=None, outside_ports=None):
-    """An entry of the mapping table. Ports are a number or a pair (first, last); without any, it is the whole
-    address."""
-    entry = {"index": index, "type": "static", "internal-src-address": f"{inside}/32",
-             "external-src-address": f"{outside}/32"}
+def static_mapping(index, inside, outside, protocol=None, inside_ports=None, outside_ports=None, end="src"):
+    """An entry of the mapping table, of sources or with end="dst" of destinations. Ports are a number or a pair
+    (first, last); without any, it is the whole address."""
+    entry = {"index": index, "type": "static", f"internal-{end}-address": f"{inside}/32",
+             f"external-{end}-address": f"{outside}/32"}
     if protocol is not None:
         entry["transport-protocol"] = protocol
-    for name, ports in (("internal-src-port", inside_ports), ("external-src-port", outside_ports)):
+    for name, ports in ((f"internal-{end}-port", inside_ports), (f"external-{end}-port", outside_ports)):
         if ports is None:
             continue
         first, last = ports if isinstance(ports, tuple) else (ports, None)
