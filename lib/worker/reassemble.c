@@ -222,8 +222,11 @@ static void give_up(struct worker *w, struct rte_mbuf *m)
 	else
 		classify6_refuse(
 			w, b, 0, V_FRAGMENT_TIMEOUT, ICMP6_TIME_EXCEEDED, ICMP6_REASSEMBLY_TIME, 0);
-	if (b->mbuf[0])
-		fragments_drop(w, (struct fragment_list){m, m}, V_FRAGMENT_TIMEOUT);
+	if (!b->mbuf[0])
+		return;
+	// it is in no list any more, though it still says what came after it
+	handover_of(m)->next = NULL;
+	fragments_drop(w, (struct fragment_list){m, m}, V_FRAGMENT_TIMEOUT);
 }
 
 unsigned reassemble_expire(struct worker *w, uint32_t now, unsigned budget)

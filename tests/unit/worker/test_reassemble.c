@@ -344,6 +344,18 @@ static void timeout(void **state)
 	assert_null(world_sent(world, 0, WORLD_INSIDE));
 }
 
+// Several fragments of a packet whose first never came end once each.
+static void timeout_of_many(void **state)
+{
+	(void)state;
+	for (unsigned n = 1; n <= 5; n++)
+		take_part(base, 16 * n, 16, true);
+	world_pass(world, NOW + 61 * TICKS_A_SECOND);
+	assert_int_equal(dropped(V_FRAGMENT_TIMEOUT), 5);
+	assert_int_equal(worker->tunnelled.used, 0);
+	assert_null(world_sent(world, 0, WORLD_INSIDE));
+}
+
 static void limits(void **state)
 {
 	struct cut cut = base;
@@ -433,6 +445,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(malformed, start, end),
 		cmocka_unit_test_setup_teardown(keys, start, end),
 		cmocka_unit_test_setup_teardown(timeout, start, end),
+		cmocka_unit_test_setup_teardown(timeout_of_many, start, end),
 		cmocka_unit_test_setup_teardown(limits, start, end),
 		cmocka_unit_test_setup_teardown(flood, start, end),
 		cmocka_unit_test_setup_teardown(flood_of_many, start, end),
