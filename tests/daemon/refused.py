@@ -201,6 +201,7 @@ SEMANTIC = [
     ({f"{OUTSIDE}/ipv4/address/+": {"ip": "198.51.100.255", "prefix-length": 24}},
      "address[ip='198.51.100.255']/ip: 198.51.100.255/24. Allowed: a unicast address that is not its network's"),
     ({f"{OUTSIDE}/ipv6/address/0/ip": "ff02::1"}, "/ip: ff02::1/64. Allowed: a unicast address"),
+    ({f"{INSIDE}/ietf-ip:ipv6": {"mtu": 70000}}, f"{IN}/ietf-ip:ipv6/mtu: 70000. Allowed: 1280 to 9600"),
     ({f"{OUTSIDE}/ipv4/address/+": {"ip": "100.64.3.1", "prefix-length": 24}},
      "/ip: 100.64.3.1/24 overlaps 100.64.0.0/10 of interface inside. Allowed: a network on one interface only"),
     ({f"{INSIDE}/ipv4/neighbor/0/ip": "10.1.1.1"},
@@ -559,6 +560,9 @@ SEMANTIC = [
       f"{INSTANCE}/mapping-table/mapping-entry/+": destination("198.51.102.9/32")},
      f"{ONE}/dst-ip-address-pool[pool-id='7']/dst-in-ip-pool: mapping-entry 2 has the same destination inside."),
     # the box and its upstreams
+    ({"homeport:homeport/management/metrics": {"address": "100.64.0.1"}},
+     f"{BOX}/management/metrics/address: 100.64.0.1 is an address of interface inside, which has no homeport:host-device."
+     " Allowed: an address of an interface that has one, or of the kernel's"),
     ({f"{PLATFORM}/eal-option": ["--lcores=0@0"]},
      f"{BOX}/platform/eal-option: --lcores=0@0 is set by other leaves. Allowed: options of DPDK that neither"),
     ({f"{PLATFORM}/eal-option": ["-m64"]}, f"{BOX}/platform/eal-option: -m64 is set by other leaves. Allowed: "),
