@@ -56,12 +56,12 @@ int owner_suspend(struct mitigations *all, struct owner *owner, const char *reas
 {
 	if (owner->suspended)
 		return -EALREADY;
-	for (struct mitigation *m = all->first; m; m = m->next) {
+	for (struct mitigation *m = all->roll.first; m; m = m->next) {
 		if (m->owner == owner)
 			progress_read(m);
 	}
 	owner->suspended = clock_unix_ms() / 1000;
-	for (struct mitigation *m = all->first; m; m = m->next) {
+	for (struct mitigation *m = all->roll.first; m; m = m->next) {
 		if (acts(m, owner))
 			suspend(m);
 	}
@@ -75,7 +75,7 @@ int owner_resume(struct mitigations *all, struct owner *owner, const char *reaso
 		return -EALREADY;
 	owner->suspended = 0;
 	memset(owner->budget.second, 0, sizeof(owner->budget.second));
-	for (struct mitigation *m = all->first; m; m = m->next) {
+	for (struct mitigation *m = all->roll.first; m; m = m->next) {
 		if (!acts(m, owner))
 			continue;
 		if (mitigation_set_rules(m) < 0)
@@ -117,7 +117,7 @@ void budgets_look(struct mitigations *all)
 {
 	uint64_t now = clock_now();
 
-	for (struct mitigation *m = all->first; m; m = m->next) {
+	for (struct mitigation *m = all->roll.first; m; m = m->next) {
 		if (ends_second(m->owner, now))
 			look(all, m->owner);
 	}

@@ -19,16 +19,18 @@ struct mitigations *mitigations_new(struct evloop *loop, const struct enforcer *
 {
 	struct mitigations *all = calloc(1, sizeof(*all));
 
-	if (all) {
-		all->loop = loop;
-		all->inspection = (struct inspection){
-			.thresholds = {.packets = 1000, .window = 10},
-			.time = 60,
-			.act = true,
-			.reject = true,
-		};
-		all->enforcer = enforcer;
+	if (!all || roll_init(&all->roll) < 0) {
+		free(all);
+		return NULL;
 	}
+	all->loop = loop;
+	all->inspection = (struct inspection){
+		.thresholds = {.packets = 1000, .window = 10},
+		.time = 60,
+		.act = true,
+		.reject = true,
+	};
+	all->enforcer = enforcer;
 	return all;
 }
 
@@ -89,27 +91,23 @@ void mitigation_free(struct mitigation *m)
 	free(m);
 }
 
-void mitigation_link(struct mitigation *m)
+int mitigation_link(struct mitigation *m)
 {
-	struct mitigation **link = &m->all->first;
+	int rc = roll_add(&m->all->roll, m);
 
-	while (*link)
-		link = &(*link)->next;
-	*link = m;
+	if (rc < 0)
+		return rc;
 	m->owner->mitigations++;
 	m->owner->rejected += m->phase == PHASE_REJECTED;
+	return 0;
 }
 
 static void mitigation_unlink(struct mitigation *m)
 {
-	struct mitigation **link = &m->all->first;
-
-	while (*link != m)
-		link = &(*link)->next;
-	*link = m->next;
+	roll_remove(&m->all->roll, m);
 	m->owner->mitigations--;
 	m->owner->rejected -= m->phase == PHASE_REJECTED;
-	if (!m->all->first)
+	if (!m->all->roll.first)
 		timer_stop(m->all->loop, &m->all->poll);
 }
 
@@ -117,12 +115,13 @@ void mitigations_free(struct mitigations *all)
 {
 	if (!all)
 		return;
-	while (all->first) {
-		struct mitigation *m = all->first;
+	while (all->roll.first) {
+		struct mitigation *m = all->roll.first;
 
 		mitigation_unlink(m);
 		mitigation_free(m);
 	}
+	roll_end(&all->roll);
 	free(all);
 }
 
@@ -130,7 +129,7 @@ void mitigations_drop(struct mitigations *all, const struct owner *owner)
 {
 	struct mitigation *next;
 
-	for (struct mitigation *m = all->first; m; m = next) {
+	for (struct mitigation *m = all->roll.first; m; m = next) {
 		next = m->next;
 		if (m->owner != owner)
 			continue;
@@ -144,17 +143,13 @@ void mitigations_drop(struct mitigations *all, const struct owner *owner)
 
 struct mitigation *mitigation_first(const struct mitigations *all)
 {
-	return all->first;
+	return all->roll.first;
 }
 
 struct mitigation *mitigation_find(
 	const struct mitigations *all, const struct owner *owner, const char *cuid, uint32_t mid)
 {
-	for (struct mitigation *m = all->first; m; m = m->next) {
-		if (m->mid == mid && m->owner == owner && !strcmp(m->cuid, cuid))
-			return m;
-	}
-	return NULL;
+	return roll_find(&all->roll, owner, cuid, mid);
 }
 
 int64_t mitigation_remaining(const struct mitigation *m)
@@ -276,7 +271,7 @@ static const struct accept_entry *accepted(const struct mitigations *all, const 
 void mitigations_accept(struct mitigations *all, const struct accept_list *list)
 {
 	all->accept = *list;
-	for (struct mitigation *m = all->first; m; m = m->next) {
+	for (struct mitigation *m = all->roll.first; m; m = m->next) {
 		if (accepted(all, &m->scope, &m->enforcement))
 			mitigation_reject(m, CAUSE_LEGITIMATE_TRAFFIC);
 	}
@@ -284,26 +279,24 @@ void mitigations_accept(struct mitigations *all, const struct accept_list *list)
 
 // ------------------------------------------------------------------ requests
 
-// A cuid belongs to the upstream whose mitigations it names, for as long as it has any.
-static bool cuid_is_taken(const struct mitigations *all, const struct put *put)
-{
-	for (const struct mitigation *m = all->first; m; m = m->next) {
-		if (m->owner != put->owner && !strcmp(m->cuid, put->cuid))
-			return true;
-	}
-	return false;
-}
-
-// The next request of the same client, from m on, that overlaps this scope under another mid.
+// The next request of the same client, from a candidate on, that overlaps this scope under another mid.
 static struct mitigation *next_overlap(
 	struct mitigation *m, const struct put *put, const struct scope *scope)
 {
-	for (; m; m = m->next) {
-		if (m->owner == put->owner && m->mid != put->mid && !strcmp(m->cuid, put->cuid) &&
+	for (; m; m = m->place.also) {
+		if (m->mid != put->mid && !strcmp(m->cuid, put->cuid) &&
 			scope_overlaps(&m->scope, scope, put->owner->policy.overlap))
-			return m;
+			break;
 	}
-	return NULL;
+	return m;
+}
+
+static struct mitigation *first_overlap(
+	struct mitigations *all, const struct put *put, const struct scope *scope)
+{
+	return next_overlap(
+		roll_candidates(&all->roll, put->owner, scope, put->owner->policy.overlap), put,
+		scope);
 }
 
 static enum put_outcome refresh(struct mitigation *m, const struct put *put)
@@ -402,9 +395,8 @@ static struct mitigation *create(struct mitigations *all, const struct put *put,
 		err_set(err, "no room for the rules this takes");
 		goto fail;
 	}
-	if (progress_start(all) < 0)
+	if (progress_start(all) < 0 || mitigation_link(m) < 0)
 		goto fail;
-	mitigation_link(m);
 	return m;
 fail:
 	mitigation_free(m);
@@ -427,10 +419,14 @@ static enum put_outcome revive(struct mitigation *m, const struct put *put)
 }
 
 // The same traffic has been called legitimate, and has not been asked about for so long.
-static bool is_rejected(const struct mitigations *all, const struct put *put)
+static bool is_rejected(struct mitigations *all, const struct put *put)
 {
-	for (const struct mitigation *m = all->first; m; m = m->next) {
-		if (m->phase == PHASE_REJECTED && m->owner == put->owner &&
+	struct mitigation *m = put->owner->rejected
+		? roll_candidates(&all->roll, put->owner, &put->body->scope, OVERLAP_TARGET_SOURCE)
+		: NULL;
+
+	for (; m; m = m->place.also) {
+		if (m->phase == PHASE_REJECTED &&
 			scope_overlaps(&m->scope, &put->body->scope, OVERLAP_TARGET_SOURCE))
 			return true;
 	}
@@ -440,12 +436,12 @@ static bool is_rejected(const struct mitigations *all, const struct put *put)
 // Looks at the client's other requests: a higher mid wins where two overlap (RFC 9132
 // section 4.4.1.3). Gives the one that stands in the way, or NULL and how many will have to go.
 static struct mitigation *higher_overlap(
-	const struct mitigations *all, const struct put *put, unsigned *lower)
+	struct mitigations *all, const struct put *put, unsigned *lower)
 {
-	struct mitigation *m = next_overlap(all->first, put, &put->body->scope);
+	struct mitigation *m = first_overlap(all, put, &put->body->scope);
 
 	for (*lower = 0; m && m->mid < put->mid; (*lower)++)
-		m = next_overlap(m->next, put, &put->body->scope);
+		m = next_overlap(m->place.also, put, &put->body->scope);
 	return m;
 }
 
@@ -457,7 +453,7 @@ static bool takes_too_many_rules(
 	const struct policy *policy = &put->owner->policy;
 	unsigned rules = policy->max_rules ? enforce_count(&put->body->scope, found) : 0;
 
-	for (const struct mitigation *m = all->first; m && policy->max_rules; m = m->next)
+	for (const struct mitigation *m = all->roll.first; m && policy->max_rules; m = m->next)
 		rules += m->owner == put->owner ? m->enforcement.slots : 0;
 	return rules > policy->max_rules;
 }
@@ -482,7 +478,7 @@ static unsigned affected(
 	unsigned most = put->owner->policy.max_affected, count = found->suspects, different = 0;
 	struct subkey *key;
 
-	for (const struct mitigation *m = all->first; m; m = m->next)
+	for (const struct mitigation *m = all->roll.first; m; m = m->next)
 		count += m->owner == put->owner && m->phase != PHASE_REJECTED
 			? m->enforcement.suspects
 			: 0;
@@ -493,7 +489,7 @@ static unsigned affected(
 	if (!key)
 		return UINT_MAX;
 	count = take_keys(key, found);
-	for (const struct mitigation *m = all->first; m; m = m->next) {
+	for (const struct mitigation *m = all->roll.first; m; m = m->next) {
 		if (m->owner == put->owner && m->phase != PHASE_REJECTED)
 			count += take_keys(key + count, &m->enforcement);
 	}
@@ -525,9 +521,10 @@ static int check_limits(const struct mitigations *all, const struct put *put,
 // over from another that was ending will end more slowly (RFC 9132 section 4.4.4).
 static void end_overlapped(struct mitigation *winner, const struct put *put)
 {
-	struct mitigation *m;
+	struct mitigation *next;
 
-	while ((m = next_overlap(winner->all->first, put, &winner->scope))) {
+	for (struct mitigation *m = first_overlap(winner->all, put, &winner->scope); m; m = next) {
+		next = next_overlap(m->place.also, put, &winner->scope);
 		if (m->phase == PHASE_ENDING)
 			winner->terminating_time =
 				min_u32(2 * m->terminating_time, TERMINATING_MAX);
@@ -553,7 +550,8 @@ enum put_outcome mitigation_put(struct mitigations *all, const struct put *put,
 		return m->phase == PHASE_ENDING ? revive(m, put) : refresh(m, put);
 	if (put->efficacy)
 		return PUT_UNKNOWN;
-	if (cuid_is_taken(all, put))
+	// a cuid belongs to the upstream whose mitigations it names, for as long as it has any
+	if (roll_has_other(&all->roll, owner, put->cuid))
 		return PUT_CUID_TAKEN;
 	if (owner->suspended) {
 		err_set(err, "all mitigations of this upstream are suspended");

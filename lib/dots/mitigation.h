@@ -26,6 +26,7 @@
 #include "dots/detector.h"
 #include "dots/enforce.h"
 #include "dots/policy.h"
+#include "dots/roll.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -87,6 +88,7 @@ static inline bool owner_has_attack(const struct owner *owner)
 
 struct mitigation {
 	struct mitigation *next;
+	struct roll_place place;
 	struct mitigations *all;
 	struct owner *owner;
 	char *cuid;

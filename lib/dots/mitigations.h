@@ -15,8 +15,8 @@ struct mitigations {
 	mitigation_watcher *watch; // may be NULL, as the next
 	remark_watcher *remark;
 	void *watch_ctx;
-	struct mitigation *first; // oldest first
-	struct timer poll;        // set while there is any
+	struct roll roll;
+	struct timer poll; // set while there is any
 };
 
 static inline const struct delegate *delegate_of(const struct mitigation *m)
@@ -43,8 +43,8 @@ int mitigation_set_rules(struct mitigation *mitigation);
 // Lets go of whom suspects are delegated to.
 void mitigation_take_back(struct mitigation *mitigation);
 
-// Puts a new one at the end of the list.
-void mitigation_link(struct mitigation *mitigation);
+// Puts a new one at the end of the list. Returns 0 or -ENOMEM.
+int mitigation_link(struct mitigation *mitigation);
 
 // Ends the expiry of one that is not in the list, and frees it.
 void mitigation_free(struct mitigation *mitigation);

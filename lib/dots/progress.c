@@ -102,7 +102,7 @@ static void poll_all(struct timer *timer)
 	struct mitigations *all = CONTAINER_OF(timer, struct mitigations, poll);
 	uint64_t now = clock_now();
 
-	for (struct mitigation *m = all->first; m; m = m->next)
+	for (struct mitigation *m = all->roll.first; m; m = m->next)
 		poll_one(m, now);
 	budgets_look(all);
 	timer_set(all->loop, &all->poll, now + POLL_PERIOD, poll_all);

@@ -82,12 +82,13 @@ int mitigation_restore(struct mitigations *all, struct owner *owner, struct rest
 		rc = mitigation_set_expiry(m);
 	if (rc == 0)
 		rc = progress_start(all);
+	if (rc == 0)
+		rc = mitigation_link(m);
 	if (rc < 0) {
 		log_error("dots", "%s: mitigation %u cannot be taken up again: %s",
 			owner->policy.name, restored->mid, strerror(-rc));
 		mitigation_free(m);
 		return rc;
 	}
-	mitigation_link(m);
 	return 0;
 }
