@@ -91,6 +91,12 @@ void mitigation_free(struct mitigation *m)
 	free(m);
 }
 
+// Those it affects.
+static unsigned suspects_of(const struct mitigation *m)
+{
+	return m->phase == PHASE_REJECTED ? 0 : m->enforcement.suspects;
+}
+
 int mitigation_link(struct mitigation *m)
 {
 	int rc = roll_add(&m->all->roll, m);
@@ -99,6 +105,7 @@ int mitigation_link(struct mitigation *m)
 		return rc;
 	m->owner->mitigations++;
 	m->owner->rejected += m->phase == PHASE_REJECTED;
+	m->owner->suspects += suspects_of(m);
 	return 0;
 }
 
@@ -107,6 +114,7 @@ static void mitigation_unlink(struct mitigation *m)
 	roll_remove(&m->all->roll, m);
 	m->owner->mitigations--;
 	m->owner->rejected -= m->phase == PHASE_REJECTED;
+	m->owner->suspects -= suspects_of(m);
 	if (!m->all->roll.first)
 		timer_stop(m->all->loop, &m->all->poll);
 }
@@ -246,6 +254,7 @@ void mitigation_reject(struct mitigation *m, enum conflict_cause cause)
 	timer_stop(m->all->loop, &m->verdict);
 	mitigation_take_back(m);
 	enforce_lift(m->all->enforcer, &m->enforcement);
+	m->owner->suspects -= suspects_of(m);
 	m->phase = PHASE_REJECTED;
 	m->owner->rejected++;
 	m->status = STATUS_WITHDRAWN;
@@ -475,13 +484,10 @@ static unsigned take_keys(struct subkey *key, const struct enforcement *e)
 static unsigned affected(
 	const struct mitigations *all, const struct put *put, const struct enforcement *found)
 {
-	unsigned most = put->owner->policy.max_affected, count = found->suspects, different = 0;
+	unsigned most = put->owner->policy.max_affected, different = 0;
+	unsigned count = put->owner->suspects + found->suspects;
 	struct subkey *key;
 
-	for (const struct mitigation *m = all->roll.first; m; m = m->next)
-		count += m->owner == put->owner && m->phase != PHASE_REJECTED
-			? m->enforcement.suspects
-			: 0;
 	// as long as even so many different ones would do, nobody has to be counted once
 	if (!most || count <= most)
 		return count;
@@ -490,7 +496,7 @@ static unsigned affected(
 		return UINT_MAX;
 	count = take_keys(key, found);
 	for (const struct mitigation *m = all->roll.first; m; m = m->next) {
-		if (m->owner == put->owner && m->phase != PHASE_REJECTED)
+		if (m->owner == put->owner && suspects_of(m))
 			count += take_keys(key + count, &m->enforcement);
 	}
 	qsort(key, count, sizeof(*key), by_key);

@@ -72,6 +72,7 @@ struct owner {
 	void (*ending)(struct owner *owner, const struct mitigation *mitigation);
 	unsigned mitigations; // all of them,
 	unsigned rejected;    // and these
+	unsigned suspects;    // of the others, each counted as often as one names it
 	uint64_t confirmed;   // ever, by the detector
 	uint64_t cleared;
 	struct budget budget;
