@@ -4,6 +4,8 @@
 One line is one case. test_refusals.py looks that every message of lib/conf/check*.c is said by some case, so a new
 check needs its line here.
 """
+import pathlib
+
 from base import base, GONE, INSIDE, INSTANCE, OUTSIDE, PLATFORM, POLICY, ROUTES, SERVER, STATIC, UPSTREAM
 
 IFACES = "/ietf-interfaces:interfaces"
@@ -210,6 +212,8 @@ SEMANTIC = [
      "/ip: 100.64.0.1 is the box's own. Allowed: another station's"),
     ({f"{INSIDE}/ipv4/mtu": 575}, f"{IN}/ietf-ip:ipv4/mtu: 575. Allowed: 576 to 9600"),
     ({f"{INSIDE}/ipv4/mtu": 9601}, f"{IN}/ietf-ip:ipv4/mtu: 9601. Allowed: 576 to 9600"),
+    ({f"{INSIDE}/ipv4/enabled": False},
+     f"{IN}/ietf-ip:ipv4/enabled: false. Allowed: true; to have no IPv4 leave the container out"),
     ({f"{INSIDE}/ipv4/forwarding": False},
      f"{IN}/ietf-ip:ipv4/forwarding: false. Allowed: true; to stop an interface set enabled to false"),
     ({"interfaces/interface": [
@@ -492,6 +496,7 @@ SEMANTIC = [
      f"{LW}/binding-table: 2 more faults of bindings. Allowed: none"),
     (relays({**lw(), "homeport:table-file": "/nowhere/table.csv"}),
      f"{LW}/homeport:table-file: /nowhere/table.csv: No such file or directory"),
+    (relays({**lw(), "homeport:table-file": str(pathlib.Path(__file__).with_name("faults.csv"))}), f"{LW}/homeport:table-file: 2 more faults. Allowed: none"),
     # border relays with rules
     (rules(rule(ea=25)), f"{RULE}/ea-len: 25. Allowed: 0 to 24"),
     (rules(rule(ea=24, prefix6="2001:db8:100:1:1::/108", length=15)),
@@ -512,6 +517,8 @@ SEMANTIC = [
      "/rule-ipv6-prefix: 2001:db8:100::/40 is that of rule rule. Allowed: a prefix in one rule only"),
     (rules(rule(), rule("other", prefix6="2001:db8:200::/40")),
      "/rule-ipv4-prefix: 198.51.100.0/24 is that of rule rule. Allowed: a prefix in one rule only"),
+    (rules(*[rule(f"{n}", f"2001:db8:{n:x}::/48", f"10.{n // 256}.{n % 256}.0/24") for n in range(16385)]),
+     "/ietf-softwire-br:br-instances: 16385 instances. Allowed: up to 16384"),
     # destinations by another name
     ({f"{INSTANCE}/mapping-table/mapping-entry/+": destination()},
      f"{DESTINATION}/internal-dst-address: given. Allowed: in an instance that has a policy with dst-nat-enable"),

@@ -77,7 +77,8 @@ def yanglint(data, file):
     """Validates instance data with the modules that its names and identities are of."""
     file.write_text(json.dumps(data))
     names = set(re.findall(r'"([a-z0-9-]+):[A-Za-z0-9-]+"', json.dumps(data)))
-    modules = [module for name in sorted(names) for module in (ROOT / "yang").glob(f"{name}@*.yang")]
+    # of a module that is there in two revisions, the older is what the box speaks
+    modules = [min(found) for name in sorted(names) if (found := list((ROOT / "yang").glob(f"{name}@*.yang")))]
     return subprocess.run(["yanglint", "-t", "get", "-p", ROOT / "yang", *modules, file], capture_output=True,
                           text=True)
 
