@@ -55,7 +55,7 @@ bool icmp_error_make(struct rte_mbuf *mbuf, uint8_t *ip, const struct icmp_error
 	uint16_t quote = (uint16_t)(rte_pktmbuf_data_len(mbuf) - l2);
 	uint16_t length = rte_be_to_cpu_16(((struct rte_ipv4_hdr *)ip)->total_length);
 
-	if (rte_is_multicast_ether_addr((struct rte_ether_addr *)frame) ||
+	if (frame[0] & 1 || // to a group
 		rte_pktmbuf_headroom(mbuf) < ICMP_ERROR_ADDED)
 		return false;
 	rte_pktmbuf_free(mbuf->next);

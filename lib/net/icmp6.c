@@ -66,7 +66,7 @@ bool icmp6_error_make(struct rte_mbuf *mbuf, uint8_t *ip, const struct icmp6_err
 	size_t l2 = (size_t)(ip - frame);
 	uint16_t quote = quote_of(ip, (uint32_t)(rte_pktmbuf_data_len(mbuf) - l2));
 
-	if (rte_is_multicast_ether_addr((struct rte_ether_addr *)frame) ||
+	if (frame[0] & 1 || // to a group
 		rte_pktmbuf_headroom(mbuf) < ADDED)
 		return false;
 	rte_pktmbuf_free(mbuf->next);

@@ -114,6 +114,19 @@ class STLVM:
 
         self.instructions.append(run)
 
+    def write_mask(self, fv_name, pkt_offset, pkt_cast_size, mask, shift=0, offset_fixup=0, add_val=0):
+        """The bits of `mask` of (value + add_val) << shift, >> where shift is below 0."""
+        assert pkt_cast_size in (1, 2, 4) and mask < 1 << 8 * pkt_cast_size
+
+        def run(packet, values, data):
+            at = _offset(packet, pkt_offset) + offset_fixup
+            value = values[fv_name] + add_val & 0xffffffff
+            value = (value << shift if shift > 0 else value >> -shift) & mask
+            old = int.from_bytes(data[at:at + pkt_cast_size], "big")
+            data[at:at + pkt_cast_size] = (old & ~mask | value).to_bytes(pkt_cast_size, "big")
+
+        self.instructions.append(run)
+
     def fix_chksum(self, offset="IP"):
         def run(packet, _, data):
             _, at = _layer_start(packet, offset)

@@ -13,7 +13,8 @@ import render
 import sample
 
 # where packets of a verdict come out
-WAY = {"nat44-out": "outside", "nat44-in": "inside", "nat44-hairpin": "inside", "nat64-out": "outside"}
+WAY = {"nat44-out": "outside", "nat44-in": "inside", "nat44-hairpin": "inside", "nat64-out": "outside",
+       "softwire-out": "outside", "softwire-in": "inside"}
 ROUTED = ("routed-ipv6",)  # on the other side
 # few packets, and as many of a profile as show what it is about
 TUNABLES = {
@@ -55,7 +56,8 @@ def test_packets(rendered, ran):
         for frame in ran.out[side]:
             assert not render.faults(frame), frame.show(dump=True)
         if side == "outside":
-            assert all(any(frame[IP].src in map(str, pool) for pool in pools) for frame in out if IP in frame)
+            assert all(any(frame[IP].src in map(str, pool) for pool in pools) for frame in out
+                       if IP in frame and pools)
 
 
 @pytest.mark.parametrize("name", render.stateful())
