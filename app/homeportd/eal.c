@@ -81,28 +81,13 @@ static uint64_t policy_bytes(const struct config *config, const struct config_po
 		config->platform.workers * portblk_bytes(bits, (uint32_t)addresses, (uint32_t)sets);
 }
 
-// Whether there will be a table of IPv6 routes.
-static bool has_ipv6(const struct config *config)
-{
-	bool any = false;
-
-	for (unsigned i = 0; i < config->ifaces; i++) {
-		for (unsigned k = 0; k < config->iface[i].addrs; k++)
-			any |= config->iface[i].addr[k].addr.family == 6;
-	}
-	for (unsigned i = 0; i < config->routes; i++)
-		any |= config->route[i].destination.addr.family == 6;
-	return any;
-}
-
 static uint64_t bytes_needed(const struct config *config)
 {
 	const struct config_platform *p = &config->platform;
 	struct worker_size size = eal_worker_size(config);
-	uint64_t bytes = SLACK + 2 * FIB_SIZE;
+	// of IPv6 as well where there is none yet: a reload may bring it
+	uint64_t bytes = SLACK + 2 * FIB_SIZE + 2 * FIB6_SIZE;
 
-	if (has_ipv6(config))
-		bytes += 2 * FIB6_SIZE;
 	bytes += p->workers * worker_bytes(&size);
 	bytes += p->workers * held_bytes(share(p->max_held_syns, p->workers));
 	bytes += ((uint64_t)p->packet_buffers + EAL_COPIES) * BUFFER_SIZE;
