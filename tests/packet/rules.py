@@ -17,7 +17,7 @@ earned = set()  # names of verdicts that packets of this run have had
 def note(report):
     """Remembers how a case ended; one that fails while it is set up or cleaned up has failed too."""
     if report.when == "call" or not report.passed:
-        file, name = re.match(r"(?:.*/)?([^/]+)::(\w+)", report.nodeid).groups()
+        file, name = re.match(r"(?:[^:]*/)?([^/:]+)::(\w+)", report.nodeid).groups()
         _outcomes[file, name].add(report.outcome)
 
 

@@ -152,7 +152,7 @@ def test_capabilities(fresh):
     """What is said to be supported is accepted in a configuration, and works elsewhere in these tests."""
     box = fresh()
     capabilities = instances(box)[0]["capabilities"]
-    assert capabilities["nat-flavor"] == ["ietf-nat:napt44", "ietf-nat:nat64"]
+    assert capabilities["nat-flavor"] == ["ietf-nat:napt44", "ietf-nat:nat64", "ietf-nat:dst-nat"]
     policies = [{}]
     if capabilities["address-dependent-mapping-support"]:
         policies.append({"mapping-type": "adm", "filtering-type": "adf"})
