@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What mitigations do to packets besides dropping them: `homeport dots mitigate` as an operator gives it."""
+"""What mitigations do to packets: `homeport dots mitigate` as an operator gives it."""
 import pytest
 from scapy.all import ICMP, IP, UDP, Dot1Q, Ether, Raw, fragment, rdpcap
 
-from config import BOX_OUTSIDE, MAC, TAP_DEVICES, config, static_mapping
+from config import BOX_OUTSIDE, MAC, TAP_DEVICES, config, merge, static_mapping
+from test_dccp import DCCP, PROTOCOLS, REQUEST, Flow
 
 SCRUBBER, SCRUBBER_MAC = "192.0.2.253", "02:00:00:00:00:13"
 OTHER_MAC = "02:00:00:00:00:14"
 PASSED = "198.51.100.0/24"  # is not translated
+ALLOWED = "198.51.102.0/24"  # in quarantine too
 WHOLE = ("100.65.0.99", "198.51.101.9")
 ESP = 50
 
@@ -17,9 +19,9 @@ def scrubber(address=SCRUBBER):
 
 
 CONFIG = {
-    "more": scrubber(),
+    "more": merge(scrubber(), {"homeport:homeport": {"dots": {"server": {"quarantine-allow": [ALLOWED]}}}}),
     "statics": [static_mapping(1, *WHOLE)],
-    "policy": {"homeport:portless-protocols": [ESP]},
+    "policy": {"homeport:portless-protocols": [ESP], "transport-protocols": PROTOCOLS},
     "instance": {"nat-pass-through": [{"id": 1, "prefix": PASSED}]},
     "outside": {"ietf-ip:ipv4": {"neighbor": [
         {"ip": "192.0.2.254", "link-layer-address": MAC["outside"]},
@@ -51,6 +53,71 @@ def acl(box, action):
     acls = box.ask("show", "acls")["ietf-access-control-list:acls"]["acl"]
     return [int(e["statistics"]["matched-packets"]) for a in acls for e in a["aces"]["ace"]
             if e["name"] == action][-1]
+
+
+def test_block_by_port(box):
+    """A mitigation with ports is about those of the target alone, of the protocol alone: UDP and DCCP."""
+    host, target = box.host(), box.remote()
+    mitigate(box, host, f"{target}/32", "block", "--protocol", "udp", "--target-port", "80-82")
+    for port, verdict in ((79, "nat44-out"), (80, "drop-acl"), (82, "drop-acl"), (83, "nat44-out")):
+        box.tx_inside(IP(src=host, dst=target) / UDP(sport=4000, dport=port), verdict)
+        if verdict == "nat44-out":
+            assert box.rx_outside()[UDP].dport == port
+    flow, other = Flow(box, host, target, dport=80), Flow(box, host, target, dport=81)
+    flow.send(REQUEST)
+    address, port = flow.outside
+    box.ask("dots", "mitigate", "--source", f"{address}/32", "--source-port", port, "--target", f"{target}/32",
+            "--protocol", DCCP, "--target-port", 80)
+    flow.send(REQUEST, "drop-acl")
+    other.send(REQUEST)
+    Flow(box, host, dport=80).send(REQUEST)
+    Flow(box, box.host(), target).send(REQUEST)
+
+
+def test_block_what_is_not_translated(box):
+    """A subscriber is stopped on the ways that keep his address as well; his neighbours are not, nor is he
+    elsewhere."""
+    host = box.host()
+    mitigate(box, host, "198.51.100.7/32", "block")
+    box.tx_inside(udp(host, "198.51.100.7"), "drop-acl")
+    assert acl(box, "block") == 1
+    for source, remote in ((host, "198.51.100.8"), (box.host(), "198.51.100.7")):
+        box.tx_inside(udp(source, remote), "pass-through")
+        assert box.rx_outside().src == source
+
+
+def test_rate_limit(box):
+    """What is within the rate passes, translated or not; what is beyond is dropped and counted, until there is rate
+    again. Only what goes to the target counts."""
+    for verdict, target in (("nat44-out", box.remote()), ("pass-through", "198.51.100.20")):
+        host = box.host()
+        mitigate(box, host, f"{target}/32", "rate-limit", "--rate", 64)
+        for _ in range(8):  # of 8000 bytes a second
+            box.tx_inside(udp(host, target, 972), verdict)
+            assert box.rx_outside().len == 1000
+        box.tx_inside([udp(host, target)] * 3, "drop-acl-rate")
+        assert acl(box, "rate-limit") == 3
+        box.out(udp(host, box.remote(), 1000))
+        box.tx_inside(udp(box.host(), target), verdict)
+        box.rx_outside()
+        box.advance(1)
+        box.tx_inside(udp(host, target, 972), verdict)
+        box.rx_outside()
+        assert acl(box, "rate-limit") == 3
+
+
+def test_quarantine(box):
+    """Whatever the subscriber sends, wherever, is dropped, but what goes to quarantine-allow; what others send is
+    not."""
+    host, target = box.host(), box.remote()
+    mitigate(box, host, f"{target}/32", "quarantine")
+    box.tx_inside([udp(host, target), udp(host, box.remote()), udp(host, "198.51.100.7"),
+                   IP(src=host, dst=box.remote()) / ICMP(id=9), udp(host, "198.51.103.1")], "drop-quarantine")
+    assert acl(box, "quarantine") == 5
+    box.out(udp(host, "198.51.102.0"))
+    answer = box.out(udp(host, "198.51.102.255"))
+    assert box.back(IP(src=answer.dst, dst=answer.src) / UDP(sport=80, dport=answer[UDP].sport)).dst == host
+    box.out(udp(box.host(), target))
 
 
 def test_redirect(box):
