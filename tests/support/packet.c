@@ -27,7 +27,9 @@ static unsigned ihl_of(const uint8_t *ip)
 
 static unsigned checksum_at(uint8_t protocol)
 {
-	return protocol == PROTOCOL_UDP ? 6 : protocol == PROTOCOL_TCP ? 16 : 2;
+	if (protocol == PROTOCOL_UDP || protocol == PROTOCOL_DCCP)
+		return 6;
+	return protocol == PROTOCOL_TCP ? 16 : 2;
 }
 
 unsigned packet_least(enum l4 l4)
