@@ -4,10 +4,10 @@ import ipaddress
 import itertools
 import random
 
-from scapy.all import (ICMP, IP, TCP, UDP, ICMPv6DestUnreach, ICMPv6EchoReply, ICMPv6EchoRequest, ICMPv6PacketTooBig,
-                       ICMPv6TimeExceeded, IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, Raw)
+from scapy.all import (ICMP, IP, TCP, UDP, Ether, ICMPv6DestUnreach, ICMPv6EchoReply, ICMPv6EchoRequest,
+                       ICMPv6PacketTooBig, ICMPv6TimeExceeded, IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, Raw)
 
-from config import AFTR, BOX_INSIDE6, GATEWAY_INSIDE6, TAP_DEVICES, config, dslite
+from config import AFTR, BOX_INSIDE6, GATEWAY_INSIDE6, MAC, TAP_DEVICES, config, dslite
 
 WORKERS = [1, 3]
 CONFIG = dslite()
@@ -619,3 +619,40 @@ def test_mitigation(fresh):
         home.send("drop-acl")
         box.ask("dots", "withdraw", entry["mid"])
         home.send()
+
+
+def spoilt(draw, packet):
+    """The packet as a frame from inside, with some bytes changed but those of its addresses, or its end cut off."""
+    packet = bytearray(packet)
+    places = [*range(1, 8), *range(40, min(len(packet), 120))]
+    for _ in range(draw.choice((1, 1, 2, 5))):
+        packet[draw.choice(places)] = draw.choice((0, 1, 4, 44, 58, 60, 0x45, 0xff, draw.randrange(256)))
+    if draw.random() < .2:
+        del packet[draw.randrange(40, len(packet)):]
+    return bytes(Ether(src=MAC["inside"], dst=MAC["box inside"], type=0x86dd) / Raw(bytes(packet)))
+
+
+def test_noise(fresh):
+    """Whatever comes to the AFTR, each packet meets one end, and flows go on: softwire packets, fragments of them, and
+    errors inside and about softwires."""
+    draw = random.Random(2473)
+    for workers in WORKERS:
+        box = fresh(workers=workers, **dslite(platform={"icmp-error-rate": 1}))
+        home = Home(box)
+        home.send()
+        sent = home.answer(b"q" * 200)
+        whole = softwire(home.b4, home.packet(b"q" * 300))
+        error = IP(src=HOST, dst=home.remote) / ICMP(type=3, code=3) / opened(sent)
+        shapes = [bytes(p) for p in (
+            whole, *cut6(whole, 104, 7), softwire(home.b4, error),
+            IPv6(src=GATEWAY_INSIDE6, dst=AFTR) / ICMPv6PacketTooBig(mtu=1300) / sent,
+            IPv6(src=home.b4, dst=AFTR) / IPv6ExtHdrDestOpt(nh=4, options=[]) / home.packet(b"q" * 30))]
+        for _ in range(12):
+            box.tx_inside([spoilt(draw, draw.choice(shapes)) for _ in range(50)], None)
+        box.advance(61)  # fragments wait no longer
+        verdicts = box.settle()
+        assert verdicts["ds-lite-out"] and len(verdicts) > 10, verdicts
+        for wire in box.wires.values():
+            wire.drain()
+        home.send()
+        home.answer()
