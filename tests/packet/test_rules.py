@@ -7,9 +7,6 @@ import rules
 
 # Verdicts that no traffic brings about at will in a running box, and the unit tests that do
 LIMITS = {
-    "drop-acl": ("tests/unit/worker/test_limits.c", "acl"),
-    "drop-acl-rate": ("tests/unit/worker/test_limits.c", "acl_rate"),
-    "drop-quarantine": ("tests/unit/worker/test_limits.c", "quarantine"),
     "drop-buffer": ("tests/unit/worker/test_limits.c", "buffers"),
     "drop-log-full": ("tests/unit/worker/test_limits.c", "log_full"),
     "drop-ring": ("tests/unit/worker/test_limits.c", "ring"),
