@@ -224,11 +224,11 @@ static rte_be16_t receive_slowly(
 	b->ip[i] = frame + offset;
 	b->room[i] = (uint16_t)(length - offset);
 	switch (type) {
-	case RTE_BE16(RTE_ETHER_TYPE_IPV6):
-		if (group && may_be_nd(b, i) && receive_nd(w, b, i))
-			return 0;
-		// fallthrough
 	case RTE_BE16(RTE_ETHER_TYPE_IPV4):
+	case RTE_BE16(RTE_ETHER_TYPE_IPV6):
+		if (type != RTE_BE16(RTE_ETHER_TYPE_IPV4) && group && may_be_nd(b, i) &&
+			receive_nd(w, b, i))
+			return 0;
 		// an IP packet in a frame for everybody is for nobody here (RFC 1812 section 5.3.4)
 		if (!group)
 			return type;
