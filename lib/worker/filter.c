@@ -143,11 +143,6 @@ static bool check_first(struct worker *w, struct burst *b, unsigned i)
 	return filter_by(w, b, i, &key);
 }
 
-bool filter_one(struct worker *w, struct burst *b, unsigned i, const struct subkey *subscriber)
-{
-	return acl_marked(w->dataplane->acl, subscriber) && check(w, b, i, subscriber);
-}
-
 uint64_t filter(struct worker *w, struct burst *b, uint64_t marked, uint64_t first)
 {
 	uint64_t redirected = 0;

@@ -532,7 +532,7 @@ static uint64_t check_marked(
 	for (uint64_t todo = mask; bit_take(&todo, &i);) {
 		struct subkey key = softwire_subkey(x->softwire[i], x->subscriber[i]);
 
-		redirected |= (uint64_t)filter_one(w, b, i, &key) << i;
+		redirected |= (uint64_t)filter_by(w, b, i, &key) << i;
 	}
 	return redirected;
 }

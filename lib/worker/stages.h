@@ -205,10 +205,6 @@ void inspect_flow(struct worker *w, const struct burst *b, unsigned i, uint32_t 
 // So many ticks have passed since more could be copied.
 void inspect_refill(struct worker *w, uint32_t ticks);
 
-// The same for packet i, which a subscriber has sent who may have rules. Returns whether it goes on by such a
-// route.
-bool filter_one(struct worker *w, struct burst *b, unsigned i, const struct subkey *subscriber);
-
 // softwire.c: lw4o6 and MAP-E. Takes IPv6 packets of the mask, to addresses of border relays, out of their
 // tunnels, and sends them on.
 void softwire_out(struct worker *w, struct burst *b, uint64_t mask);
