@@ -12,26 +12,19 @@
 
 #define DONT_FRAGMENT 0x40 // in the seventh byte of an IPv4 header
 
-// Looks up the routes of addresses (host order) that stand in the order of the mask's bits.
-static void look_up(
-	const struct worker *w, struct burst *b, uint64_t mask, uint32_t *addresses, unsigned n)
-{
-	uint64_t found[BURST_MAX];
-	unsigned k = 0, i;
-
-	rte_fib_lookup_bulk(w->snapshot->fib, addresses, found, (int)n);
-	for (uint64_t todo = mask; bit_take(&todo, &i);)
-		b->route[i] = (uint32_t)found[k++];
-}
-
-static void look_up_destinations(const struct worker *w, struct burst *b, uint64_t mask)
+void classify_routes(const struct worker *w, uint64_t mask, const rte_be32_t address[BURST_MAX],
+	uint32_t route[BURST_MAX])
 {
 	uint32_t addresses[BURST_MAX];
+	uint64_t found[BURST_MAX];
 	unsigned n = 0, i;
 
 	for (uint64_t todo = mask; bit_take(&todo, &i);)
-		addresses[n++] = rte_be_to_cpu_32(b->dst[i]);
-	look_up(w, b, mask, addresses, n);
+		addresses[n++] = rte_be_to_cpu_32(address[i]);
+	rte_fib_lookup_bulk(w->snapshot->fib, addresses, found, (int)n);
+	n = 0;
+	for (uint64_t todo = mask; bit_take(&todo, &i);)
+		route[i] = (uint32_t)found[n++];
 }
 
 // Whether an ICMP error may be sent about packet i: not about an error, nor a fragment other than the first,
@@ -326,7 +319,7 @@ struct ways classify(struct worker *w, struct burst *b, uint64_t mask)
 	uint64_t big = 0;
 	unsigned i;
 
-	look_up_destinations(w, b, mask);
+	classify_routes(w, mask, b->dst, b->route);
 	if (unlikely(snapshot->dstnat.count))
 		dstnat_out(w, b, mask);
 	if (unlikely(mask & b->options))
@@ -358,13 +351,13 @@ struct ways classify(struct worker *w, struct burst *b, uint64_t mask)
 
 uint64_t classify_inside(struct worker *w, struct burst *b, uint64_t mask)
 {
-	uint32_t addresses[BURST_MAX];
+	rte_be32_t address[BURST_MAX];
 	uint64_t inside = mask, aliased = 0;
-	unsigned n = 0, i;
+	unsigned i;
 
 	for (uint64_t todo = mask; bit_take(&todo, &i);)
-		addresses[n++] = rte_be_to_cpu_32(w->nat.bib.mapping[b->mapping[i]].inside);
-	look_up(w, b, mask, addresses, n);
+		address[i] = w->nat.bib.mapping[b->mapping[i]].inside;
+	classify_routes(w, mask, address, b->route);
 	for (uint64_t todo = mask; bit_take(&todo, &i);) {
 		const struct nexthop *nh = &w->snapshot->nexthop[b->route[i]];
 
@@ -388,7 +381,7 @@ uint64_t classify_outside(struct worker *w, struct burst *b, uint64_t mask)
 	uint64_t outside = mask;
 	unsigned i;
 
-	look_up_destinations(w, b, mask);
+	classify_routes(w, mask, b->dst, b->route);
 	for (uint64_t todo = mask; bit_take(&todo, &i);) {
 		const struct nexthop *nh = &w->snapshot->nexthop[b->route[i]];
 

@@ -34,6 +34,10 @@ struct received link_receive(struct worker *w, struct burst *b, unsigned port);
 // cannot be forwarded, and sorts the rest.
 struct ways classify(struct worker *w, struct burst *b, uint64_t mask);
 
+// Looks up the routes of addresses, by the mask's packets.
+void classify_routes(const struct worker *w, uint64_t mask, const rte_be32_t address[BURST_MAX],
+	uint32_t route[BURST_MAX]);
+
 // Looks up the route to the inside address of the mapping of each of the mask; it must lead inside.
 // Returns those that do.
 uint64_t classify_inside(struct worker *w, struct burst *b, uint64_t mask);
@@ -205,7 +209,7 @@ void inspect_flow(struct worker *w, const struct burst *b, unsigned i, uint32_t 
 // So many ticks have passed since more could be copied.
 void inspect_refill(struct worker *w, uint32_t ticks);
 
-// softwire.c: lw4o6 and MAP-E. Takes IPv6 packets of the mask, to addresses of border relays, out of their
+// softwire_out.c: lw4o6 and MAP-E. Takes IPv6 packets of the mask, to addresses of border relays, out of their
 // tunnels, and sends them on.
 void softwire_out(struct worker *w, struct burst *b, uint64_t mask);
 

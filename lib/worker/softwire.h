@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// What the two ways of A+P packets (softwire_in.c, softwire_out.c) share: the counters of RFC 8676, and answers to
+// who sent what cannot go on.
+
+#include "net/icmp.h"
+#include "net/tunnel.h"
+#include "worker/stages.h"
+#include "xlate/softwire.h"
+
+extern const struct tunnel_rules softwire_rules;
+
+static inline struct softwire_stats *softwire_stats_of(
+	const struct worker *w, const struct softwire *softwire)
+{
+	return &softwire->state->stats[w->number];
+}
+
+static inline void softwire_count(struct softwire_count *c, uint32_t bytes)
+{
+	stat_add(&c->packets, 1);
+	stat_add(&c->bytes, bytes);
+}
+
+// The outer header of a tunnelled packet.
+static inline const uint8_t *softwire_outer_of(const struct burst *b, unsigned i)
+{
+	return b->ip[i] - TUNNEL_HEADER;
+}
+
+// Whether a route is that of a BR address, or of an IPv4 address behind one.
+static inline bool softwire_is_hop(const struct worker *w, uint32_t route)
+{
+	const struct nexthop *nh = &w->snapshot->nexthop[route];
+
+	return nh->kind == NEXTHOP_SERVICE && nh->service == SERVICE_SOFTWIRE;
+}
+
+// Whether a route leads to subscribers' IPv6 addresses.
+static inline bool softwire_is_inside_hop(const struct nexthop *nh)
+{
+	return (nh->kind == NEXTHOP_GATEWAY || nh->kind == NEXTHOP_CONNECTED) &&
+		nh->realm & REALM_INTERNAL;
+}
+
+// Who sends ICMP errors into tunnels, whose own interface mostly has no IPv4 address: the box as the outside
+// knows it. 0: nobody.
+rte_be32_t softwire_error_source(const struct worker *w);
+
+// Whether one more may pass, of so many a second.
+bool softwire_may_pass(uint32_t rate, uint32_t *tokens, uint32_t *tick, uint32_t now);
+
+// Ends packet i and tells its sender, wherever that is.
+void softwire_refuse(struct worker *w, struct burst *b, unsigned i, const struct softwire *softwire,
+	enum verdict verdict, struct icmp_error error);
+
+// The other end of the tunnel that a packet came by.
+struct softwire_back {
+	const struct nexthop *nexthop;
+	uint8_t subscriber[16];
+	uint8_t br[16];
+};
+
+// Where tunnelled packet i came from. Returns false if no route leads there.
+bool softwire_way_back(
+	const struct worker *w, const struct burst *b, unsigned i, struct softwire_back *back);
+
+// Sends the IPv4 packet at `ip`, which stands in the mbuf of packet i now, back by its tunnel, to count as
+// `verdict`. Returns false if there is no room for the outer header.
+bool softwire_send_back(struct worker *w, struct burst *b, unsigned i, uint8_t *ip,
+	const struct softwire_back *back, enum verdict verdict);
