@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,12 +90,6 @@ void mitigation_free(struct mitigation *m)
 	free(m);
 }
 
-// Those it affects.
-static unsigned suspects_of(const struct mitigation *m)
-{
-	return m->phase == PHASE_REJECTED ? 0 : m->enforcement.suspects;
-}
-
 int mitigation_link(struct mitigation *m)
 {
 	int rc = roll_add(&m->all->roll, m);
@@ -105,7 +98,7 @@ int mitigation_link(struct mitigation *m)
 		return rc;
 	m->owner->mitigations++;
 	m->owner->rejected += m->phase == PHASE_REJECTED;
-	m->owner->suspects += suspects_of(m);
+	m->owner->suspects += mitigation_suspects(m);
 	return 0;
 }
 
@@ -114,7 +107,7 @@ static void mitigation_unlink(struct mitigation *m)
 	roll_remove(&m->all->roll, m);
 	m->owner->mitigations--;
 	m->owner->rejected -= m->phase == PHASE_REJECTED;
-	m->owner->suspects -= suspects_of(m);
+	m->owner->suspects -= mitigation_suspects(m);
 	if (!m->all->roll.first)
 		timer_stop(m->all->loop, &m->all->poll);
 }
@@ -254,7 +247,7 @@ void mitigation_reject(struct mitigation *m, enum conflict_cause cause)
 	timer_stop(m->all->loop, &m->verdict);
 	mitigation_take_back(m);
 	enforce_lift(m->all->enforcer, &m->enforcement);
-	m->owner->suspects -= suspects_of(m);
+	m->owner->suspects -= mitigation_suspects(m);
 	m->phase = PHASE_REJECTED;
 	m->owner->rejected++;
 	m->status = STATUS_WITHDRAWN;
@@ -454,75 +447,6 @@ static struct mitigation *higher_overlap(
 	return m;
 }
 
-// What the upstream has in force already, and what this would add: those that it replaces not counted
-// out, since both stand for a moment.
-static bool takes_too_many_rules(
-	const struct mitigations *all, const struct put *put, const struct enforcement *found)
-{
-	const struct policy *policy = &put->owner->policy;
-	unsigned rules = policy->max_rules ? enforce_count(&put->body->scope, found) : 0;
-
-	for (const struct mitigation *m = all->roll.first; m && policy->max_rules; m = m->next)
-		rules += m->owner == put->owner ? m->enforcement.slots : 0;
-	return rules > policy->max_rules;
-}
-
-static int by_key(const void *a, const void *b)
-{
-	return memcmp(a, b, sizeof(struct subkey));
-}
-
-static unsigned take_keys(struct subkey *key, const struct enforcement *e)
-{
-	for (unsigned i = 0; i < e->suspects; i++)
-		key[i] = e->suspect[i].holder.subscriber;
-	return e->suspects;
-}
-
-// How many subscribers the upstream would affect, those that it replaces included. UINT_MAX if memory runs
-// out.
-static unsigned affected(
-	const struct mitigations *all, const struct put *put, const struct enforcement *found)
-{
-	unsigned most = put->owner->policy.max_affected, different = 0;
-	unsigned count = put->owner->suspects + found->suspects;
-	struct subkey *key;
-
-	// as long as even so many different ones would do, nobody has to be counted once
-	if (!most || count <= most)
-		return count;
-	key = malloc(count * sizeof(*key));
-	if (!key)
-		return UINT_MAX;
-	count = take_keys(key, found);
-	for (const struct mitigation *m = all->roll.first; m; m = m->next) {
-		if (m->owner == put->owner && suspects_of(m))
-			count += take_keys(key + count, &m->enforcement);
-	}
-	qsort(key, count, sizeof(*key), by_key);
-	for (unsigned i = 0; i < count; i++)
-		different += !i || by_key(&key[i - 1], &key[i]) != 0;
-	free(key);
-	return different;
-}
-
-// What one upstream may have in force, all its mitigations together.
-static int check_limits(const struct mitigations *all, const struct put *put,
-	const struct enforcement *found, struct err *err)
-{
-	const struct policy *policy = &put->owner->policy;
-
-	if (takes_too_many_rules(all, put, found))
-		return err_set(err,
-			"more than %u rules would be in force, the most for one upstream",
-			policy->max_rules);
-	if (policy->max_affected && affected(all, put, found) > policy->max_affected)
-		return err_set(err,
-			"more than %u subscribers would be affected, the most for one upstream",
-			policy->max_affected);
-	return 0;
-}
-
 // The new rules stand before the old ones go, so nothing slips through between them. One that takes
 // over from another that was ending will end more slowly (RFC 9132 section 4.4.4).
 static void end_overlapped(struct mitigation *winner, const struct put *put)
@@ -577,7 +501,7 @@ enum put_outcome mitigation_put(struct mitigations *all, const struct put *put,
 		all->enforcer, &owner->policy, &put->body->scope, &put->when, &found, err);
 	if (rc < 0)
 		return rc == -EINVAL ? PUT_REFUSED : PUT_FULL;
-	if (check_limits(all, put, &found, err) < 0) {
+	if (limits_check(all, put, &found, err) < 0) {
 		enforce_end(all->enforcer, &found);
 		return PUT_FULL;
 	}

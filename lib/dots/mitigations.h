@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The list of all mitigations, shared by mitigation.c, which requests and lifetimes change,
+// The list of all mitigations, shared by mitigation.c, which requests and lifetimes change, limits.c,
 // progress.c, which sees what comes of them, and consent.c, which waits for somebody to agree.
 // Nobody else includes this.
 
@@ -22,6 +22,12 @@ struct mitigations {
 static inline const struct delegate *delegate_of(const struct mitigation *m)
 {
 	return m->all->enforcer->delegate;
+}
+
+// How many subscribers it affects.
+static inline unsigned mitigation_suspects(const struct mitigation *m)
+{
+	return m->phase == PHASE_REJECTED ? 0 : m->enforcement.suspects;
 }
 
 #define MITIGATION_LABEL 64
@@ -51,6 +57,11 @@ void mitigation_free(struct mitigation *mitigation);
 
 // Sets the timer of the lifetime to the time it ends, if it does.
 int mitigation_set_expiry(struct mitigation *mitigation);
+
+// limits.c: whether the upstream may have one more, with the suspects that were found for it. Returns 0, or
+// -EINVAL with the reason in err.
+int limits_check(const struct mitigations *all, const struct put *put,
+	const struct enforcement *found, struct err *err);
 
 // budget.c: adds up what the rules have met, once a second for each, and then looks at all owners.
 void budget_count(struct mitigation *mitigation, uint64_t packets);
