@@ -153,16 +153,21 @@ def test_flood(world):
     """Beyond host-packet-rate packets to the box are dropped, and others pass all the same. The clock
     stands still, so the allowance of one second is all there is."""
     world.start_box(with_host(world, **{"host-packet-rate": 100}), "--test-clock")
-    world.exec("attacker", PYTHON, "-c", f"""
+
+    def flooded():
+        """Another burst, as a busy machine's kernel may lose much of one before the box has read it."""
+        world.exec("attacker", PYTHON, "-c", f"""
 import socket
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-for i in range(3000):
+for i in range(500):
     try:
         s.sendto(b"flood", ("{lab.BOX_INSIDE}", 9))
     except OSError:
         pass
 """)
-    lab.wait_for("the flood is dropped", lambda: world.verdicts().get("drop-punt-limit", 0) > 1000)
+        return world.verdicts().get("drop-punt-limit", 0) > 1000
+
+    lab.wait_for("the flood is dropped", flooded)
     assert world.verdicts()["punted"] == 100
     server = world.start("victim", PYTHON, "-c", SERVE, lab.VICTIM, stdout=subprocess.PIPE)
     Lines(server).wait("the server listens", lambda line: line == "listening")
