@@ -4,6 +4,7 @@ import pytest
 from scapy.all import UDP
 
 from config import config
+from control import Refused
 from softwires import BINDINGS, SHARED, WHOLE, b4, back, entry, lw4o6, map_e, out, rule, tunnel, udp
 
 THERE = "198.18.7.7"
@@ -23,6 +24,14 @@ def test_lookup(fresh):
     box = fresh(**map_e([rule()]))
     assert lookup(box, HIS, 1232) == [("map-e", "2001:db8:112:3400::/56", "rule")]
     assert lookup(box, HIS, 1023) == []
+
+
+@pytest.mark.parametrize("parts, address", [(lw4o6(), SHARED), (map_e([rule()]), HIS)], ids=["lw4o6", "map-e"])
+def test_without_a_port(fresh, parts, address):
+    """An address that several share names none of them (RFC 9066 section 5.3.2)."""
+    box = fresh(**parts)
+    with pytest.raises(Refused, match="ambiguous"):
+        box.ask("dots", "mitigate", "--source", f"{address}/32", "--target", f"{THERE}/32")
 
 
 @pytest.mark.parametrize("parts, attacker, neighbour", [
