@@ -322,6 +322,49 @@ void output_counters(const json_t *answer)
 	print_list(statistics, "worker", worker_heads, worker_paths);
 }
 
+// 64-bit numbers are strings in JSON.
+static unsigned long long number64(const json_t *object, const char *path)
+{
+	const char *text = json_string_value(at(object, path));
+
+	return text ? strtoull(text, NULL, 10) : 0;
+}
+
+// A share of the packets that a worker has had, in percent.
+static const char *share(const json_t *worker, const char *part, char *out)
+{
+	unsigned long long all = number64(worker, "received") + number64(worker, "taken-over");
+
+	snprintf(out, CELL, "%llu%%", all ? number64(worker, part) * 100 / all : 0);
+	return out;
+}
+
+void output_workers(const json_t *answer)
+{
+	static const char *const heads[] = {"WORKER", "BUSY", "RECEIVED", "TAKEN-OVER",
+		"HANDED-OVER", "STEERED", "MAPPINGS", "SESSIONS", "SUBSCRIBERS", "PORT-SETS", NULL};
+	const json_t *statistics = at(answer, "homeport:homeport statistics");
+	struct table *table = table_new(heads);
+	const json_t *w;
+	size_t i;
+
+	json_array_foreach(at(statistics, "worker"), i, w)
+	{
+		char text[10][CELL], busy[CELL];
+		const char *cells[] = {cell(at(w, "number"), text[0]), text[1],
+			cell(at(w, "received"), text[2]), cell(at(w, "taken-over"), text[3]),
+			cell(at(w, "handed-over"), text[4]), share(w, "handed-over", text[5]),
+			cell(at(w, "mappings"), text[6]), cell(at(w, "sessions"), text[7]),
+			cell(at(w, "subscribers"), text[8]), cell(at(w, "port-sets"), text[9])};
+
+		snprintf(text[1], CELL, "%s%%", cell(at(w, "busy"), busy));
+		table_row(table, cells);
+	}
+	table_print(table);
+	printf("\nimbalance: %lld%% more packets than the mean at the worker with the most\n",
+		(long long)json_integer_value(at(statistics, "imbalance")));
+}
+
 // Each member of an object in a line of its own.
 static void print_members(json_t *object, const char *const *heads)
 {

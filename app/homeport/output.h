@@ -12,6 +12,7 @@ void output_subscribers(const json_t *answer);
 void output_deterministic(const json_t *answer);
 void output_acls(const json_t *answer);
 void output_counters(const json_t *answer);
+void output_workers(const json_t *answer);
 void output_dots(const json_t *answer);
 void output_mitigations(const json_t *answer);
 void output_consent(const json_t *answer);

@@ -64,6 +64,7 @@ struct box {
 	struct asked asked[POOL_MAX_WORKERS];
 	struct watch signals;
 	struct timer records; // the next time that those of deterministic NAT are logged
+	struct load *load;    // of the workers
 	unsigned launched;    // workers that run
 	bool ending;
 };
@@ -133,6 +134,15 @@ int homes_apply(struct box *box, const struct config *config, struct err *err);
 // Checks the credentials for homes, as upstreams_check().
 unsigned homes_check(
 	const struct config *config, void (*report)(void *ctx, const char *text), void *ctx);
+
+// load.c: how busy the workers are.
+
+// Begins to look at it from time to time. Returns NULL if memory runs out.
+struct load *load_new(struct box *box);
+void load_free(struct load *load);
+
+// Fills in what a worker has done since the start, and of late.
+void load_read(const struct box *box, unsigned worker, struct ctl_worker *out);
 
 // measure.c: metrics.
 

@@ -318,6 +318,7 @@ static void close_box(struct box *box)
 	acl_free(box->acl);
 	evloop_free(box->loop);
 	rcu_free(box->rcu);
+	load_free(box->load);
 	pcap_ring_close(box->capture);
 	rte_mempool_free(d->copies);
 	rte_mempool_free(d->mbufs);
@@ -359,7 +360,8 @@ static int run(struct box *box)
 		return EXIT_CONFIG;
 	}
 	box->notifier = notifier_new(&box->source);
-	if (!box->notifier)
+	box->load = load_new(box);
+	if (!box->notifier || !box->load)
 		return EXIT_RUN_TIME;
 	source_fill(box);
 	box->ctl = ctl_open(box->loop, box->config->socket, &box->source, &err);

@@ -57,18 +57,33 @@ static uint32_t reassembly_use(const struct datagram_table *t)
 	return (uint32_t)RTE_MAX(packets / t->size.datagrams, buffers / t->size.waiting);
 }
 
+// Port sets of a worker in all pools.
+static uint32_t port_sets(const struct box *box, unsigned number)
+{
+	uint32_t sets = 0;
+
+	for (unsigned slot = 0; slot < SNAPSHOT_MAX_POLICIES; slot++) {
+		const struct nat_policy *policy = box->snapshot->policy[slot];
+
+		if (policy)
+			sets += __atomic_load_n(&policy->share[number]->used, __ATOMIC_RELAXED);
+	}
+	return sets;
+}
+
 static void get_worker(void *ctx, unsigned number, struct ctl_worker *out)
 {
 	const struct box *box = ctx;
 	const struct worker *w = box->dataplane.worker[number];
 
 	*out = (struct ctl_worker){
-		.received = stat_read(&w->stats.received),
 		.mappings = __atomic_load_n(&w->nat.bib.used, __ATOMIC_RELAXED),
 		.sessions = __atomic_load_n(&w->nat.sessions.used, __ATOMIC_RELAXED),
 		.subscribers = __atomic_load_n(&w->nat.subscribers.used, __ATOMIC_RELAXED),
+		.port_sets = port_sets(box, number),
 		.reassembly = reassembly_use(&w->tunnelled),
 	};
+	load_read(box, number, out);
 }
 
 static void get_iface(void *ctx, unsigned number, struct ctl_iface *out)

@@ -45,6 +45,7 @@ static const struct {
 	{"show", "deterministic", 3, 3, show_deterministic},
 	{"show", "acls", 2, 2, show_acls},
 	{"show", "counters", 2, 2, show_counters},
+	{"show", "workers", 2, 2, show_workers},
 	{"show", "dots", 2, 3, show_dots},
 	{"show", "mitigations", 2, 2, show_mitigations},
 	{"show", "consent", 2, 2, show_consent},

@@ -10,6 +10,12 @@ void show_interfaces(struct call *call);
 void show_counters(struct call *call);
 void show_config(struct call *call);
 
+// show_workers.c: the workers, and how evenly they share what there is to do.
+void show_workers(struct call *call);
+
+// For show_counters(). The caller takes the reference.
+json_t *all_workers(const struct call *call);
+
 // show_nat.c: what the workers have.
 void show_mappings(struct call *call);
 void show_subscribers(struct call *call);

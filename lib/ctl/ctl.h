@@ -45,9 +45,16 @@ struct ctl_totals {
 
 struct ctl_worker {
 	uint64_t received;
+	uint64_t handed_over; // to other workers
+	uint64_t taken_over;  // from them
+	uint64_t busy_ms;     // in turns of its loop that found something to do, and in all
+	uint64_t time_ms;
+	uint64_t recent_packets; // received and taken over, of late
+	uint32_t recent_busy;    // share of the time, in percent
 	uint32_t mappings;
 	uint32_t sessions;
 	uint32_t subscribers;
+	uint32_t port_sets;  // granted, or resting
 	uint32_t reassembly; // use of its room for fragments of tunnel packets, in percent
 };
 

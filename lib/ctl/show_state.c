@@ -138,23 +138,6 @@ static json_t *verdicts(const struct ctl_totals *totals)
 	return list;
 }
 
-static json_t *workers(const struct call *call)
-{
-	json_t *list = json_array();
-
-	for (unsigned i = 0; i < call->source->workers; i++) {
-		struct ctl_worker w;
-
-		call->source->worker(call->source->ctx, i, &w);
-		json_array_append_new(list,
-			json_pack("{s:i, s:o, s:I, s:I, s:I}", "number", (int)i, "received",
-				json_number64(w.received), "mappings", (json_int_t)w.mappings,
-				"sessions", (json_int_t)w.sessions, "subscribers",
-				(json_int_t)w.subscribers));
-	}
-	return list;
-}
-
 static json_t *host(const struct ctl_host *h)
 {
 	return json_pack("{s:o, s:o, s:o, s:o}", "delivered", json_number64(h->delivered),
@@ -178,7 +161,7 @@ void show_counters(struct call *call)
 			json_number64(totals.resets_sent), "steered", json_number64(totals.steered),
 			"copies", json_number64(totals.copies), "copies-missed",
 			json_number64(totals.copies_missed), "host", host(&totals.host), "worker",
-			workers(call)));
+			all_workers(call)));
 	call_end(call);
 }
 

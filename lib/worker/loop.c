@@ -166,8 +166,10 @@ static unsigned poll_workers(struct worker *w)
 		if (!w->from[i])
 			continue;
 		b->n = rte_ring_sc_dequeue_burst(w->from[i], (void **)b->mbuf, BURST_MAX, NULL);
-		if (b->n)
-			pipeline_resume(w, b);
+		if (!b->n)
+			continue;
+		stat_add(&w->stats.taken, b->n);
+		pipeline_resume(w, b);
 		work += b->n;
 	}
 	return work;
@@ -199,10 +201,8 @@ unsigned worker_turn(struct worker *w, uint32_t now)
 
 // The clock costs as much as a packet, and a tick is long: it is read once a millisecond, but each turn
 // while it is held, so that an advance is seen at once.
-static uint32_t read_now(struct worker *w)
+static uint32_t read_now(struct worker *w, uint64_t tsc)
 {
-	uint64_t tsc = rte_rdtsc();
-
 	if (tsc < w->next_clock_tsc && !clock_is_held())
 		return w->now;
 	w->next_clock_tsc = tsc + rte_get_tsc_hz() / 1000;
@@ -224,10 +224,14 @@ int worker_main(void *arg)
 {
 	struct worker *w = arg;
 	struct dataplane *d = w->dataplane;
+	uint64_t began = rte_rdtsc();
 
 	rcu_online(d->rcu, w->number);
 	while (!atomic_load_explicit(&d->stop, memory_order_relaxed)) {
-		if (worker_turn(w, read_now(w))) {
+		unsigned work = worker_turn(w, read_now(w, began));
+		uint64_t ended;
+
+		if (work) {
 			w->quiet_turns = 0;
 			if (atomic_load_explicit(&w->idle, memory_order_relaxed))
 				atomic_store_explicit(&w->idle, false, memory_order_relaxed);
@@ -235,6 +239,9 @@ int worker_main(void *arg)
 			rest(w);
 		}
 		rcu_quiescent(d->rcu, w->number);
+		ended = rte_rdtsc();
+		stat_add(work ? &w->stats.busy_clocks : &w->stats.idle_clocks, ended - began);
+		began = ended;
 	}
 	rcu_offline(d->rcu, w->number);
 	return 0;

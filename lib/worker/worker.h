@@ -46,11 +46,14 @@ struct worker_stats {
 	uint64_t icmp_errors_sent;
 	uint64_t icmp_errors_withheld; // by the rate limit
 	uint64_t steered;              // handed over to another worker
+	uint64_t taken;                // over from other workers
 	uint64_t syns_held;            // from outside, kept for a later answer
 	uint64_t syns_not_held;        // dropped at once, for want of room to keep them
 	uint64_t resets_sent;
 	uint64_t copies;        // of packets that mitigations inspect
 	uint64_t copies_missed; // for want of time or room
+	uint64_t busy_clocks;   // in turns that found something to do
+	uint64_t idle_clocks;   // in the others, and resting after them
 	struct iface_stats iface[SNAPSHOT_MAX_IFACES];
 };
 

@@ -60,6 +60,9 @@ def test_packets(box):
     assert by_verdict["nat44-out", "forward"] == 3 and sum(by_verdict.values()) == 3
     assert values(page["homeport_interface_received_packets"], "interface") == {("inside",): 3, ("outside",): 0}
     assert values(page["homeport_worker_mappings"], "worker") == {("0",): 3}
+    assert values(page["homeport_worker_handed_over_packets"], "worker") == {("0",): 0}
+    assert 0 <= values(page["homeport_worker_busy_milliseconds"], "worker")["0",] \
+        <= values(page["homeport_worker_time_milliseconds"], "worker")["0",]
     pool = ("1", "1", "1")
     labels = ("instance", "policy", "pool")
     assert values(page["homeport_pool_addresses"], *labels) == {pool: 16}

@@ -14,7 +14,7 @@ from base import UPSTREAM, base, changed
 from conftest import BUILD, HOMEPORT, PATIENCE, ROOT, Daemon
 
 DOTSC = BUILD / "app/homeport-dotsc/homeport-dotsc"
-COMMANDS = ["interfaces", "mappings", "subscribers", "acls", "counters", "dots", "mitigations", "config"]
+COMMANDS = ["interfaces", "mappings", "subscribers", "acls", "counters", "workers", "dots", "mitigations", "config"]
 ATTACKER = "100.64.0.10"
 
 
@@ -138,6 +138,14 @@ def test_counters_in_a_table(box):
     assert re.search(r"^nat44-out +forward +3$", text, re.M)
     assert "drop-" not in text  # what never happened is not shown
     assert rows(text.split("\n\n")[1])[0]["MAPPINGS"] == "3"
+
+
+def test_workers_in_a_table(box):
+    text, summary = box.homeport("show", "workers").stdout.split("\n\n")
+    row, = rows(text)
+    assert (row["RECEIVED"], row["TAKEN-OVER"], row["STEERED"], row["MAPPINGS"]) == ("3", "0", "0%", "3")
+    assert int(row["PORT-SETS"]) > 0 and re.fullmatch(r"\d+%", row["BUSY"])
+    assert summary.startswith("imbalance: 0%")  # of one
 
 
 def test_config_is_what_was_given(box):

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""How workers share the packets and what they keep: each carries its own subscribers, whoever receives them, and
+`show workers` tells so."""
+from scapy.all import IP, UDP
+
+WORKERS = [1, 3]
+HOSTS = 24
+
+
+def statistics(box):
+    return box.ask("show", "workers")["homeport:homeport"]["statistics"]
+
+
+def total(workers, name):
+    return sum(int(w[name]) for w in workers)
+
+
+def test_shares(box):
+    """All of them have subscribers, with port sets and mappings of their own, and what one hands over another
+    takes: a device of one queue is read and written by one worker alone."""
+    before = statistics(box)["worker"]
+    for _ in range(HOSTS):
+        p = box.out(IP(src=box.host(), dst=box.remote()) / UDP(sport=1, dport=2))
+        box.back(IP(src=p.dst, dst=p.src) / UDP(sport=2, dport=p[UDP].sport))
+    shown = statistics(box)["worker"]
+    assert [w["number"] for w in shown] == list(range(len(before)))
+    assert total(shown, "received") - total(before, "received") == 2 * HOSTS
+    assert total(shown, "handed-over") == total(shown, "taken-over")
+    assert (total(shown, "handed-over") > 0) == (len(shown) > 1)
+    for name in ("mappings", "subscribers", "port-sets"):
+        assert total(shown, name) - total(before, name) == HOSTS
+        assert all(w[name] for w in shown)
+    assert all(w["busy"] <= 100 and int(w["busy-time"]) <= int(w["time"]) for w in shown)
+
+
+def test_imbalance(box):
+    """The worker with the most packets against the mean, of late only."""
+    for _ in range(3):
+        box.advance(10)
+    assert statistics(box)["imbalance"] == 0
+    before = statistics(box)["worker"]
+    host, remote = box.host(), box.remote()
+    box.tx_inside([IP(src=host, dst=remote) / UDP(sport=1, dport=2)] * 60)
+    for _ in range(60):
+        box.rx_outside()
+    shown = statistics(box)
+    packets = [sum(int(w[name]) - int(b[name]) for name in ("received", "taken-over"))
+               for w, b in zip(shown["worker"], before)]
+    assert shown["imbalance"] == max(packets) * len(packets) * 100 // sum(packets) - 100
+    assert (shown["imbalance"] > 0) == (len(packets) > 1)
