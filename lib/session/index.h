@@ -125,3 +125,11 @@ static inline uint32_t index_next(struct index_search *s)
 	s->fits &= s->fits - 1;
 	return s->bucket->id[slot];
 }
+
+// The first candidate of a search, or 0; nearly always the one that is looked for.
+static inline uint32_t index_first(const struct index *index, uint64_t hash)
+{
+	struct index_search search = index_begin(index, hash);
+
+	return index_next(&search);
+}

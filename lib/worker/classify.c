@@ -19,6 +19,16 @@ void classify_routes(const struct worker *w, uint64_t mask, const rte_be32_t add
 	uint64_t found[BURST_MAX];
 	unsigned n = 0, i;
 
+	// nearly always all packets of a burst, whose arrays are copied as they are
+	if (likely(!(mask & (mask + 1)))) {
+		n = bit_count(mask);
+		for (i = 0; i < n; i++)
+			addresses[i] = rte_be_to_cpu_32(address[i]);
+		rte_fib_lookup_bulk(w->snapshot->fib, addresses, found, (int)n);
+		for (i = 0; i < n; i++)
+			route[i] = (uint32_t)found[i];
+		return;
+	}
 	for (uint64_t todo = mask; bit_take(&todo, &i);)
 		addresses[n++] = rte_be_to_cpu_32(address[i]);
 	rte_fib_lookup_bulk(w->snapshot->fib, addresses, found, (int)n);
@@ -316,7 +326,7 @@ struct ways classify(struct worker *w, struct burst *b, uint64_t mask)
 {
 	const struct snapshot *snapshot = w->snapshot;
 	struct ways ways = {0};
-	uint64_t big = 0;
+	uint64_t out = 0, in = 0, big = 0;
 	unsigned i;
 
 	classify_routes(w, mask, b->dst, b->route);
@@ -328,15 +338,16 @@ struct ways classify(struct worker *w, struct burst *b, uint64_t mask)
 		const struct nexthop *nh = &snapshot->nexthop[b->route[i]];
 		uint8_t realm = snapshot->iface[b->iface[i]].realm;
 
-		big |= (uint64_t)(b->length[i] > nh->mtu) << i;
+		if (unlikely(b->length[i] > nh->mtu))
+			big |= bit(i);
 		// nearly all packets: inside to outside, or to a pool from there
 		if (unlikely(b->ip[i][8] <= 1 || b->l4[i] == L4_COUNT || b->src[i] == b->dst[i]))
 			sort_slowly(w, b, i, &ways);
 		else if (realm == REALM_INTERNAL && nh->realm == REALM_EXTERNAL)
-			ways.out |= bit(i);
+			out |= bit(i);
 		else if (realm == REALM_EXTERNAL && nh->kind == NEXTHOP_POOL &&
 			likely(!snapshot_may_be_ours(snapshot, b->src[i])))
-			ways.in |= bit(i);
+			in |= bit(i);
 		else if (realm == REALM_EXTERNAL && nh->kind == NEXTHOP_SERVICE &&
 			nh->service == SERVICE_SOFTWIRE &&
 			likely(!snapshot_may_be_ours(snapshot, b->src[i])))
@@ -344,6 +355,8 @@ struct ways classify(struct worker *w, struct burst *b, uint64_t mask)
 		else
 			sort_slowly(w, b, i, &ways);
 	}
+	ways.out |= out;
+	ways.in |= in;
 	b->big = big;
 	b->aliased = 0;
 	return ways;

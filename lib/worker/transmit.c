@@ -15,18 +15,22 @@
 
 static void flush_iface(struct worker *w, unsigned iface);
 
-static inline void append(struct worker *w, struct transmit *t, unsigned iface,
-	struct rte_mbuf *mbuf, enum verdict verdict)
+// The frames that wait for an interface, with room for another burst.
+static struct transmit *transmit_room(struct worker *w, unsigned iface)
 {
-	if (unlikely(t->n == TRANSMIT_MAX))
+	struct transmit *t = &w->transmit[iface];
+
+	if (unlikely(t->n > TRANSMIT_MAX - BURST_MAX))
 		flush_iface(w, iface);
-	t->mbuf[t->n] = mbuf;
-	t->verdict[t->n++] = (uint8_t)verdict;
+	return t;
 }
 
 void transmit_frame(struct worker *w, unsigned iface, struct rte_mbuf *mbuf, enum verdict verdict)
 {
-	append(w, &w->transmit[iface], iface, mbuf, verdict);
+	struct transmit *t = transmit_room(w, iface);
+
+	t->mbuf[t->n] = mbuf;
+	t->verdict[t->n++] = (uint8_t)verdict;
 	w->transmit_waiting |= bit(iface);
 }
 
@@ -196,7 +200,7 @@ void transmit(struct worker *w, struct burst *b, uint64_t mask, enum verdict ver
 	uint32_t gateway = UINT32_MAX; // the route that `header` is for, if packets can share it
 	struct header header = {0};
 	struct transmit *t = NULL;
-	unsigned iface = 0, i;
+	unsigned n = 0, i; // frames in `t`
 	uint64_t waiting = 0;
 
 	for (uint64_t todo = mask & ~b->big; bit_take(&todo, &i);) {
@@ -208,17 +212,22 @@ void transmit(struct worker *w, struct burst *b, uint64_t mask, enum verdict ver
 				wait_for(w, b, i, nh, verdict);
 				continue;
 			}
+			if (t)
+				t->n = n;
 			gateway = nh->kind == NEXTHOP_GATEWAY ? b->route[i] : UINT32_MAX;
-			iface = nh->iface;
-			waiting |= bit(iface);
-			t = &w->transmit[iface];
+			waiting |= bit(nh->iface);
+			t = transmit_room(w, nh->iface);
+			n = t->n;
 			// a gateway is of one IP version, and so is all that leaves by it
-			header = header_make(w, iface, mac,
+			header = header_make(w, nh->iface, mac,
 				b->v6 & bit(i) ? RTE_ETHER_TYPE_IPV6 : RTE_ETHER_TYPE_IPV4);
 		}
 		header_write(&header, b->mbuf[i], b->ip[i]);
-		append(w, t, iface, b->mbuf[i], verdict);
+		t->mbuf[n] = b->mbuf[i];
+		t->verdict[n++] = (uint8_t)verdict;
 	}
+	if (t)
+		t->n = n;
 	w->transmit_waiting |= waiting;
 	for (uint64_t todo = mask & b->big; bit_take(&todo, &i);)
 		transmit_pieces(w, b, i, verdict);

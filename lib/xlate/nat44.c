@@ -59,9 +59,8 @@ static uint64_t with_sessions(const struct nat *nat, const struct burst *b, uint
 uint64_t nat44_find_out(struct nat *nat, struct burst *b, uint64_t mask, uint32_t now)
 {
 	const struct bib *bib = &nat->bib;
-	struct index_search search[BURST_MAX];
 	uint64_t hash[BURST_MAX];
-	uint64_t found = 0, marked = 0, stale = 0;
+	uint64_t missing = 0, marked = 0, stale = 0, found;
 	unsigned i;
 
 	for (uint64_t todo = mask; bit_take(&todo, &i);) {
@@ -69,27 +68,30 @@ uint64_t nat44_find_out(struct nat *nat, struct burst *b, uint64_t mask, uint32_
 		rte_prefetch0(index_home(&bib->by_inside, hash[i]));
 	}
 	for (uint64_t todo = mask; bit_take(&todo, &i);) {
-		search[i] = index_begin(&bib->by_inside, hash[i]);
-		b->mapping[i] = index_next(&search[i]);
+		b->mapping[i] = index_first(&bib->by_inside, hash[i]);
 		rte_prefetch0(&bib->mapping[b->mapping[i]]);
 	}
 	for (uint64_t todo = mask; bit_take(&todo, &i);) {
 		const struct mapping *m = &bib->mapping[b->mapping[i]];
 
-		while (unlikely(!mapping_is_inside(m, b->l4[i], b->src[i], b->src_port[i])) &&
-			b->mapping[i]) {
-			b->mapping[i] = index_next(&search[i]);
+		if (unlikely(!mapping_is_inside(m, b->l4[i], b->src[i], b->src_port[i]))) {
+			b->mapping[i] = bib_find_inside(bib, b->l4[i], b->src[i], b->src_port[i]);
+			if (!b->mapping[i]) {
+				missing |= bit(i);
+				continue;
+			}
 			m = &bib->mapping[b->mapping[i]];
 		}
-		found |= (uint64_t)(b->mapping[i] != 0) << i;
 		// static mappings are not reached through their subscriber's blocks, so carry no mark
-		marked |= (uint64_t)((m->flags & (MAPPING_MARKED | MAPPING_STATIC)) != 0) << i;
+		if (unlikely(m->flags & (MAPPING_MARKED | MAPPING_STATIC)))
+			marked |= bit(i);
 		stale |= (uint64_t)(m->seen != now) << i;
 	}
 	b->marked = marked;
 	b->stale = stale;
+	found = mask & ~missing;
 	if (unlikely(nat->dependent))
-		found |= find_dependent(nat, b, mask & ~found);
+		found |= find_dependent(nat, b, missing);
 	if (unlikely(nat->udp_in))
 		b->stateful |= with_sessions(nat, b, found);
 	return found;

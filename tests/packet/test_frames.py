@@ -184,6 +184,21 @@ def test_options(box):
     assert isinstance(p.options[0], IPOption_RR) and p[UDP].load == b"data"
 
 
+@pytest.mark.parametrize("bits", [64, 128, 256, 512])
+def test_vector_widths(fresh, bits):
+    """Routes are found however many at a time a processor may look up, in bursts with and without what is ended
+    before."""
+    box = fresh(platform={"eal-option": [f"--force-max-simd-bitwidth={bits}"]}, **CONFIG)
+    host, remotes = box.host(), [box.remote() for _ in range(40)]
+    sent = [udp(src=host, dst=remote) for remote in remotes]
+    box.tx_inside(sent)
+    assert sorted(box.rx_outside().dst for _ in sent) == sorted(remotes)
+    sent[::3] = [udp(src=host, dst="198.51.200.9") for _ in sent[::3]]
+    sent[1::3] = [IP(src=host, dst=SOMEBODY, proto=17) / b"short" for _ in sent[1::3]]
+    box.tx_inside(sent, {"drop-blackhole": 14, "drop-l4-short": 13, "nat44-out": 13})
+    assert sorted(box.rx_outside().dst for _ in remotes[2::3]) == sorted(remotes[2::3])
+
+
 def test_no_way(box):
     """Discarded by a route; from outside to what is neither the box's nor a pool's; an inside source that no
     policy serves."""

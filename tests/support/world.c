@@ -34,8 +34,9 @@ void world_eal(const char *program, bool huge_pages, unsigned memory_mb)
 
 	// EAL keeps and writes its arguments, so they are words of an array
 	snprintf(words, sizeof(words),
-		"%s --no-pci --no-telemetry --no-shconf --log-level=error %s%.0u", program,
-		huge_pages ? "--in-memory " : "--no-huge -m ", huge_pages ? 0 : memory_mb);
+		"%s --no-pci --no-telemetry --no-shconf --log-level=error "
+		"--force-max-simd-bitwidth=512 %s%.0u",
+		program, huge_pages ? "--in-memory " : "--no-huge -m ", huge_pages ? 0 : memory_mb);
 	for (char *word = strtok_r(words, " ", &save); word; word = strtok_r(NULL, " ", &save))
 		argv[argc++] = word;
 	if (rte_eal_init(argc, argv) < 0) {
