@@ -234,6 +234,13 @@ class Lab:
             raise Failed("homeportd did not start: " + self.log_text())
         return self.box
 
+    def reload(self, config):
+        before = self.log_text().count("\n")
+        (self.folder / "homeport.json").write_text(json.dumps(config, indent=1))
+        self.box.send_signal(signal.SIGHUP)
+        wait_for("the configuration is loaded",
+                 lambda: "in force" in "\n".join(self.log_text().split("\n")[before:]))
+
     def log_text(self):
         return (self.folder / "homeportd.log").read_text()
 

@@ -12,11 +12,11 @@ PYTHON = "/usr/bin/python3"
 PACKETS = str(lab.ROOT / "tests/netns/packets.py")
 
 
-def iperf3(box, client, *words):
+def iperf3(box, client, *words, at=lab.VICTIM):
     """A transfer of a given size between a subscriber and the victim; returns iperf3's report."""
     server = box.start("victim", "iperf3", "-s", "-1", "--forceflush", stdout=subprocess.PIPE)
     lab.wait_for("iperf3 listens", lambda: "listening" in server.stdout.readline())
-    done = box.exec(client, "iperf3", "-c", lab.VICTIM, "-J", *words, check=False, timeout=120)
+    done = box.exec(client, "iperf3", "-c", at, "-J", *words, check=False, timeout=120)
     box.stop(server)
     server.stdout.close()
     report = json.loads(done.stdout)

@@ -1,33 +1,24 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Real IPv6 hosts behind a NAT64, one of them with IPv4 of its own behind a CLAT (464XLAT, RFC 6877: tayga)."""
-import json
 import re
 import subprocess
 
 import lab
 import pytest
-from test_hosts import moved
+from access import ATTACKER6, BOX6, Nat64, by_pref64, start
+from test_hosts import iperf3, moved
 
 PYTHON = "/usr/bin/python3"
-BOX6, ATTACKER6, NEIGHBOUR6 = "2001:db8:0:2::1", "2001:db8:0:2::10", "2001:db8:0:2::11"
 CLAT = "2001:db8:0:3::/64"
-VICTIM6 = "2001:db8:64::c633:640a"
-POOL6 = "2001:db8:64::cb00:7107"
 
 
-def nat64(world, workers):
-    config = world.config(workers=workers, dots=False, policy={
-        "subscriber-match": [{"match-id": 1, "subnet": "2001:db8:0:2::/63"}], "subscriber-mask-v6": 128,
-        "nat64-prefixes": [{"nat64-prefix": "2001:db8:64::/96"}]})
-    inside = config["ietf-interfaces:interfaces"]["interface"][0]
-    del inside["ietf-ip:ipv4"]
-    inside["ietf-ip:ipv6"] = {"address": [{"ip": BOX6, "prefix-length": 64}]}
-    config["ietf-nat:nat"]["instances"]["instance"][0]["type"] = "ietf-nat:nat64"
-    config["ietf-routing:routing"] = {"control-plane-protocols": {"control-plane-protocol": [{
-        "type": "ietf-routing:static", "name": "static", "static-routes": {
-            "ietf-ipv6-unicast-routing:ipv6": {"route": [
-                {"destination-prefix": CLAT, "next-hop": {"next-hop-address": ATTACKER6}}]}}}]}}
-    return config
+class WithClat(Nat64):
+    def configure(self, config):
+        super().configure(config)
+        config["ietf-routing:routing"] = {"control-plane-protocols": {"control-plane-protocol": [{
+            "type": "ietf-routing:static", "name": "static", "static-routes": {
+                "ietf-ipv6-unicast-routing:ipv6": {"route": [
+                    {"destination-prefix": CLAT, "next-hop": {"next-hop-address": ATTACKER6}}]}}}]}}
 
 
 @pytest.fixture(scope="module", params=[1, 3], ids=["1-worker", "3-workers"])
@@ -35,12 +26,7 @@ def box(request):
     """The subscribers have IPv6 alone; at the end every packet must be accounted for."""
     with lab.Lab() as made:
         made.build()
-        for host, address in (("attacker", ATTACKER6), ("neighbour", NEIGHBOUR6)):
-            made.ip(host, "addr", "flush", "dev", "eth0", "scope", "global")
-            made.ip(host, "addr", "add", f"{address}/64", "dev", "eth0", "nodad")
-        made.start_box(nat64(made, request.param))
-        for host in ("attacker", "neighbour"):
-            made.ip(host, "-6", "route", "add", "default", "via", BOX6)
+        start(made, WithClat(), request.param)
         yield made
         counters = made.counters()
         assert int(counters["received"]) == sum(int(v["packets"]) for v in counters["verdict"])
@@ -48,46 +34,35 @@ def box(request):
         assert ": error: " not in made.log_text()
 
 
-def iperf3(box, client, server, *words):
-    listener = box.start("victim", "iperf3", "-s", "-1", "--forceflush", stdout=subprocess.PIPE)
-    lab.wait_for("iperf3 listens", lambda: "listening" in listener.stdout.readline())
-    done = box.exec(client, "iperf3", "-c", server, "-J", *words, check=False, timeout=120)
-    box.stop(listener)
-    listener.stdout.close()
-    report = json.loads(done.stdout)
-    assert "error" not in report, report["error"]
-    return report["end"]
-
-
 @pytest.mark.parametrize("mtu", [1280, 1500])
 def test_tcp(box, mtu):
     """Both ways, with segments as large as fit, and with the least that IPv6 has. Towards the host its segments are 20
     bytes too large for IPv6 until the sender hears so (RFC 7915 section 4)."""
     box.ip("attacker", "link", "set", "eth0", "mtu", mtu)
-    assert moved(iperf3(box, "attacker", VICTIM6, "-n", "32M"), 32)
-    assert moved(iperf3(box, "attacker", VICTIM6, "-n", "32M", "-R"), 32)
+    assert moved(iperf3(box, "attacker", "-n", "32M", at=Nat64.victim), 32)
+    assert moved(iperf3(box, "attacker", "-n", "32M", "-R", at=Nat64.victim), 32)
     box.ip("attacker", "link", "set", "eth0", "mtu", 1500)
 
 
 def test_many_flows(box):
-    end = iperf3(box, "neighbour", VICTIM6, "-P", "12", "-n", "12M", "--bidir")
+    end = iperf3(box, "neighbour", "-P", "12", "-n", "12M", "--bidir", at=Nat64.victim)
     streams = [s["receiver"]["bytes"] for s in end["streams"]]
     assert len(streams) == 24 and all(streams)
 
 
 def test_ping(box):
-    for target, size in ((VICTIM6, 56), (VICTIM6, 1400), (BOX6, 56)):
+    for target, size in ((Nat64.victim, 56), (Nat64.victim, 1400), (BOX6, 56)):
         assert "3 received" in box.exec("attacker", "ping", "-6", "-c", "3", "-i", "0.2", "-s", str(size), target).stdout
 
 
 def test_traceroute(box):
     """The box is one hop by its own address, the victim the next by the address that stands for it."""
     def hops(method):
-        out = box.exec("neighbour", "traceroute", "-6", "-n", "-q", "1", "-m", "5", method, VICTIM6).stdout
+        out = box.exec("neighbour", "traceroute", "-6", "-n", "-q", "1", "-m", "5", method, Nat64.victim).stdout
         return re.findall(r"^ *(\d+) +(\S+)", out, re.M)
 
     for method in ("-I", "-U"):
-        lab.wait_for(f"both hops by traceroute {method}", lambda: hops(method) == [("1", BOX6), ("2", VICTIM6)])
+        lab.wait_for(f"both hops by traceroute {method}", lambda: hops(method) == [("1", BOX6), ("2", Nat64.victim)])
 
 
 WAIT = """
@@ -118,13 +93,13 @@ def heard(box, process):
 def test_hairpin(box):
     """Two hosts find each other by the outside address, and see each other by it (RFC 6146 section 3.8)."""
     victim = listen(box, "victim", "", 9200)
-    neighbour = listen(box, "neighbour", "6", 6201, f's.sendto(b"hello", ("{VICTIM6}", 9200))')
+    neighbour = listen(box, "neighbour", "6", 6201, f's.sendto(b"hello", ("{Nat64.victim}", 9200))')
     address, port, _ = heard(box, victim)
     assert address == lab.POOL
     box.exec("attacker", PYTHON, "-c", "import socket; s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM); "
-             f's.bind(("", 6200)); s.sendto(b"neighbour", ("{POOL6}", {port}))')
+             f's.bind(("", 6200)); s.sendto(b"neighbour", ("{by_pref64(lab.POOL)}", {port}))')
     source, _, data = heard(box, neighbour)
-    assert (source, data) == (POOL6, "neighbour")
+    assert (source, data) == (by_pref64(lab.POOL), "neighbour")
 
 
 def test_464xlat(box):
@@ -145,8 +120,8 @@ def test_464xlat(box):
                       stderr=subprocess.DEVNULL)
     lab.wait_for("the CLAT translates", lambda: "1 received" in box.exec(
         "attacker", "ping", "-c", "1", "-W", "1", lab.VICTIM, check=False).stdout)
-    assert moved(iperf3(box, "attacker", lab.VICTIM, "-n", "32M"), 32)
-    assert moved(iperf3(box, "attacker", lab.VICTIM, "-n", "32M", "-R"), 32)
+    assert moved(iperf3(box, "attacker", "-n", "32M"), 32)
+    assert moved(iperf3(box, "attacker", "-n", "32M", "-R"), 32)
     box.stop(tayga)
     box.exec("attacker", "tayga", "-c", folder / "tayga.conf", "--rmtun")
     box.sysctl("attacker", "net.ipv6.conf.all.forwarding", 0)

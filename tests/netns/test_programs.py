@@ -113,9 +113,9 @@ def test_hole_punching(box):
         finish(box, process)
 
 
-def test_hairpinned_tcp(box, reflector):
+def hairpin_tcp(box, own):
     """A subscriber serves TCP on an outside endpoint that it has asked for, and another one uses it."""
-    server, lines = start(box, "neighbour", "serve", lab.VICTIM, REFLECTOR, 7000)
+    server, lines = start(box, "neighbour", "serve", lab.VICTIM, REFLECTOR, own)
     seen = lines.wait("the server is known", lambda m: m["event"] == "seen")
     script = ("import socket, sys, threading; s = socket.create_connection((sys.argv[1], int(sys.argv[2])), 30)\n"
               "data = bytes(range(256)) * 4096; got = b''\n"
@@ -127,6 +127,10 @@ def test_hairpinned_tcp(box, reflector):
     served = lines.wait("the connection has ended", lambda m: m["event"] == "served")
     assert served["peer"] == lab.POOL and served["bytes"] == 1 << 20
     finish(box, server)
+
+
+def test_hairpinned_tcp(box, reflector):
+    hairpin_tcp(box, 7000)
 
 
 def test_stun(box):
