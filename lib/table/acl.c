@@ -7,7 +7,12 @@
 #include "base/rand.h"
 #include "base/rcu.h"
 
+#include <rte_prefetch.h>
+
+#include <assert.h>
 #include <errno.h>
+#include <stdalign.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,13 +35,19 @@ struct exempt {
 
 enum slot_state { SLOT_FREE, SLOT_USED, SLOT_LEAVING };
 
+// All that a packet is compared with lies in the first cache line.
 struct slot {
-	struct acl_rule rule;
 	_Atomic uint32_t next; // in the bucket's chain, or ACL_NO_SLOT
-	enum slot_state state; // this and what follows: control thread only
+	struct acl_rule rule;
+	alignas(RTE_CACHE_LINE_SIZE) enum slot_state
+		state; // this and what follows: control thread only
 	struct acl_hits before;
 	struct acl *acl;
 };
+
+static_assert(alignof(struct slot) == RTE_CACHE_LINE_SIZE &&
+		offsetof(struct slot, rule.action) + sizeof(enum acl_action) <= RTE_CACHE_LINE_SIZE,
+	"one line for a packet to read");
 
 struct acl {
 	uint32_t size;
@@ -81,15 +92,15 @@ int acl_action_find(const char *name, enum acl_action *action)
 
 static uint32_t hash(const struct acl *acl, const struct subkey *key)
 {
-	uint32_t words[5];
-	uint64_t h = acl->seed;
+	uint64_t words[2], h = acl->seed;
+	uint32_t last;
 
-	memcpy(words, key, sizeof(words));
-	for (unsigned i = 0; i < ARRAY_LEN(words); i++) {
-		h = (h ^ words[i]) * UINT64_C(0x9e3779b97f4a7c15);
-		h ^= h >> 32;
-	}
-	return (uint32_t)h & acl->mask;
+	memcpy(words, key->addr, sizeof(words));
+	memcpy(&last, &key->family, sizeof(last));
+	h = (h ^ words[0]) * UINT64_C(0x9e3779b97f4a7c15);
+	h = (h ^ h >> 32 ^ words[1]) * UINT64_C(0x9e3779b97f4a7c15);
+	h = (h ^ h >> 32 ^ last) * UINT64_C(0x9e3779b97f4a7c15);
+	return (uint32_t)(h >> 32) & acl->mask;
 }
 
 struct acl *acl_new(uint32_t max_rules, unsigned workers, struct rcu *rcu)
@@ -107,9 +118,10 @@ struct acl *acl_new(uint32_t max_rules, unsigned workers, struct rcu *rcu)
 	acl->rcu = rcu;
 	acl->mask = buckets - 1;
 	acl->bucket = malloc(buckets * sizeof(*acl->bucket));
-	acl->slot = calloc(max_rules, sizeof(*acl->slot));
+	acl->slot = aligned_alloc(RTE_CACHE_LINE_SIZE, max_rules * sizeof(*acl->slot));
 	if (!acl->bucket || !acl->slot || rand_seed(&random) < 0)
 		goto fail;
+	memset(acl->slot, 0, max_rules * sizeof(*acl->slot));
 	acl->seed = rand_u32(&random);
 	for (uint32_t i = 0; i < buckets; i++)
 		atomic_init(&acl->bucket[i], ACL_NO_SLOT);
@@ -263,6 +275,25 @@ static uint32_t chain_next(const struct acl *acl, uint32_t n)
 	return atomic_load_explicit(&acl->slot[n].next, memory_order_acquire);
 }
 
+uint32_t acl_home(const struct acl *acl, const struct subkey *subscriber)
+{
+	uint32_t home = hash(acl, subscriber);
+
+	rte_prefetch0(&acl->bucket[home]);
+	return home;
+}
+
+uint32_t acl_first(const struct acl *acl, unsigned worker, uint32_t home)
+{
+	uint32_t n = atomic_load_explicit(&acl->bucket[home], memory_order_acquire);
+
+	if (n != ACL_NO_SLOT) {
+		rte_prefetch0(&acl->slot[n]);
+		rte_prefetch0(&acl->hits[worker][n]);
+	}
+	return n;
+}
+
 bool acl_marked(const struct acl *acl, const struct subkey *subscriber)
 {
 	for (uint32_t n = chain_start(acl, subscriber); n != ACL_NO_SLOT; n = chain_next(acl, n)) {
@@ -295,7 +326,7 @@ static bool matches(const struct acl_rule *rule, const struct acl_packet *packet
 	return true;
 }
 
-static uint32_t match_from(const struct acl *acl, const struct subkey *subscriber,
+uint32_t acl_match(const struct acl *acl, const struct subkey *subscriber,
 	const struct acl_packet *packet, uint32_t n)
 {
 	for (; n != ACL_NO_SLOT; n = chain_next(acl, n)) {
@@ -307,16 +338,10 @@ static uint32_t match_from(const struct acl *acl, const struct subkey *subscribe
 	return ACL_NO_SLOT;
 }
 
-uint32_t acl_match(
-	const struct acl *acl, const struct subkey *subscriber, const struct acl_packet *packet)
-{
-	return match_from(acl, subscriber, packet, chain_start(acl, subscriber));
-}
-
 uint32_t acl_match_next(const struct acl *acl, const struct subkey *subscriber,
 	const struct acl_packet *packet, uint32_t after)
 {
-	return match_from(acl, subscriber, packet, chain_next(acl, after));
+	return acl_match(acl, subscriber, packet, chain_next(acl, after));
 }
 
 enum acl_action acl_action(const struct acl *acl, uint32_t n)

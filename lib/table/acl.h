@@ -99,10 +99,16 @@ struct acl_hits acl_hits(const struct acl *acl, uint32_t slot);
 // Reader: whether the subscriber has any rule.
 bool acl_marked(const struct acl *acl, const struct subkey *subscriber);
 
-// Reader: the slot of the first rule of this subscriber that matches, or of the next behind the slot
-// `after`; ACL_NO_SLOT if there is none.
-uint32_t acl_match(
-	const struct acl *acl, const struct subkey *subscriber, const struct acl_packet *packet);
+// Reader: the two steps before acl_match(), each of which fetches what the next reads, so that a burst of
+// packets waits for memory once: the place of a subscriber's rules, then the slot of the first there, which may
+// be another subscriber's; ACL_NO_SLOT if there is none.
+uint32_t acl_home(const struct acl *acl, const struct subkey *subscriber);
+uint32_t acl_first(const struct acl *acl, unsigned worker, uint32_t home);
+
+// Reader: the slot of the first rule of this subscriber that matches, from the slot that acl_first() told, or of
+// the next behind the slot `after`; ACL_NO_SLOT if there is none.
+uint32_t acl_match(const struct acl *acl, const struct subkey *subscriber,
+	const struct acl_packet *packet, uint32_t first);
 uint32_t acl_match_next(const struct acl *acl, const struct subkey *subscriber,
 	const struct acl_packet *packet, uint32_t after);
 

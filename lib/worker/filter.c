@@ -9,6 +9,8 @@
 #include "table/acl.h"
 #include "worker/stages.h"
 
+#include <rte_prefetch.h>
+
 #define PROTOCOL_AT 9 // in an IPv4 header
 
 static struct acl_packet describe4(const struct burst *b, unsigned i)
@@ -64,14 +66,15 @@ static void redirect(const struct worker *w, struct burst *b, unsigned i)
 	b->big = (b->big & ~bit(i)) | (uint64_t)(b->length[i] > scrubber->mtu) << i;
 }
 
-// Whether packet i goes to the scrubber.
-static bool check(struct worker *w, struct burst *b, unsigned i, const struct subkey *subscriber)
+// Whether packet i, of a subscriber whose rules begin at a slot or behind it, goes to the scrubber.
+static bool check(struct worker *w, struct burst *b, unsigned i, const struct subkey *subscriber,
+	uint32_t slot)
 {
 	const struct acl *acl = w->dataplane->acl;
 	struct acl_packet packet = b->v6 & bit(i) ? describe6(b, i) : describe4(b, i);
-	uint32_t slot = acl_match(acl, subscriber, &packet);
 	bool redirected = false;
 
+	slot = acl_match(acl, subscriber, &packet, slot);
 	// a rule that lets the packet pass does not keep it from the next
 	for (; slot != ACL_NO_SLOT; slot = acl_match_next(acl, subscriber, &packet, slot)) {
 		enum verdict verdict = V_ACL;
@@ -117,16 +120,40 @@ static bool check(struct worker *w, struct burst *b, unsigned i, const struct su
 
 bool filter_by(struct worker *w, struct burst *b, unsigned i, const struct subkey *subscriber)
 {
-	return acl_marked(w->dataplane->acl, subscriber) && check(w, b, i, subscriber);
+	const struct acl *acl = w->dataplane->acl;
+	uint32_t first = acl_first(acl, w->number, acl_home(acl, subscriber));
+
+	return first != ACL_NO_SLOT && check(w, b, i, subscriber, first);
 }
 
-static bool check_known(struct worker *w, struct burst *b, unsigned i)
+// The packets of those who have rules, step by step, so that all wait for memory together.
+static uint64_t check_known(struct worker *w, struct burst *b, uint64_t mask)
 {
-	const struct nat *nat = &w->nat;
-	const struct mapping *m = &nat->bib.mapping[b->mapping[i]];
-	const struct subscriber *s = &nat->subscribers.subscriber[m->subscriber];
+	const struct acl *acl = w->dataplane->acl;
+	const struct subscriber *subscriber[BURST_MAX];
+	uint64_t redirected = 0, known = 0;
+	uint32_t at[BURST_MAX];
+	unsigned i;
 
-	return s->marked && check(w, b, i, &s->key);
+	for (uint64_t todo = mask; bit_take(&todo, &i);) {
+		uint32_t number = w->nat.bib.mapping[b->mapping[i]].subscriber;
+
+		subscriber[i] = &w->nat.subscribers.subscriber[number];
+		rte_prefetch0(subscriber[i]);
+	}
+	for (uint64_t todo = mask; bit_take(&todo, &i);) {
+		if (!subscriber[i]->marked)
+			continue;
+		at[i] = acl_home(acl, &subscriber[i]->key);
+		known |= bit(i);
+	}
+	for (uint64_t todo = known; bit_take(&todo, &i);)
+		at[i] = acl_first(acl, w->number, at[i]);
+	for (uint64_t todo = known; bit_take(&todo, &i);) {
+		if (check(w, b, i, &subscriber[i]->key, at[i]))
+			redirected |= bit(i);
+	}
+	return redirected;
 }
 
 // A source without a mapping for this packet may be a subscriber all the same, here or not yet.
@@ -148,8 +175,8 @@ uint64_t filter(struct worker *w, struct burst *b, uint64_t marked, uint64_t fir
 	uint64_t redirected = 0;
 	unsigned i;
 
-	for (uint64_t todo = marked; bit_take(&todo, &i);)
-		redirected |= (uint64_t)check_known(w, b, i) << i;
+	if (unlikely(marked))
+		redirected = check_known(w, b, marked);
 	if (!first || !acl_count(w->dataplane->acl))
 		return redirected;
 	for (uint64_t todo = first; bit_take(&todo, &i);)

@@ -149,7 +149,8 @@ static bool blocked(const char *inside, const char *to, uint8_t proto, int port,
 	ipaddr_parse(inside, &from);
 	ipaddr_parse(to, &packet.destination);
 	key = subkey_v4(ipaddr_be32(&from), 0);
-	return acl_match(enforcer.acl, &key, &packet) != ACL_NO_SLOT;
+	return acl_match(enforcer.acl, &key, &packet,
+		       acl_first(enforcer.acl, 0, acl_home(enforcer.acl, &key))) != ACL_NO_SLOT;
 }
 
 // The ports find the subscriber; the rule is for him, whatever port he sends from.
