@@ -36,9 +36,9 @@ static void remark(
 		all->remark(all->watch_ctx, &said);
 }
 
-static bool acts(const struct mitigation *m, const struct owner *owner)
+static bool acts(const struct mitigation *m)
 {
-	return m->owner == owner && (m->phase == PHASE_IN_FORCE || m->phase == PHASE_ENDING);
+	return m->phase == PHASE_IN_FORCE || m->phase == PHASE_ENDING;
 }
 
 // Rules that count take the place of those that act; without room for them there are none.
@@ -49,20 +49,18 @@ static void suspend(struct mitigation *m)
 	if (mitigation_set_rules(m) < 0)
 		enforce_lift(m->all->enforcer, &m->enforcement);
 	if (m->phase == PHASE_IN_FORCE)
-		m->status = STATUS_EXCEEDED;
+		mitigation_set_status(m, STATUS_EXCEEDED);
 }
 
 int owner_suspend(struct mitigations *all, struct owner *owner, const char *reason)
 {
 	if (owner->suspended)
 		return -EALREADY;
-	for (struct mitigation *m = all->roll.first; m; m = m->next) {
-		if (m->owner == owner)
-			progress_read(m);
-	}
+	for (struct mitigation *m = owner_first(owner); m; m = owner_next(m))
+		progress_read(m);
 	owner->suspended = clock_unix_ms() / 1000;
-	for (struct mitigation *m = all->roll.first; m; m = m->next) {
-		if (acts(m, owner))
+	for (struct mitigation *m = owner_first(owner); m; m = owner_next(m)) {
+		if (acts(m))
 			suspend(m);
 	}
 	remark(all, owner, "suspended", reason);
@@ -75,26 +73,17 @@ int owner_resume(struct mitigations *all, struct owner *owner, const char *reaso
 		return -EALREADY;
 	owner->suspended = 0;
 	memset(owner->budget.second, 0, sizeof(owner->budget.second));
-	for (struct mitigation *m = all->roll.first; m; m = m->next) {
-		if (!acts(m, owner))
+	for (struct mitigation *m = owner_first(owner); m; m = owner_next(m)) {
+		if (!acts(m))
 			continue;
 		if (mitigation_set_rules(m) < 0)
 			log_error("dots", "%s: mitigation %u: no room for the rules it takes",
 				owner->policy.name, m->mid);
 		if (m->phase == PHASE_IN_FORCE)
-			m->status = STATUS_IN_PROGRESS;
+			mitigation_set_status(m, STATUS_IN_PROGRESS);
 	}
 	remark(all, owner, "resumed", reason);
 	return 0;
-}
-
-// Whether a second of this owner's ends now; each has many mitigations.
-static bool ends_second(struct owner *owner, uint64_t now)
-{
-	bool ends = owner->budget.looked != now;
-
-	owner->budget.looked = now;
-	return ends;
 }
 
 static void look(struct mitigations *all, struct owner *owner)
@@ -113,12 +102,13 @@ static void look(struct mitigations *all, struct owner *owner)
 	b->second[b->at] = 0;
 }
 
-void budgets_look(struct mitigations *all)
+bool budgets_look(struct mitigations *all)
 {
-	uint64_t now = clock_now();
+	bool any = false;
 
-	for (struct mitigation *m = all->roll.first; m; m = m->next) {
-		if (ends_second(m->owner, now))
-			look(all, m->owner);
+	for (struct owner *o = all->owners; o; o = o->next) {
+		look(all, o);
+		any |= budget_rate(&o->budget) > 0;
 	}
+	return any;
 }

@@ -12,7 +12,6 @@
 struct budget {
 	uint64_t second[BUDGET_SECONDS]; // packets of each
 	unsigned at;                     // the one that goes on
-	uint64_t looked;                 // reading of clock_now() it was ended last
 };
 
 // Packets a second.

@@ -106,6 +106,7 @@ struct dots *dots_new(const struct dots_env *env)
 		.max_subscribers = 16,
 		.max_mitigations = 65536,
 	};
+	owner_join(dots->mitigations, &dots->operator);
 	return dots;
 }
 

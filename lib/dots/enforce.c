@@ -386,6 +386,16 @@ unsigned enforce_count(const struct scope *scope, const struct enforcement *foun
 	return rules.count;
 }
 
+// Takes rules out of force.
+static void remove_rules(
+	const struct enforcer *enforcer, const uint32_t *slot, unsigned slots, unsigned *total)
+{
+	for (unsigned i = 0; i < slots; i++)
+		acl_remove(enforcer->acl, slot[i]);
+	if (total)
+		*total -= slots;
+}
+
 static int add_rules(
 	const struct enforcer *enforcer, const struct rules *rules, struct enforcement *enforcement)
 {
@@ -402,6 +412,8 @@ static int add_rules(
 		}
 		enforcement->slots++;
 	}
+	if (enforcement->total)
+		*enforcement->total += rules->count;
 	return 0;
 }
 
@@ -444,16 +456,14 @@ int enforce_change(const struct enforcer *enforcer, const struct scope *scope, c
 		return rc;
 	}
 	// the new ones stand already, so nothing slips through between them
-	for (unsigned i = 0; i < before.slots; i++)
-		acl_remove(enforcer->acl, before.slot[i]);
+	remove_rules(enforcer, before.slot, before.slots, before.total);
 	free(before.slot);
 	return 0;
 }
 
 void enforce_lift(const struct enforcer *enforcer, struct enforcement *enforcement)
 {
-	for (unsigned i = 0; i < enforcement->slots; i++)
-		acl_remove(enforcer->acl, enforcement->slot[i]);
+	remove_rules(enforcer, enforcement->slot, enforcement->slots, enforcement->total);
 	free(enforcement->slot);
 	enforcement->slot = NULL;
 	enforcement->slots = 0;

@@ -34,6 +34,7 @@ struct suspect {
 struct enforcement {
 	struct measure measure; // what its rules do
 	void *maker;            // of theirs
+	unsigned *total;        // of the rules of all that count there; NULL: nobody counts
 	struct suspect *suspect;
 	unsigned suspects;
 	uint32_t *slot; // in the ACL

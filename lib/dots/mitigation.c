@@ -5,6 +5,7 @@
 #include "base/bits.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "dots/client.h"
 #include "dots/delegate.h"
 #include "dots/mitigations.h"
 
@@ -92,24 +93,38 @@ void mitigation_free(struct mitigation *m)
 
 int mitigation_link(struct mitigation *m)
 {
-	int rc = roll_add(&m->all->roll, m);
+	int rc = client_join(m);
 
 	if (rc < 0)
 		return rc;
+	rc = roll_add(&m->all->roll, m);
+	if (rc < 0) {
+		client_leave(m);
+		return rc;
+	}
 	m->owner->mitigations++;
 	m->owner->rejected += m->phase == PHASE_REJECTED;
-	m->owner->suspects += mitigation_suspects(m);
 	return 0;
 }
 
 static void mitigation_unlink(struct mitigation *m)
 {
-	roll_remove(&m->all->roll, m);
+	struct mitigations *all = m->all;
+
+	if (all->polled == m)
+		all->polled = m->next;
+	roll_remove(&all->roll, m);
+	client_leave(m);
 	m->owner->mitigations--;
 	m->owner->rejected -= m->phase == PHASE_REJECTED;
-	m->owner->suspects -= mitigation_suspects(m);
-	if (!m->all->roll.first)
-		timer_stop(m->all->loop, &m->all->poll);
+}
+
+void mitigation_set_status(struct mitigation *m, enum mitigation_status status)
+{
+	if (m->status == status)
+		return;
+	m->status = (uint8_t)status;
+	client_changed(m->client, m->owner);
 }
 
 void mitigations_free(struct mitigations *all)
@@ -122,24 +137,23 @@ void mitigations_free(struct mitigations *all)
 		mitigation_unlink(m);
 		mitigation_free(m);
 	}
+	timer_stop(all->loop, &all->poll);
 	roll_end(&all->roll);
 	free(all);
 }
 
-void mitigations_drop(struct mitigations *all, const struct owner *owner)
+void mitigations_drop(struct mitigations *all, struct owner *owner)
 {
-	struct mitigation *next;
+	struct mitigation *m;
 
-	for (struct mitigation *m = all->roll.first; m; m = next) {
-		next = m->next;
-		if (m->owner != owner)
-			continue;
+	while ((m = owner_first(owner))) {
 		progress_read(m);
 		m->outcome = "removed";
 		mitigation_unlink(m);
 		mitigation_tell(m, EVENT_ENDED);
 		mitigation_free(m);
 	}
+	owner_leave(all, owner);
 }
 
 struct mitigation *mitigation_first(const struct mitigations *all)
@@ -198,7 +212,7 @@ void mitigation_end(struct mitigation *m, enum mitigation_status status)
 	struct owner *owner = m->owner;
 
 	progress_read(m);
-	m->status = (uint8_t)status;
+	mitigation_set_status(m, status);
 	m->ends = clock_now();
 	log_notice("dots", "%s: mitigation %u ends: %" PRIu64 " packets met it", owner->policy.name,
 		m->mid, m->hits.packets);
@@ -224,7 +238,7 @@ void mitigation_withdraw(struct mitigation *m)
 		return;
 	}
 	m->phase = PHASE_ENDING;
-	m->status = STATUS_CLIENT_WITHDRAWN;
+	mitigation_set_status(m, STATUS_CLIENT_WITHDRAWN);
 	if (ends < m->ends) {
 		m->ends = ends;
 		// one that never ended has no timer yet; without memory for it there is no delay
@@ -247,10 +261,11 @@ void mitigation_reject(struct mitigation *m, enum conflict_cause cause)
 	timer_stop(m->all->loop, &m->verdict);
 	mitigation_take_back(m);
 	enforce_lift(m->all->enforcer, &m->enforcement);
-	m->owner->suspects -= mitigation_suspects(m);
+	roll_release(&m->all->roll, m);
 	m->phase = PHASE_REJECTED;
 	m->owner->rejected++;
-	m->status = STATUS_WITHDRAWN;
+	m->client->rejected++;
+	mitigation_set_status(m, STATUS_WITHDRAWN);
 	m->conflict_cause = (uint8_t)cause;
 	log_notice("dots", "%s: mitigation %u is rejected", m->owner->policy.name, m->mid);
 	mitigation_tell(m, EVENT_REJECTED);
@@ -343,7 +358,7 @@ int mitigation_put_in_force(struct mitigation *m)
 	if (rc < 0)
 		return rc;
 	m->phase = PHASE_IN_FORCE;
-	m->status = STATUS_IN_PROGRESS;
+	mitigation_set_status(m, STATUS_IN_PROGRESS);
 	m->began = clock_now();
 	m->began_unix = clock_unix_ms() / 1000;
 	return 0;
@@ -379,6 +394,7 @@ static struct mitigation *create(struct mitigations *all, const struct put *put,
 	m->hop_limit = put->hop_limit;
 	m->enforcement = *enforcement;
 	m->enforcement.maker = m;
+	m->enforcement.total = &m->owner->rules;
 	*enforcement = (struct enforcement){0};
 	m->began = clock_now();
 	m->began_unix = clock_unix_ms() / 1000;
@@ -413,7 +429,7 @@ static enum put_outcome revive(struct mitigation *m, const struct put *put)
 	if (put->efficacy)
 		return PUT_UNKNOWN;
 	m->phase = PHASE_IN_FORCE;
-	m->status = STATUS_IN_PROGRESS;
+	mitigation_set_status(m, STATUS_IN_PROGRESS);
 	m->terminating_time = min_u32(2 * m->terminating_time, TERMINATING_MAX);
 	grant_lifetime(m, put->body->lifetime);
 	mitigation_tell(m, EVENT_REFRESHED);

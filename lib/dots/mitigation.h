@@ -31,6 +31,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct client;
 struct mitigation;
 
 enum mitigation_phase { PHASE_ASKED, PHASE_IN_FORCE, PHASE_ENDING, PHASE_REJECTED };
@@ -67,12 +68,16 @@ typedef void remark_watcher(void *ctx, const struct remark *remark);
 
 // An upstream, as its mitigations see it.
 struct owner {
+	struct owner *next; // of those that there are
 	struct policy policy;
 	// This one ends now, its status says how. It is gone when the call returns.
 	void (*ending)(struct owner *owner, const struct mitigation *mitigation);
+	struct client *clients;
 	unsigned mitigations; // all of them,
 	unsigned rejected;    // and these
-	unsigned suspects;    // of the others, each counted as often as one names it
+	unsigned affected;    // different subscribers of the others,
+	unsigned rules;       // and their rules
+	uint64_t changes;     // of them
 	uint64_t confirmed;   // ever, by the detector
 	uint64_t cleared;
 	struct budget budget;
@@ -90,6 +95,9 @@ static inline bool owner_has_attack(const struct owner *owner)
 struct mitigation {
 	struct mitigation *next;
 	struct roll_place place;
+	struct client *client;     // NULL: it is not in the roll yet, or any more
+	struct mitigation *before; // of the client's,
+	struct mitigation *after;  // and the next
 	struct mitigations *all;
 	struct owner *owner;
 	char *cuid;
@@ -131,6 +139,9 @@ struct mitigations *mitigations_new(struct evloop *loop, const struct enforcer *
 // Sets who hears of all that happens; at most one.
 void mitigations_watch(
 	struct mitigations *all, mitigation_watcher *watch, remark_watcher *remark, void *ctx);
+
+// owner.c: makes one known; it stays so until mitigations_drop().
+void owner_join(struct mitigations *all, struct owner *owner);
 
 // budget.c: takes all mitigations of an owner out of force, or puts them back; their lifetimes go on. Returns
 // -EALREADY if that is so.
@@ -224,11 +235,20 @@ struct restored {
 // -ENOMEM.
 int mitigation_restore(struct mitigations *all, struct owner *owner, struct restored *restored);
 
-// Ends all of an owner's without telling it, only the watcher.
-void mitigations_drop(struct mitigations *all, const struct owner *owner);
+// Ends all of an owner's without telling it, only the watcher, and forgets it.
+void mitigations_drop(struct mitigations *all, struct owner *owner);
 
 struct mitigation *mitigation_find(
 	const struct mitigations *all, const struct owner *owner, const char *cuid, uint32_t mid);
+
+// owner.c: what an operator means by a mid, of an upstream with this name (NULL: of any): NULL with the reason in err if there
+// is none, or more than one.
+struct mitigation *mitigation_named(
+	const struct mitigations *all, const char *upstream, uint32_t mid, struct err *err);
+
+// owner.c: those of one; NULL after the last. The clients' one behind the other, of each the oldest first.
+struct mitigation *owner_first(const struct owner *owner);
+struct mitigation *owner_next(const struct mitigation *mitigation);
 
 // Oldest first; NULL after the last.
 struct mitigation *mitigation_first(const struct mitigations *all);

@@ -15,8 +15,11 @@ struct mitigations {
 	mitigation_watcher *watch; // may be NULL, as the next
 	remark_watcher *remark;
 	void *watch_ctx;
+	struct owner *owners;
 	struct roll roll;
-	struct timer poll; // set while there is any
+	struct timer poll;         // set while there is any
+	struct mitigation *polled; // the next of this round; NULL: it is over
+	uint64_t round;            // reading of clock_now() this began
 };
 
 static inline const struct delegate *delegate_of(const struct mitigation *m)
@@ -24,16 +27,13 @@ static inline const struct delegate *delegate_of(const struct mitigation *m)
 	return m->all->enforcer->delegate;
 }
 
-// How many subscribers it affects.
-static inline unsigned mitigation_suspects(const struct mitigation *m)
-{
-	return m->phase == PHASE_REJECTED ? 0 : m->enforcement.suspects;
-}
-
 #define MITIGATION_LABEL 64
 
 // What its rules are called.
 const char *mitigation_label(const struct mitigation *mitigation, char out[MITIGATION_LABEL]);
+
+// What is told of it from now on.
+void mitigation_set_status(struct mitigation *mitigation, enum mitigation_status status);
 
 // Tells the watcher.
 void mitigation_tell(const struct mitigation *mitigation, enum mitigation_event event);
@@ -49,7 +49,7 @@ int mitigation_set_rules(struct mitigation *mitigation);
 // Lets go of whom suspects are delegated to.
 void mitigation_take_back(struct mitigation *mitigation);
 
-// Puts a new one at the end of the list. Returns 0 or -ENOMEM.
+// Puts a new one at the end of the list, and among its client's. Returns 0 or -ENOMEM.
 int mitigation_link(struct mitigation *mitigation);
 
 // Ends the expiry of one that is not in the list, and frees it.
@@ -58,14 +58,18 @@ void mitigation_free(struct mitigation *mitigation);
 // Sets the timer of the lifetime to the time it ends, if it does.
 int mitigation_set_expiry(struct mitigation *mitigation);
 
+// owner.c: forgets one that has none any more.
+void owner_leave(struct mitigations *all, struct owner *owner);
+
 // limits.c: whether the upstream may have one more, with the suspects that were found for it. Returns 0, or
 // -EINVAL with the reason in err.
 int limits_check(const struct mitigations *all, const struct put *put,
 	const struct enforcement *found, struct err *err);
 
-// budget.c: adds up what the rules have met, once a second for each, and then looks at all owners.
+// budget.c: adds up what the rules have met, once a second for each, and then looks at all owners. Returns whether
+// any of them has met something lately.
 void budget_count(struct mitigation *mitigation, uint64_t packets);
-void budgets_look(struct mitigations *all);
+bool budgets_look(struct mitigations *all);
 
 // progress.c: looks once a second at what the rules have met.
 int progress_start(struct mitigations *all);

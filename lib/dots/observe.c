@@ -20,7 +20,7 @@ struct observer {
 	uint32_t mid;
 	uint32_t sequence;
 	uint64_t told_at;
-	uint32_t told; // digest of what was told last
+	uint64_t told; // digest of what was told last
 	// the last notification, which waits until 3 s have passed since the one before
 	uint8_t *farewell;
 	size_t farewell_length;

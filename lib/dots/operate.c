@@ -12,30 +12,9 @@
 #include <errno.h>
 #include <string.h>
 
-// The mitigation that an operator means by a mid, and maybe an upstream.
-static struct mitigation *find(
-	struct dots *dots, const char *upstream, uint32_t mid, struct err *err)
-{
-	struct mitigation *found = NULL;
-
-	for (struct mitigation *m = mitigation_first(dots->mitigations); m; m = m->next) {
-		if (m->mid != mid || (upstream && strcmp(m->owner->policy.name, upstream) != 0))
-			continue;
-		if (found) {
-			err_set(err, "mid %u: upstreams %s and %s both have one: say which", mid,
-				found->owner->policy.name, m->owner->policy.name);
-			return NULL;
-		}
-		found = m;
-	}
-	if (!found)
-		err_set(err, "mid %u: no such mitigation", mid);
-	return found;
-}
-
 int dots_decide(struct dots *dots, const char *upstream, uint32_t mid, bool agreed, struct err *err)
 {
-	struct mitigation *m = find(dots, upstream, mid, err);
+	struct mitigation *m = mitigation_named(dots->mitigations, upstream, mid, err);
 
 	if (!m)
 		return -EINVAL;
@@ -67,7 +46,7 @@ int dots_suspend(struct dots *dots, const char *upstream, bool suspended, struct
 
 int dots_withdraw(struct dots *dots, const char *upstream, uint32_t mid, struct err *err)
 {
-	struct mitigation *m = find(dots, upstream, mid, err);
+	struct mitigation *m = mitigation_named(dots->mitigations, upstream, mid, err);
 
 	if (!m)
 		return -EINVAL;

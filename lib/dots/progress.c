@@ -9,6 +9,8 @@
 #include "dots/mitigations.h"
 
 #define POLL_PERIOD CLOCK_SECOND
+// Of a round, looked at in one turn of the loop: requests do not wait for more than these.
+#define POLL_STEP 256
 // traffic that has not come for so long has stopped
 #define ATTACK_PAUSE (30 * CLOCK_SECOND)
 // over which the rates are taken (RFC 9132 section 4.4.2)
@@ -75,21 +77,21 @@ static void poll_one(struct mitigation *m, uint64_t now)
 	// what its rules count now passes
 	if (m->owner->suspended) {
 		if (m->phase == PHASE_IN_FORCE)
-			m->status = STATUS_EXCEEDED;
+			mitigation_set_status(m, STATUS_EXCEEDED);
 		return;
 	}
 	report = read_hits(m);
 	budget_count(m, m->own.packets - own);
 	if (m->phase == PHASE_ENDING) {
-		m->status = STATUS_CLIENT_WITHDRAWN;
+		mitigation_set_status(m, STATUS_CLIENT_WITHDRAWN);
 	} else if (report.pending) {
-		m->status = STATUS_IN_PROGRESS;
+		mitigation_set_status(m, STATUS_IN_PROGRESS);
 	} else if (m->hits.packets != before ||
 		(report.mitigating && m->status == STATUS_IN_PROGRESS)) {
 		m->hit_at = now;
-		m->status = STATUS_MITIGATED;
+		mitigation_set_status(m, STATUS_MITIGATED);
 	} else if (m->status == STATUS_MITIGATED && now - m->hit_at >= ATTACK_PAUSE) {
-		m->status = STATUS_STOPPED;
+		mitigation_set_status(m, STATUS_STOPPED);
 	}
 	if ((now - m->began) / BUCKET > m->buckets) {
 		m->buckets = (now - m->began) / BUCKET;
@@ -97,15 +99,31 @@ static void poll_one(struct mitigation *m, uint64_t now)
 	}
 }
 
-static void poll_all(struct timer *timer)
+// A round over all of them begins once a second and goes on from turn to turn of the loop; then all owners are looked
+// at. Those that come meanwhile are at the end of the list.
+static void poll_some(struct timer *timer)
 {
 	struct mitigations *all = CONTAINER_OF(timer, struct mitigations, poll);
 	uint64_t now = clock_now();
+	bool any;
 
-	for (struct mitigation *m = all->roll.first; m; m = m->next)
+	if (!all->polled) {
+		all->polled = all->roll.first;
+		all->round = now;
+	}
+	for (unsigned i = 0; all->polled && i < POLL_STEP; i++) {
+		struct mitigation *m = all->polled;
+
+		all->polled = m->next;
 		poll_one(m, now);
-	budgets_look(all);
-	timer_set(all->loop, &all->poll, now + POLL_PERIOD, poll_all);
+	}
+	if (all->polled) {
+		timer_set(all->loop, &all->poll, now, poll_some);
+		return;
+	}
+	any = budgets_look(all);
+	if (any || all->roll.first)
+		timer_set(all->loop, &all->poll, all->round + POLL_PERIOD, poll_some);
 }
 
 void progress_read(struct mitigation *m)
@@ -118,5 +136,5 @@ int progress_start(struct mitigations *all)
 {
 	return timer_is_set(&all->poll)
 		? 0
-		: timer_set(all->loop, &all->poll, clock_now() + POLL_PERIOD, poll_all);
+		: timer_set(all->loop, &all->poll, clock_now() + POLL_PERIOD, poll_some);
 }

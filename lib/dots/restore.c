@@ -35,6 +35,7 @@ static struct mitigation *make(
 	m->chosen = restored->chosen;
 	m->measure = m->chosen ? restored->measure : policy_measure(&owner->policy, &m->scope);
 	m->enforcement.maker = m;
+	m->enforcement.total = &owner->rules;
 	restored->suspect = NULL;
 	restored->suspects = 0;
 	return m;

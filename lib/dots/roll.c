@@ -13,7 +13,15 @@
 // Fixed, so that no request has to wait until all are moved; some 400,000 cells with 100,000 mitigations.
 #define BUCKETS (1u << 18)
 
-enum kind { KIND_REQUEST, KIND_CLIENT, KIND_CUID, KIND_TARGET, KIND_SOURCE, KIND_NAME };
+enum kind {
+	KIND_REQUEST,
+	KIND_CLIENT,
+	KIND_CUID,
+	KIND_TARGET,
+	KIND_SOURCE,
+	KIND_NAME,
+	KIND_SUBSCRIBER
+};
 
 // Of a prefix: whether this cell is the longest it has.
 enum depth { HERE, BENEATH, DEPTHS };
@@ -89,6 +97,18 @@ static uint64_t key_of_prefix(const struct roll *roll, enum kind kind, const str
 	memcpy(words, cut.addr.bytes, sizeof(words));
 	h = mix(roll, h + 1, (uint64_t)cut.addr.family << 8 | length);
 	return mix(roll, mix(roll, h + 1, words[0]) + 1, words[1]);
+}
+
+static uint64_t key_of_subscriber(
+	const struct roll *roll, const struct owner *owner, const struct subkey *subscriber)
+{
+	uint64_t words[3] = {0}, h = key_of(roll, KIND_SUBSCRIBER, owner);
+
+	static_assert(sizeof(*subscriber) <= sizeof(words), "all of it is hashed");
+	memcpy(words, subscriber, sizeof(*subscriber));
+	for (unsigned i = 0; i < ARRAY_LEN(words); i++)
+		h = mix(roll, h + 1, words[i]);
+	return h;
 }
 
 // The lengths up to the prefix's own; the last is its longest cell.
@@ -199,6 +219,24 @@ static bool enter_names(struct roll *roll, struct mitigation *m, char **name, un
 	return true;
 }
 
+// One whom no other mitigation of the owner is about counts.
+static bool enter_subscribers(struct roll *roll, struct mitigation *m)
+{
+	const struct enforcement *e = &m->enforcement;
+
+	for (unsigned i = 0; i < e->suspects && m->phase != PHASE_REJECTED; i++) {
+		uint64_t key = key_of_subscriber(roll, m->owner, &e->suspect[i].holder.subscriber);
+
+		m->owner->affected += !cell_find(roll, key);
+		if (!enter(roll, m, key, HERE)) {
+			m->owner->affected--; // there is no cell, or there would be an entry
+			return false;
+		}
+		m->place.affected++;
+	}
+	return true;
+}
+
 static bool enter_all(struct roll *roll, struct mitigation *m)
 {
 	const struct scope *s = &m->scope;
@@ -209,11 +247,22 @@ static bool enter_all(struct roll *roll, struct mitigation *m)
 		enter_prefixes(roll, m, KIND_TARGET, s->target, s->targets) &&
 		enter_prefixes(roll, m, KIND_SOURCE, s->source, s->sources) &&
 		enter_names(roll, m, s->fqdn, s->fqdns) && enter_names(roll, m, s->uri, s->uris) &&
-		enter_names(roll, m, s->alias, s->aliases);
+		enter_names(roll, m, s->alias, s->aliases) && enter_subscribers(roll, m);
+}
+
+void roll_release(struct roll *roll, struct mitigation *m)
+{
+	for (; m->place.affected; m->place.affected--) {
+		struct roll_entry *e = &m->place.entry[--m->place.entries];
+
+		m->owner->affected -= e->cell->count[HERE] == 1;
+		leave(roll, e);
+	}
 }
 
 static void leave_all(struct roll *roll, struct mitigation *m)
 {
+	roll_release(roll, m);
 	while (m->place.entries)
 		leave(roll, &m->place.entry[--m->place.entries]);
 	free(m->place.entry);
@@ -243,7 +292,7 @@ int roll_add(struct roll *roll, struct mitigation *m)
 {
 	const struct scope *s = &m->scope;
 	size_t most = 3 + LENGTHS_MAX * ((size_t)s->targets + s->sources) + s->fqdns + s->uris +
-		s->aliases;
+		s->aliases + m->enforcement.suspects;
 
 	m->place.entry = calloc(most, sizeof(*m->place.entry));
 	if (!m->place.entry)
@@ -290,6 +339,30 @@ struct mitigation *roll_find(
 			return m;
 	}
 	return NULL;
+}
+
+struct mitigation *roll_of_client(
+	const struct roll *roll, const struct owner *owner, const char *cuid)
+{
+	const struct cell *cell = cell_find(roll, key_of_client(roll, KIND_CLIENT, owner, cuid));
+
+	for (const struct roll_entry *e = cell ? cell->first[HERE] : NULL; e; e = e->next) {
+		if (e->mitigation->owner == owner && !strcmp(e->mitigation->cuid, cuid))
+			return e->mitigation;
+	}
+	return NULL;
+}
+
+// Each is in it once.
+unsigned roll_affected(
+	const struct roll *roll, const struct owner *owner, const struct enforcement *more)
+{
+	unsigned count = owner->affected;
+
+	for (unsigned i = 0; i < more->suspects; i++)
+		count += !cell_find(
+			roll, key_of_subscriber(roll, owner, &more->suspect[i].holder.subscriber));
+	return count;
 }
 
 bool roll_has_other(const struct roll *roll, const struct owner *owner, const char *cuid)

@@ -37,6 +37,7 @@ void signal_init(struct signal *signal, struct evloop *loop, struct mitigations 
 		.loop = loop,
 		.all = all,
 	};
+	owner_join(all, &signal->owner);
 	config_init(&signal->config, config, config_lifetime);
 }
 

@@ -2,18 +2,15 @@
 
 #include "dots/status.h"
 
+#include "dots/client.h"
+
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 // far beyond what the mitigations of one upstream take
 #define BODY_MAX (4 * 1024 * 1024)
-
-static bool selected(const struct selection *s, const struct mitigation *m)
-{
-	return m->owner == s->owner && !strcmp(m->cuid, s->cuid) &&
-		(!s->has_mid || m->mid == s->mid);
-}
+// mitigations that are told of in one answer: what it takes to write them holds up all else
+#define LIST_MAX 16384
 
 // Borrows the scope of the mitigation.
 static struct mitigation_body body_of(const struct mitigation *m)
@@ -67,46 +64,82 @@ static int write_growing(const struct mitigation_body *bodies, unsigned count,
 	return rc;
 }
 
-int status_write_whole(const struct selection *s, uint8_t **body)
+static const struct client *client_of(const struct selection *s)
+{
+	return client_find(s->all, s->owner, s->cuid);
+}
+
+static const struct mitigation *mitigation_of(const struct selection *s)
+{
+	return mitigation_find(s->all, s->owner, s->cuid, s->mid);
+}
+
+static int write_list(const struct client *client, uint8_t **body)
 {
 	struct mitigation_body *bodies;
 	unsigned count = 0;
 	int rc;
 
-	if (s->config)
-		return write_growing(NULL, 0, config_now(s->config), body);
-	bodies = calloc(s->owner->mitigations + 1, sizeof(*bodies));
+	if (client->mitigations > LIST_MAX)
+		return -ENOMEM;
+	bodies = calloc(client->mitigations, sizeof(*bodies));
 	if (!bodies)
 		return -ENOMEM;
-	for (const struct mitigation *m = mitigation_first(s->all); m; m = m->next) {
-		if (selected(s, m))
-			bodies[count++] = body_of(m);
-	}
-	rc = count ? write_growing(bodies, count, NULL, body) : -ENOENT;
+	for (const struct mitigation *m = client->first; m; m = m->after)
+		bodies[count++] = body_of(m);
+	rc = write_growing(bodies, count, NULL, body);
 	free(bodies);
 	return rc;
 }
 
-bool status_is_live(const struct selection *s)
+int status_write_whole(const struct selection *s, uint8_t **body)
 {
-	for (const struct mitigation *m = mitigation_first(s->all); m && !s->config; m = m->next) {
-		if (selected(s, m) && m->phase != PHASE_REJECTED)
-			return true;
+	const struct mitigation *m;
+	const struct client *client;
+	struct mitigation_body one;
+
+	if (s->config)
+		return write_growing(NULL, 0, config_now(s->config), body);
+	if (!s->has_mid) {
+		client = client_of(s);
+		return client ? write_list(client, body) : -ENOENT;
 	}
-	return false;
+	m = mitigation_of(s);
+	if (!m)
+		return -ENOENT;
+	one = body_of(m);
+	return write_growing(&one, 1, NULL, body);
 }
 
-uint32_t status_digest(const struct selection *s)
+bool status_is_live(const struct selection *s)
 {
-	uint32_t digest = 0;
+	const struct mitigation *m;
+	const struct client *client;
+
+	if (s->config)
+		return false;
+	if (!s->has_mid) {
+		client = client_of(s);
+		return client && client->mitigations > client->rejected;
+	}
+	m = mitigation_of(s);
+	return m && m->phase != PHASE_REJECTED;
+}
+
+uint64_t status_digest(const struct selection *s)
+{
+	const struct mitigation *m;
+	const struct client *client;
 
 	if (s->config) {
 		config_now(s->config);
 		return s->config->version;
 	}
-	for (const struct mitigation *m = mitigation_first(s->all); m; m = m->next) {
-		if (selected(s, m))
-			digest = (digest ^ m->mid ^ (uint32_t)m->status << 24) * 0x01000193u + 1;
+	if (!s->has_mid) {
+		client = client_of(s);
+		return client ? client->changed : 0;
 	}
-	return digest;
+	// one that has gone and come again is another
+	m = mitigation_of(s);
+	return m ? m->place.number << 8 | m->status : 0;
 }

@@ -29,7 +29,7 @@ int status_write_whole(const struct selection *selection, uint8_t **body);
 int status_write_one(const struct mitigation *mitigation, uint8_t *out, size_t room);
 
 // A number that changes when one of them comes, goes or changes its status.
-uint32_t status_digest(const struct selection *selection);
+uint64_t status_digest(const struct selection *selection);
 
 // Whether anything is being done for one of them, so that there is something to tell from time to
 // time.

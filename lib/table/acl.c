@@ -40,7 +40,8 @@ struct slot {
 	_Atomic uint32_t next; // in the bucket's chain, or ACL_NO_SLOT
 	struct acl_rule rule;
 	alignas(RTE_CACHE_LINE_SIZE) enum slot_state
-		state; // this and what follows: control thread only
+		state;      // this and what follows: control thread only
+	uint32_t free_next; // in the queue of free slots, or ACL_NO_SLOT
 	struct acl_hits before;
 	struct acl *acl;
 };
@@ -52,7 +53,8 @@ static_assert(alignof(struct slot) == RTE_CACHE_LINE_SIZE &&
 struct acl {
 	uint32_t size;
 	uint32_t used;
-	uint32_t first_free; // where the search for a free slot goes on
+	uint32_t first_free; // the queue of free slots: what has been free longest is taken first,
+	uint32_t last_free;  // so that what is still said of a rule that is gone meets no other
 	unsigned workers;
 	struct rcu *rcu;
 	uint32_t seed;
@@ -125,6 +127,10 @@ struct acl *acl_new(uint32_t max_rules, unsigned workers, struct rcu *rcu)
 	acl->seed = rand_u32(&random);
 	for (uint32_t i = 0; i < buckets; i++)
 		atomic_init(&acl->bucket[i], ACL_NO_SLOT);
+	for (uint32_t i = 0; i < max_rules; i++)
+		acl->slot[i].free_next = i + 1 < max_rules ? i + 1 : ACL_NO_SLOT;
+	acl->first_free = max_rules ? 0 : ACL_NO_SLOT;
+	acl->last_free = max_rules - 1;
 	for (unsigned i = 0; i < workers; i++) {
 		acl->hits[i] = calloc(max_rules, sizeof(struct hits));
 		if (!acl->hits[i])
@@ -175,15 +181,10 @@ int acl_add(struct acl *acl, const struct acl_rule *rule, uint32_t *slot_out)
 	uint32_t n = acl->first_free;
 	struct slot *slot;
 
-	for (uint32_t tried = 0; tried < acl->size; tried++, n++) {
-		if (n >= acl->size)
-			n = 0;
-		if (acl->slot[n].state == SLOT_FREE)
-			goto found;
-	}
-	return -ENOSPC;
-found:
+	if (n == ACL_NO_SLOT)
+		return -ENOSPC;
 	slot = &acl->slot[n];
+	acl->first_free = slot->free_next;
 	slot->rule = *rule;
 	slot->state = SLOT_USED;
 	slot->before = sum_hits(acl, n);
@@ -195,7 +196,6 @@ found:
 	atomic_store_explicit(&slot->next, atomic_load_explicit(head, memory_order_relaxed),
 		memory_order_relaxed);
 	atomic_store_explicit(head, n, memory_order_release);
-	acl->first_free = n + 1;
 	acl->used++;
 	*slot_out = n;
 	if (first && acl->watch)
@@ -206,9 +206,17 @@ found:
 static void slot_release(void *arg)
 {
 	struct slot *slot = arg;
+	struct acl *acl = slot->acl;
+	uint32_t n = (uint32_t)(slot - acl->slot);
 
 	slot->state = SLOT_FREE;
-	slot->acl->used--;
+	slot->free_next = ACL_NO_SLOT;
+	if (acl->first_free == ACL_NO_SLOT)
+		acl->first_free = n;
+	else
+		acl->slot[acl->last_free].free_next = n;
+	acl->last_free = n;
+	acl->used--;
 }
 
 void acl_remove(struct acl *acl, uint32_t n)

@@ -12,16 +12,13 @@
 #include "base/rcu.h"
 #include "dots/signal.h"
 
-#include <rte_byteorder.h>
+#include "attacks.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #define TIMED 501 // requests that are timed; the median is told
-#define CUID  "dz6pHjaADkaFTbjr0JGBpw"
 
 static struct evloop *loop;
 static struct rcu *rcu;
@@ -43,90 +40,6 @@ static uint64_t now(void)
 	return (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
 }
 
-// ------------------------------------------------------------------ who is who
-
-// Each outside port is another subscriber's.
-static int outside(struct resolver *, const struct resolve_req *req, struct resolve_answer *answer)
-{
-	uint32_t last = ipaddr_be32(&req->outside.addr) >> 24;
-
-	*answer->holder = (struct holder){
-		.service = RESOLVE_NAT44,
-		.subscriber = subkey_v4(rte_cpu_to_be_32(0x64400000 | last << 16 | req->lower), 1),
-		.outside = req->outside.addr,
-		.lower = req->lower,
-		.upper = req->upper,
-	};
-	answer->count = 1;
-	return 0;
-}
-
-static bool is_shared(struct resolver *, const struct ipaddr *)
-{
-	return true;
-}
-
-static uint32_t instance_id(struct resolver *, uint16_t number)
-{
-	return number;
-}
-
-static int instance(struct resolver *, uint32_t)
-{
-	return -ENOENT;
-}
-
-static struct resolver resolver = {outside, is_shared, instance_id, instance};
-
-// ------------------------------------------------------------------ requests
-
-static struct message request(uint32_t mid, uint8_t code)
-{
-	static char text[16];
-	struct message m = message_make(code);
-
-	snprintf(text, sizeof(text), "mid=%u", mid);
-	m.type = COAP_MESSAGE_NON;
-	message_add_path(&m, ".well-known");
-	message_add_path(&m, "dots");
-	message_add_path(&m, "mitigate");
-	message_add_path(&m, "cuid=" CUID);
-	message_add_path(&m, text);
-	return m;
-}
-
-// Mitigation n is about a source port and a target of its own.
-static size_t put(uint32_t n, uint8_t out[1024])
-{
-	struct ipprefix target = ipprefix_make(&(struct ipaddr){4}, 32);
-	struct ipprefix source = ipprefix_make(&(struct ipaddr){4}, 32);
-	uint16_t number = (uint16_t)(1024 + n % 64512);
-	struct port_range port = {number, number};
-	uint8_t protocol = 17, bytes[512];
-	struct mitigation_body body = {.scope = {.target = &target,
-					       .targets = 1,
-					       .source = &source,
-					       .sources = 1,
-					       .source_port = &port,
-					       .source_ports = 1,
-					       .protocol = &protocol,
-					       .protocols = 1},
-		.has_lifetime = true,
-		.lifetime = 3600};
-	struct message m = request(n + 1, COAP_REQUEST_PUT);
-	int length;
-
-	source.addr = ipaddr_v4(rte_cpu_to_be_32(0xcb007100 | n / 64512));
-	target.addr = ipaddr_v4(rte_cpu_to_be_32(0x01000000 + n));
-	length = codec_write_mitigations(&body, 1, bytes, sizeof(bytes));
-	must(length > 0, "a body");
-	m.content_format = 271;
-	m.payload = (struct slice){bytes, (size_t)length};
-	length = message_build(&m, TRANSPORT_DTLS, out, 1024);
-	must(length > 0, "a request");
-	return (size_t)length;
-}
-
 // What a datagram goes through once it is deciphered. Returns the code of the answer.
 static uint8_t carry_out(const uint8_t *data, size_t length)
 {
@@ -144,17 +57,19 @@ static uint8_t carry_out(const uint8_t *data, size_t length)
 
 static uint64_t ask(uint32_t n)
 {
-	uint8_t data[1024];
-	size_t length = put(n, data);
+	uint8_t body[ATTACKS_BODY], data[1024];
+	struct message m = attack_put(n, body);
+	int length = message_build(&m, TRANSPORT_DTLS, data, sizeof(data));
 	uint64_t began = now();
 
-	must(carry_out(data, length) == COAP_RESPONSE_CODE(201), "not accepted");
+	must(length > 0 && carry_out(data, (size_t)length) == COAP_RESPONSE_CODE(201),
+		"not accepted");
 	return now() - began;
 }
 
 static void withdraw(uint32_t n)
 {
-	struct message m = request(n + 1, COAP_REQUEST_DELETE);
+	struct message m = attack_delete(n);
 	uint8_t data[256];
 	int length = message_build(&m, TRANSPORT_DTLS, data, sizeof(data));
 
@@ -173,7 +88,7 @@ static int compare(const void *a, const void *b)
 static void measure(unsigned active)
 {
 	static uint64_t took[TIMED];
-	struct enforcer enforcer = {&resolver, acl_new(active + 64, 1, rcu)};
+	struct enforcer enforcer = {&attacks_resolver, acl_new(active + 64, 1, rcu)};
 	struct mitigations *all = mitigations_new(loop, &enforcer);
 	struct policy policy = {
 		.name = "bench", .max_subscribers = 16, .max_mitigations = active + 1};

@@ -260,7 +260,7 @@ struct world *world_new(const struct world_setup *setup, uint32_t now)
 
 	need(world, "world");
 	d = &world->dataplane;
-	world->rcu = rcu_new(0);
+	world->rcu = rcu_new(setup->threads ? setup->workers : 0);
 	need(world->rcu, "RCU");
 	world->acl = acl_new(setup->rules, setup->workers, world->rcu);
 	world->neighbours = neighbour_table_new(64, world->rcu);

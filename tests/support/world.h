@@ -15,6 +15,7 @@
 
 struct world_setup {
 	unsigned workers;
+	bool threads; // each worker runs on a thread that tells when it is quiescent (base/rcu.h)
 	struct nat_size size;
 	struct datagram_size datagrams;
 	struct datagram_size tunnelled;
