@@ -45,10 +45,11 @@ struct transport {
 	bool offered;  // a ticket
 	bool heard;    // anything at all from the peer
 	bool unproven; // the peer did not show who it is: no, a wrong or an expired certificate, no key
-	bool named;   // the peer has named the identity of a pre-shared key
-	bool ended;   // TLS: the peer's half of the stream
-	bool settled; // its listener counts it as open
-	int error;    // the last errno of the socket, positive; 0 if none
+	bool named;          // the peer has named the identity of a pre-shared key
+	unsigned identities; // that it names, and we have not been asked about yet
+	bool ended;          // TLS: the peer's half of the stream
+	bool settled;        // its listener counts it as open
+	int error;           // the last errno of the socket, positive; 0 if none
 	uint64_t timeout_ns;
 	struct timer deadline;         // of the handshake
 	struct listener *listener;     // NULL if dialled

@@ -7,6 +7,7 @@
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/rand.h>
+#include <openssl/ssl.h>
 
 #include <errno.h>
 #include <stdio.h>
@@ -169,7 +170,44 @@ static void note_unknown(struct transport *t, const char *identity)
 	t->refused = strdup(why.text);
 }
 
-// The identity is the peer's word until the handshake is complete.
+unsigned psk_offered(const uint8_t *extension, size_t length)
+{
+	size_t end = length < 2 ? 0 : (size_t)extension[0] << 8 | extension[1];
+	const uint8_t *p = extension + 2;
+	unsigned count = 0;
+
+	if (length < 2)
+		return 0;
+	if (end > length - 2)
+		end = length - 2;
+	// each is a length of two bytes, so many bytes, and an age of four
+	while (end >= 2) {
+		size_t bytes = (size_t)p[0] << 8 | p[1];
+
+		if (end < 2 + bytes + 4)
+			break;
+		count += bytes <= PSK_MAX_IDENTITY_LEN;
+		p += 2 + bytes + 4;
+		end -= 2 + bytes + 4;
+	}
+	return count;
+}
+
+static int on_hello(SSL *ssl, int *, void *)
+{
+	struct transport *t = SSL_get_app_data(ssl);
+	const uint8_t *extension;
+	size_t length;
+
+	t->identities = SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_psk, &extension, &length)
+		? psk_offered(extension, length)
+		: 0;
+	return SSL_CLIENT_HELLO_SUCCESS;
+}
+
+// In TLS 1.3 a peer may name several, and is asked about one after the other until a key is given. What is not here
+// is passed over but for the last, which gets nobody's. The identity is the peer's word until the handshake is
+// complete.
 static unsigned on_named(SSL *ssl, const char *identity, uint8_t *key, unsigned room)
 {
 	struct transport *t = SSL_get_app_data(ssl);
@@ -179,6 +217,10 @@ static unsigned on_named(SSL *ssl, const char *identity, uint8_t *key, unsigned 
 	unsigned length = psk ? psk->length : sizeof(ring->nobodys);
 
 	t->named = true;
+	if (t->identities)
+		t->identities--;
+	if (!psk && t->identities)
+		return 0;
 	if (psk)
 		snprintf(t->peer.name, sizeof(t->peer.name), "%s", psk->identity);
 	else
@@ -196,6 +238,7 @@ void psk_offer(SSL_CTX *context)
 
 void psk_ask(SSL_CTX *context)
 {
+	SSL_CTX_set_client_hello_cb(context, on_hello, NULL);
 	SSL_CTX_set_psk_server_callback(context, on_named);
 }
 

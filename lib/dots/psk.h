@@ -29,8 +29,9 @@ struct psk {
 struct psk_ring {
 	struct psk *psk;
 	unsigned count;
-	// Takes the place of the key of an identity that is not here, so that the handshake fails
-	// just as with a wrong key and nobody finds out who has one (RFC 4279 section 2).
+	// Takes the place of the key where no identity that the peer names is here, so that the handshake
+	// fails just as with a wrong key and no stranger finds out who has one (RFC 4279 section 2; RFC 8446
+	// appendix E.6).
 	uint8_t nobodys[32];
 };
 
@@ -45,6 +46,10 @@ const struct psk *psk_find(const struct psk_ring *ring, const char *identity);
 // context's app data is its credentials, an SSL's its transport.
 void psk_offer(SSL_CTX *context);
 void psk_ask(SSL_CTX *context);
+
+// How many of the identities in a pre_shared_key extension of a ClientHello (RFC 8446 section 4.2.11), from
+// outside, OpenSSL asks us about. What is cut off counts as far as it goes.
+unsigned psk_offered(const uint8_t *extension, size_t length);
 
 // Whether it was the pre-shared key that authenticated this association, which is up.
 bool psk_was_used(SSL *ssl);

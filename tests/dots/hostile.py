@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Peers that mean no good, on plain sockets: an upstream over TLS that says what it likes (CoAP of RFC 8323 made by
-hand), and a path between two good peers that doubles, swaps, replays and invents datagrams."""
+hand), a ClientHello with any pre-shared keys, and a path between two good peers that doubles, swaps, replays and invents datagrams."""
+import hashlib
+import hmac
 import random
 import socket
+import struct
 import ssl
 import threading
 
@@ -44,6 +47,53 @@ def frame(code, options=b"", payload=b"", token=b"t"):
 
 def put(cuid, mid, body):
     return frame(PUT, path("mitigate", f"cuid={cuid}", f"mid={mid}"), body)
+
+
+def _vector(data, size):
+    """Length and data (RFC 8446 section 3.4)."""
+    return len(data).to_bytes(size, "big") + data
+
+
+def _expand(secret, label, context=b""):
+    """HKDF-Expand-Label for one hash (RFC 8446 section 7.1)."""
+    info = struct.pack("!H", 32) + _vector(b"tls13 " + label, 1) + _vector(context, 1)
+    return hmac.digest(secret, info + b"\x01", "sha256")
+
+
+def psk_hello(keys):
+    """A record with a ClientHello of TLS 1.3 that names each identity of [(identity, key)], with binders that the keys
+    make (RFC 8446 section 4.2.11.2)."""
+    identities = _vector(b"".join(_vector(i, 2) + bytes(4) for i, _ in keys), 2)
+    binders = 2 + 33 * len(keys)
+    share = _vector(struct.pack("!H", 29) + _vector(random.randbytes(32), 2), 2)
+    extensions = b"".join(struct.pack("!H", kind) + _vector(body, 2) for kind, body in (
+        (43, _vector(b"\x03\x04", 1)), (10, _vector(b"\x00\x1d", 2)), (51, share), (45, _vector(b"\x01", 1))))
+    extensions += struct.pack("!HH", 41, len(identities) + binders) + identities
+    body = (b"\x03\x03" + random.randbytes(32) + b"\x00" + _vector(b"\x13\x01", 2) + b"\x01\x00"
+            + struct.pack("!H", len(extensions) + binders) + extensions)
+    hello = b"\x01" + (len(body) + binders).to_bytes(3, "big") + body
+    made = b""
+    for _, key in keys:
+        early = hmac.digest(bytes(32), key, "sha256")
+        finished = _expand(_expand(early, b"ext binder", hashlib.sha256().digest()), b"finished")
+        made += _vector(hmac.digest(finished, hashlib.sha256(hello).digest(), "sha256"), 1)
+    return b"\x16\x03\x01" + _vector(hello + _vector(made, 2), 2)
+
+
+def psk_answer(port, keys):
+    """What a server on a port says to such a hello: which identity it has chosen, or its alert as a text."""
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
+        connection.sendall(psk_hello(keys))
+        stream = connection.makefile("rb")
+        kind, _, length = struct.unpack("!BHH", stream.read(5))
+        record = stream.read(length)
+    if kind == 21:
+        return f"alert {record[1]}"
+    at = 4 + 2 + 32
+    at += 1 + record[at] + 3 + 2
+    while record[at:at + 2] != b"\x00\x29":
+        at += 4 + int.from_bytes(record[at + 2:at + 4], "big")
+    return int.from_bytes(record[at + 4:at + 6], "big")
 
 
 class Upstream:

@@ -3,6 +3,7 @@ import subprocess
 
 import pytest
 from conftest import DOTSC, PATIENCE
+from hostile import psk_answer
 
 BOTH = pytest.mark.parametrize("transport", ["dtls", "tls"])
 PLAIN = {"dtls": ["-dtls1_2", "-cipher", "PSK-AES128-GCM-SHA256"],
@@ -71,6 +72,38 @@ def test_a_key_that_is_wrong(psk_client, server, keys, identity, key, why):
     home = server(upstream.port, "tls", files=keys(identity, key))
     home.wait_log("the peer refused our identity or pre-shared key (alert 47)")
     assert why in upstream.wait("refused")["reason"]
+
+
+RIGHT, WRONG, NOBODY = (b"home", bytes.fromhex(KEY)), (b"home", bytes.fromhex(OTHER)), (b"nobody", bytes.fromhex(KEY))
+LONG = (b"x" * 257, bytes.fromhex(KEY))
+SEVERAL = {
+    "one": ([RIGHT], 0),
+    "behind others": ([NOBODY, (b"house", b"?"), RIGHT], 2),
+    "before others": ([RIGHT, NOBODY, (b"house", b"?")], 0),
+    "between others": ([NOBODY, RIGHT, NOBODY], 1),
+    "behind a long one": ([LONG, RIGHT], 1),
+    "before a long one": ([NOBODY, RIGHT, LONG], 1),
+    "twice": ([NOBODY, RIGHT, RIGHT], 1),
+    "the last of many": ([NOBODY] * 60 + [RIGHT], 60),
+}
+
+
+@pytest.mark.parametrize("what", SEVERAL)
+def test_several_identities(psk_client, what):
+    """CH-08: the first that is known is taken, wherever it stands (RFC 8446 section 4.2.11)."""
+    keys, chosen = SEVERAL[what]
+    assert psk_answer(psk_client("--transport", "tls").port, keys) == chosen
+
+
+def test_several_that_are_wrong(psk_client):
+    """CH-08: one answer to a wrong key and to identities that nobody has, however many and in whatever order (RFC 8446
+    appendix E.6). Each costs a failure."""
+    upstream = psk_client("--transport", "tls")
+    answers = {psk_answer(upstream.port, keys) for keys in (
+        [WRONG], [NOBODY], [NOBODY] * 3, [NOBODY, WRONG], [WRONG, NOBODY], [WRONG, RIGHT], [NOBODY, LONG])}
+    assert len(answers) == 1 and answers.pop().startswith("alert ")
+    for _ in range(7):
+        assert "pre-shared key" in upstream.wait("refused")["reason"]
 
 
 @BOTH
