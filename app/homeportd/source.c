@@ -51,7 +51,7 @@ static void get_totals(void *ctx, struct ctl_totals *out)
 // Whichever of its two bounds is nearer.
 static uint32_t reassembly_use(const struct datagram_table *t)
 {
-	uint64_t packets = __atomic_load_n(&t->used, __ATOMIC_RELAXED) * UINT64_C(100);
+	uint64_t packets = count_read(&t->used) * UINT64_C(100);
 	uint64_t buffers = stat_read(&t->waiting) * 100;
 
 	return (uint32_t)RTE_MAX(packets / t->size.datagrams, buffers / t->size.waiting);
@@ -66,7 +66,7 @@ static uint32_t port_sets(const struct box *box, unsigned number)
 		const struct nat_policy *policy = box->snapshot->policy[slot];
 
 		if (policy)
-			sets += __atomic_load_n(&policy->share[number]->used, __ATOMIC_RELAXED);
+			sets += count_read(&policy->share[number]->used);
 	}
 	return sets;
 }
@@ -77,9 +77,9 @@ static void get_worker(void *ctx, unsigned number, struct ctl_worker *out)
 	const struct worker *w = box->dataplane.worker[number];
 
 	*out = (struct ctl_worker){
-		.mappings = __atomic_load_n(&w->nat.bib.used, __ATOMIC_RELAXED),
-		.sessions = __atomic_load_n(&w->nat.sessions.used, __ATOMIC_RELAXED),
-		.subscribers = __atomic_load_n(&w->nat.subscribers.used, __ATOMIC_RELAXED),
+		.mappings = count_read(&w->nat.bib.used),
+		.sessions = count_read(&w->nat.sessions.used),
+		.subscribers = count_read(&w->nat.subscribers.used),
 		.port_sets = port_sets(box, number),
 		.reassembly = reassembly_use(&w->tunnelled),
 	};

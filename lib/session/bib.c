@@ -66,7 +66,7 @@ uint32_t bib_add(struct bib *bib, uint64_t hash, enum l4 l4, rte_be32_t inside,
 		.policy = policy,
 	};
 	index_add(&bib->by_inside, hash, number);
-	bib->used++;
+	count_add(&bib->used, 1);
 	count_add(&bib->count[policy][l4], 1);
 	return number;
 }
@@ -95,7 +95,7 @@ void bib_remove(struct bib *bib, uint32_t number, uint64_t hash)
 	count_add(&bib->count[m->policy][mapping_l4(m)], -1);
 	*m = (struct mapping){.next_free = bib->next_free};
 	bib->next_free = number;
-	bib->used--;
+	count_add(&bib->used, -1);
 }
 
 uint32_t bib_find_inside(const struct bib *bib, enum l4 l4, rte_be32_t inside, rte_be16_t port)

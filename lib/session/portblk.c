@@ -85,6 +85,8 @@ struct portblk *portblk_new(struct pool *pool, unsigned worker, uint32_t size)
 	share->worker = worker;
 	share->size = size;
 	share->fresh = 1;
+	// workers do not all begin with the same few addresses
+	share->next_address = (uint32_t)((uint64_t)pool->addresses * worker / pool->workers);
 	share->block = rte_zmalloc(
 		"blocks", ((size_t)size + 1) * sizeof(struct block), RTE_CACHE_LINE_SIZE);
 	share->slot = rte_zmalloc("slots", slots * sizeof(uint32_t), RTE_CACHE_LINE_SIZE);
@@ -203,7 +205,7 @@ uint32_t portblk_grant(struct portblk *share, uint32_t entry, uint32_t subscribe
 	share->free[entry / 64] &= ~bit(entry % 64);
 	share->free_of[block_number_of_address(share, b)]--;
 	share->free_total--;
-	share->used++;
+	count_add(&share->used, 1);
 	clear_slots(share, number);
 	pool_set_block(share->pool, entry, number);
 	return number;
@@ -223,7 +225,7 @@ void portblk_rest(struct portblk *share, uint32_t entry, uint32_t until)
 	share->free[entry / 64] &= ~bit(entry % 64);
 	share->free_of[address]--;
 	share->free_total--;
-	share->used++;
+	count_add(&share->used, 1);
 	share->block[share->fresh] =
 		(struct block){.entry = entry, .empty = until, .state = BLOCK_RESTING};
 	pool_set_block(share->pool, entry, share->fresh++);
@@ -238,7 +240,7 @@ void portblk_release(struct portblk *share, uint32_t number)
 	share->free[entry / 64] |= bit(entry % 64);
 	share->free_of[block_number_of_address(share, b)]++;
 	share->free_total++;
-	share->used--;
+	count_add(&share->used, -1);
 	*b = (struct block){.next = share->next_free};
 	share->next_free = number;
 }

@@ -2,6 +2,8 @@
 
 #include "session/session.h"
 
+#include "base/bits.h"
+
 #include <rte_malloc.h>
 
 #include <errno.h>
@@ -68,7 +70,7 @@ uint32_t session_add(struct session_table *table, uint32_t ring, uint32_t mappin
 	};
 	ring_enter(table, ring, number);
 	index_add(&table->by_remote, hash(table, mapping, remote, remote_port), number);
-	table->used++;
+	count_add(&table->used, 1);
 	return number;
 }
 
@@ -82,7 +84,7 @@ uint32_t session_remove(struct session_table *table, uint32_t number)
 	index_remove(&table->by_remote, hash(table, s->mapping, s->remote, s->remote_port), number);
 	*s = (struct session){.next_free = table->next_free};
 	table->next_free = number;
-	table->used--;
+	count_add(&table->used, -1);
 	return other;
 }
 

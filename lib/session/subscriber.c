@@ -68,7 +68,7 @@ uint32_t subscriber_add(struct subscriber_table *table, const struct subkey *key
 	table->subscriber[number] =
 		(struct subscriber){.key = *key, .policy = policy, .tokens = UINT32_MAX};
 	index_add(&table->by_key, hash(table, key), number);
-	table->used++;
+	count_add(&table->used, 1);
 	count_add(&table->count[policy], 1);
 	return number;
 }
@@ -81,7 +81,7 @@ void subscriber_remove(struct subscriber_table *table, uint32_t number)
 	count_add(&table->count[s->policy], -1);
 	*s = (struct subscriber){.next_free = table->next_free};
 	table->next_free = number;
-	table->used--;
+	count_add(&table->used, -1);
 }
 
 uint32_t subscriber_host(const struct subscriber *s, const struct pool *pool)

@@ -29,7 +29,7 @@ struct hits {
 
 // The destinations that a quarantine leaves open; replaced as a whole.
 struct exempt {
-	unsigned count;
+	uint32_t count;
 	struct ipprefix prefix[];
 };
 
@@ -196,7 +196,7 @@ int acl_add(struct acl *acl, const struct acl_rule *rule, uint32_t *slot_out)
 	atomic_store_explicit(&slot->next, atomic_load_explicit(head, memory_order_relaxed),
 		memory_order_relaxed);
 	atomic_store_explicit(head, n, memory_order_release);
-	acl->used++;
+	count_add(&acl->used, 1);
 	*slot_out = n;
 	if (first && acl->watch)
 		acl->watch(acl->watch_ctx, &rule->subscriber, true);
@@ -216,7 +216,7 @@ static void slot_release(void *arg)
 	else
 		acl->slot[acl->last_free].free_next = n;
 	acl->last_free = n;
-	acl->used--;
+	count_add(&acl->used, -1);
 }
 
 void acl_remove(struct acl *acl, uint32_t n)
@@ -262,7 +262,7 @@ uint32_t acl_size(const struct acl *acl)
 
 uint32_t acl_count(const struct acl *acl)
 {
-	return acl->used;
+	return count_read(&acl->used);
 }
 
 struct acl_hits acl_hits(const struct acl *acl, uint32_t n)

@@ -2,6 +2,7 @@
 
 #include "worker/datagram.h"
 
+#include "base/bits.h"
 #include "worker/handover.h"
 
 #include <rte_malloc.h>
@@ -114,7 +115,7 @@ uint32_t datagram_add(
 	else
 		table->oldest = number;
 	table->newest = number;
-	table->used++;
+	count_add(&table->used, 1);
 	++*source_of(table, key);
 	index_add(&table->by_key, hash_of(table, key), number);
 	wheel_set(&table->wheel, handle_of(number), due);
@@ -158,7 +159,7 @@ void datagram_remove(struct datagram_table *table, uint32_t number)
 		table->datagram[d->newer].older = d->older;
 	else
 		table->newest = d->older;
-	table->used--;
+	count_add(&table->used, -1);
 	d->next_free = table->next_free;
 	table->next_free = number;
 }
