@@ -239,6 +239,7 @@ static int start_ports(struct box *box, struct err *err)
 			.device = s->device[i],
 			.workers = d->workers,
 			.owner = i % d->workers,
+			.ports = s->ports,
 			.mbufs = d->mbufs,
 		};
 

@@ -12,7 +12,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#define DESCRIPTORS 1024
+#define DESCRIPTORS_MAX 1024
+#define DESCRIPTORS_MIN 32
+// DPDK 22.11's TAP driver puts the file descriptors of all queues in a message that has room for eight, and writes
+// on behind its end.
+#define TAP_QUEUES 4
 
 // The name DPDK gives a device is what stands before the first comma.
 static int find(const char *device, uint16_t *id, struct err *err)
@@ -37,15 +41,33 @@ static int find(const char *device, uint16_t *id, struct err *err)
 	return 0;
 }
 
+static bool has_queue_each(const struct rte_eth_dev_info *info, unsigned workers)
+{
+	if (!strcmp(info->driver_name, "net_tap") && workers > TAP_QUEUES)
+		return false;
+	return info->max_rx_queues >= workers && info->max_tx_queues >= workers;
+}
+
+// Those of a receive queue: all queues together hold no more than half of the buffers that they are filled with.
+static uint16_t descriptors_of(const struct port_setup *setup, unsigned queues)
+{
+	unsigned share = setup->mbufs->size / 2 / (setup->ports * queues);
+	unsigned n = DESCRIPTORS_MAX;
+
+	while (n > share && n > DESCRIPTORS_MIN)
+		n /= 2;
+	return (uint16_t)n;
+}
+
 static int configure(struct port *port, const struct port_setup *setup,
 	const struct rte_eth_dev_info *info, struct err *err)
 {
 	struct rte_eth_conf conf = {.rxmode = {.mtu = setup->mtu}};
-	uint16_t descriptors_rx = DESCRIPTORS, descriptors_tx = DESCRIPTORS;
-	bool all = info->max_rx_queues >= setup->workers && info->max_tx_queues >= setup->workers;
+	uint16_t descriptors_rx, descriptors_tx = DESCRIPTORS_MAX;
 	int rc;
 
-	port->queues = all ? (uint16_t)setup->workers : 1;
+	port->queues = has_queue_each(info, setup->workers) ? (uint16_t)setup->workers : 1;
+	descriptors_rx = descriptors_of(setup, port->queues);
 	port->owner = (uint16_t)setup->owner;
 	if (info->max_mtu && setup->mtu > info->max_mtu)
 		return err_set(err, "device %s: MTU %u, allowed up to %u", setup->device,

@@ -28,6 +28,7 @@ struct port_setup {
 	const char *device; // PCI address, or vdev string as `net_pcap0,rx_pcap=in.pcap`
 	unsigned workers;
 	unsigned owner;
+	unsigned ports; // that share the buffers
 	uint16_t mtu;
 	bool promiscuous; // some interface wants it, or a MAC address the device cannot be given
 	const struct rte_ether_addr

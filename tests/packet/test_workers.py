@@ -3,8 +3,10 @@
 `show workers` tells so."""
 from scapy.all import IP, UDP
 
+from config import TAP_DEVICES
+
 WORKERS = [1, 3]
-HOSTS = 24
+HOSTS = 12  # for each worker, so that every one has some
 
 
 def statistics(box):
@@ -19,16 +21,17 @@ def test_shares(box):
     """All of them have subscribers, with port sets and mappings of their own, and what one hands over another
     takes: a device of one queue is read and written by one worker alone."""
     before = statistics(box)["worker"]
-    for _ in range(HOSTS):
+    hosts = HOSTS * len(before)
+    for _ in range(hosts):
         p = box.out(IP(src=box.host(), dst=box.remote()) / UDP(sport=1, dport=2))
         box.back(IP(src=p.dst, dst=p.src) / UDP(sport=2, dport=p[UDP].sport))
     shown = statistics(box)["worker"]
     assert [w["number"] for w in shown] == list(range(len(before)))
-    assert total(shown, "received") - total(before, "received") == 2 * HOSTS
+    assert total(shown, "received") - total(before, "received") == 2 * hosts
     assert total(shown, "handed-over") == total(shown, "taken-over")
     assert (total(shown, "handed-over") > 0) == (len(shown) > 1)
     for name in ("mappings", "subscribers", "port-sets"):
-        assert total(shown, name) - total(before, name) == HOSTS
+        assert total(shown, name) - total(before, name) == hosts
         assert all(w[name] for w in shown)
     assert all(w["busy"] <= 100 and int(w["busy-time"]) <= int(w["time"]) for w in shown)
 
@@ -48,3 +51,11 @@ def test_imbalance(box):
                for w, b in zip(shown["worker"], before)]
     assert shown["imbalance"] == max(packets) * len(packets) * 100 // sum(packets) - 100
     assert (shown["imbalance"] > 0) == (len(packets) > 1)
+
+
+def test_taps(fresh):
+    """More workers than a TAP device can have queues for."""
+    box = fresh(workers=6, devices=TAP_DEVICES)
+    for _ in range(HOSTS):
+        p = box.out(IP(src=box.host(), dst=box.remote()) / UDP(sport=1, dport=2))
+        box.back(IP(src=p.dst, dst=p.src) / UDP(sport=2, dport=p[UDP].sport))
