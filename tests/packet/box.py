@@ -90,6 +90,7 @@ class Box(lab.Lab):
     def stop_daemon(self):
         """Ends the daemon in good order; it must have nothing to complain about."""
         self.check()
+        rules.note_workers(self.counters()["worker"])
         self.control.close()
         self.control = None
         assert self.stop_box() == 0, self.log_text()

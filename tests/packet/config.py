@@ -124,12 +124,16 @@ def dslite(policy=None, aftr=None, instance=None, **more):
                             policy), **more}
 
 
-def config(workers=1, queues=1, pool=POOL, policy=None, instance=None, statics=None, platform=None,
+default_workers = 1  # of config()
+
+
+def config(workers=None, queues=1, pool=POOL, policy=None, instance=None, statics=None, platform=None,
            inside=None, outside=None, routes=None, routes6=None, more=None, devices=None, aftrs=()):
     """A configuration as a dict. `pool` is a prefix or a list; `policy`, `instance`, `platform`, `inside`,
     `outside` (the interfaces) and `more` (the whole file) are merged over what stands here; `statics` are
     entries of static_mapping(), `routes` further pairs of prefix and next hop, `routes6` those of IPv6, `devices` other
     devices than the two veth of a Box, `aftrs` interfaces that are ends of softwires."""
+    workers = workers or default_workers
     qpairs = f",qpairs={queues}" if queues > 1 else ""
     devices = devices or [f"net_af_packet_{n},iface={n}{qpairs}" for n in ("inside", "outside")]
     pools = [pool] if isinstance(pool, str) else pool
@@ -159,8 +163,9 @@ def config(workers=1, queues=1, pool=POOL, policy=None, instance=None, statics=N
                    if routes6 else {})}}]}},
         "ietf-nat:nat": {"instances": {"instance": [merge(whole_instance, instance)]}},
         "homeport:homeport": {
-            "platform": merge({"workers": workers, "huge-pages": False, "idle-sleep": 50,
-                               "max-mappings": 16384, "max-sessions": 16384,
-                               "max-subscribers": 4096, "max-port-sets": 4096,
+            # with many workers each has as much room as one alone, and they sleep on one core no less than it
+            "platform": merge({"workers": workers, "huge-pages": False, "idle-sleep": 50 * workers,
+                               "max-mappings": 16384 * workers, "max-sessions": 16384 * workers,
+                               "max-subscribers": 4096 * workers, "max-port-sets": 4096 * workers,
                                "packet-buffers": 4095}, platform)}}
     return merge(whole, more)

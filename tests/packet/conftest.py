@@ -6,15 +6,26 @@ import sys
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
+import config as configuration  # noqa: E402
 import rules  # noqa: E402
 from box import Box  # noqa: E402
 from config import config  # noqa: E402
 
 
+def pytest_addoption(parser):
+    parser.addoption("--workers", type=int, metavar="N", help="run all cases with so many workers that do not say "
+                     "themselves how many they need")
+
+
+def pytest_configure(config):
+    configuration.default_workers = config.getoption("workers") or 1
+
+
 def pytest_generate_tests(metafunc):
-    """A module says in WORKERS with how many workers its cases run."""
+    """A module says in WORKERS with how many workers its cases run; --workers is for all of them."""
     if "shared_box" in metafunc.fixturenames:
-        counts = getattr(metafunc.module, "WORKERS", [1])
+        given = metafunc.config.getoption("workers")
+        counts = [given] if given else getattr(metafunc.module, "WORKERS", [1])
         metafunc.parametrize("shared_box", counts, indirect=True, scope="module",
                              ids=[f"{n}-worker{'s'[:n > 1]}" for n in counts])
 

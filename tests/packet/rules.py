@@ -12,6 +12,7 @@ HERE = pathlib.Path(__file__).parent
 
 _outcomes = collections.defaultdict(set)
 earned = set()  # names of verdicts that packets of this run have had
+carried = {}  # by how many workers a box had: the packets of each, over this run
 
 
 def note(report):
@@ -19,6 +20,13 @@ def note(report):
     if report.when == "call" or not report.passed:
         file, name = re.match(r"(?:[^:]*/)?([^/:]+)::(\w+)", report.nodeid).groups()
         _outcomes[file, name].add(report.outcome)
+
+
+def note_workers(shown):
+    """Remembers what the workers of a box have carried, as the box shows it."""
+    sums = carried.setdefault(len(shown), [0] * len(shown))
+    for worker in shown:
+        sums[worker["number"]] += int(worker["received"]) + int(worker["taken-over"])
 
 
 def outcome(file, name):

@@ -407,7 +407,7 @@ def test_late_fragments(fresh):
 
 def test_reassembly_is_notified(fresh):
     """Before there is no room for fragments any more, the operator hears of it (RFC 6333 section 6.3)."""
-    box = fresh(**dslite(platform={"reassembly": {"max-waiting": 64, "notify-usage": 50}}))
+    box = fresh(workers=1, **dslite(platform={"reassembly": {"max-waiting": 64, "notify-usage": 50}}))
 
     def events():
         return [n["event"] for n in box.ask("show", "notifications")["homeport:homeport"]["notification"]]

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What happens when something runs out: what is new is refused and counted under the name of what is missing,
-what exists goes on, and as soon as there is room again it is given (RFC 6888 REQ-11, RFC 4787 REQ-11)."""
+what exists goes on, and as soon as there is room again it is given (RFC 6888 REQ-11, RFC 4787 REQ-11). Where it is
+what workers share evenly, there is one worker, which has all of it."""
 from scapy.all import ICMP, IP, TCP, UDP
 
 from conversation import Ping, Tcp, Udp
@@ -74,7 +75,7 @@ def test_blocks_of_a_subscriber(fresh):
 def test_pool(fresh):
     """Every block of every address is taken: 15 of 4096 ports on one address. A subscriber more gets none,
     those that are there lose none, and a block given back rests before it is given out again."""
-    box = fresh(pool="203.0.113.7/32", policy={"port-set": {"port-set-size": 4096}})
+    box = fresh(workers=1, pool="203.0.113.7/32", policy={"port-set": {"port-set-size": 4096}})
     flows = [Udp(box) for _ in range(15)]
     for flow in flows:
         flow.send()
@@ -99,7 +100,7 @@ def test_pool(fresh):
 def test_paired_address(fresh):
     """The address a subscriber is paired with has no block left, another has: its new flows are refused rather
     than sent from elsewhere (RFC 7857 section 4)."""
-    box = fresh(pool="203.0.113.6/31", policy={"port-set": {"port-set-size": 4096}})
+    box = fresh(workers=1, pool="203.0.113.6/31", policy={"port-set": {"port-set-size": 4096}})
     flows = [Udp(box) for _ in range(29)]
     for flow in flows:
         flow.send()
@@ -119,7 +120,7 @@ def test_paired_address(fresh):
 
 def test_mapping_memory(fresh):
     """The mapping table is full: existing mappings are translated, new ones refused, until one ends."""
-    box = fresh(platform=LIMITS)
+    box = fresh(workers=1, platform=LIMITS)
     hosts, remote = [box.host() for _ in range(6)], box.remote()
     packets = [IP(src=hosts[n // 200], dst=remote) / UDP(sport=1000 + n, dport=80) for n in range(1024)]
     seen = set(flood(box, packets))
@@ -136,7 +137,7 @@ def test_mapping_memory(fresh):
 def test_session_memory(fresh):
     """The session table is full: connections that are there go on, also new packets of their mappings to the
     same destination; a new connection is refused and leaves no mapping behind."""
-    box = fresh(platform=LIMITS)
+    box = fresh(workers=1, platform=LIMITS)
     host = box.host()
     remotes = [box.remote() for _ in range(1024)]
     flow = Tcp(box, host=host, remote=remotes[0])
@@ -157,7 +158,7 @@ def test_session_memory(fresh):
 
 def test_subscriber_memory(fresh):
     """The subscriber table is full: 64 have flows, the 65th is refused until one has gone."""
-    box = fresh(platform={**LIMITS, "max-port-sets": 128})
+    box = fresh(workers=1, platform={**LIMITS, "max-port-sets": 128})
     flows = [Udp(box) for _ in range(64)]
     for flow in flows:
         flow.send()
@@ -173,7 +174,7 @@ def test_subscriber_memory(fresh):
 
 def test_block_memory(fresh):
     """As many blocks are granted as the tables have room for; the pool has more."""
-    box = fresh(platform={**LIMITS, "max-subscribers": 128})
+    box = fresh(workers=1, platform={**LIMITS, "max-subscribers": 128})
     flows = [Udp(box) for _ in range(64)]
     for flow in flows:
         flow.send()

@@ -300,7 +300,7 @@ def test_subscriber_sessions(fresh):
 
 def test_session_memory(fresh):
     """A full session table refuses the next and keeps what it has."""
-    box = fresh(platform={"max-sessions": 1024},
+    box = fresh(workers=1, platform={"max-sessions": 1024},
                 policy={"homeport:max-port-sets": 255, "filtering-type": "adf"})
     host, remote = box.host(), box.remote()
     outside, port = opened(box, "udp", host, remote)

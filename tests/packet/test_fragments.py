@@ -304,7 +304,7 @@ def test_in_order(fresh):
 
 def test_limit_of_policy(fresh):
     """fragments-limit bounds those that wait, each policy for itself (RFC 8512)."""
-    box = start(fresh, policy={"fragment-behavior": "out-of-order", "fragments-limit": 3})
+    box = start(fresh, workers=1, policy={"fragment-behavior": "out-of-order", "fragments-limit": 3})
     host, remote = box.host(), box.remote()
     sent = [cut(IP(src=host, dst=remote, id=i) / UDP(sport=6, dport=1) / DATA, 64) for i in range(4)]
     box.tx_inside([s[1] for s in sent], None)

@@ -11,7 +11,7 @@ from lab import HOMEPORTD, ROOT, run
 
 FILE = {"homeport:homeport": {"resolve": {"history-file": "history.db"}}}
 # one address of which four blocks of 4096 may be given out, so that what rests is missed at once
-SMALL = {"pool": "203.0.113.1/32",
+SMALL = {"workers": 1, "pool": "203.0.113.1/32",
          "policy": {"port-set": {"port-set-size": 4096}, "homeport:max-port-sets": 1}}
 BLOCKS = 15
 
@@ -113,7 +113,7 @@ def test_a_new_pool_over_old_addresses_rests(fresh):
     box = fresh(**SMALL)
     before = ports_given(box, 3)
     policy = {**SMALL["policy"], "port-set": {"port-set-size": 2048}}
-    box.reload(config(pool=SMALL["pool"], policy=policy))
+    box.reload(config(workers=1, pool=SMALL["pool"], policy=policy))
     after = [box.out(packet(box.host()))[UDP].sport for _ in range(24)]
     assert not {p & ~4095 for p in after} & set(before)
 

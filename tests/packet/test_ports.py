@@ -87,7 +87,7 @@ def test_subscriber_full(box):
 
 def test_block_given_back(fresh):
     """An empty block is given back after its time, rests, and is then granted again (RFC 6888 REQ-8)."""
-    box = fresh(pool=ONE_ADDRESS, policy={"port-set": {"port-set-size": 4096, "port-set-timeout": 60},
+    box = fresh(workers=1, pool=ONE_ADDRESS, policy={"port-set": {"port-set-size": 4096, "port-set-timeout": 60},
                                           "homeport:max-port-sets": 1})
     hosts = fill(box, 15)
     late, remote = box.host(), box.remote()
@@ -159,7 +159,7 @@ def test_soft_paired(fresh):
     """With soft pairing the subscriber gets a block of another address then, which a lookup finds (RFC 7857
     section 4)."""
     parts = {**TWO_ADDRESSES, "policy": {**TWO_ADDRESSES["policy"], "homeport:soft-pairing": True}}
-    box = fresh(**parts)
+    box = fresh(workers=1, **parts)
     remote = box.remote()
     by_address = hosts_by_address(box, remote, 29)
     full = max(by_address, key=lambda a: len(by_address[a]))
@@ -206,7 +206,7 @@ PRESERVE = {"port-allocation-type": "port-preservation", "port-set": None, "home
 def test_preservation(fresh):
     """The outside port is the inside one if it can be had, else a random one of the same class (RFC 4787
     REQ-3a, RFC 7857 section 9)."""
-    box = fresh(pool=ONE_ADDRESS, policy=PRESERVE)
+    box = fresh(workers=1, pool=ONE_ADDRESS, policy=PRESERVE)
     first, second, remote = box.host(), box.host(), box.remote()
     assert endpoint(box.out(udp(first, remote, 40000)))[1] == 40000
     assert endpoint(box.out(udp(first, remote, 50000)))[1] == 50000
@@ -238,7 +238,7 @@ def test_parity(fresh):
 
 def test_reserved_ports(fresh):
     """Reserved ports are never handed out, and a block of nothing else is never granted."""
-    box = fresh(pool=ONE_ADDRESS, policy={
+    box = fresh(workers=1, pool=ONE_ADDRESS, policy={
         "port-set": {"port-set-size": 4096}, "homeport:max-port-sets": 3,
         "homeport:reserved-ports": [{"lower": 4096, "upper": 61445}, {"lower": 61447}, {"lower": 61500, "upper": 65535}]})
     host, remote = box.host(), box.remote()
@@ -300,7 +300,7 @@ def test_mapping_rate(fresh):
 
 def test_refusals_are_limited(fresh):
     """The messages about refusals are limited in their rate, the drops counted all (RFC 6888 REQ-11b)."""
-    box = fresh(policy={"port-quota": [{"quota-type": 0, "port-limit": 1}]}, platform={"icmp-error-rate": 8})
+    box = fresh(workers=1, policy={"port-quota": [{"quota-type": 0, "port-limit": 1}]}, platform={"icmp-error-rate": 8})
     host, remote = box.host(), box.remote()
     box.out(udp(host, remote, 1))
     box.advance(1)
@@ -390,7 +390,8 @@ def test_clean_close_needs_no_rest(fresh):
 def test_hold_down_max(fresh):
     """No more ports rest than that; a mapping whose port would be one too many stays until another's rest is
     over, so no port is given out before its time (RFC 6888 REQ-8)."""
-    box = fresh(policy={"timers": {"hold-down-max": 10}, "port-set": {"port-set-size": 64, "port-set-timeout": 3600}})
+    box = fresh(workers=1, policy={"timers": {"hold-down-max": 10},
+                                   "port-set": {"port-set-size": 64, "port-set-timeout": 3600}})
     host, remote = box.host(), box.remote()
     open_many(box, host, remote, range(1, 31))
     box.advance(302)

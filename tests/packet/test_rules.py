@@ -47,6 +47,12 @@ def test_verdicts():
     assert not [name for name in names if name not in rules.earned and name not in LIMITS]
 
 
+def test_workers(pytestconfig):
+    """Every worker has carried packets, however many there were. Only true of the whole folder."""
+    assert (pytestconfig.getoption("workers") or 3) in rules.carried
+    assert not {workers: sums for workers, sums in rules.carried.items() if not all(sums)}
+
+
 @pytest.mark.parametrize("file", UNIT_FILES)
 def test_unit_cases(file):
     good, ended, output = rules.run_unit(file)
