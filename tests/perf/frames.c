@@ -9,6 +9,7 @@
 #include <rte_udp.h>
 
 #include <stdlib.h>
+#include <time.h>
 
 #define L3 ((unsigned)sizeof(struct rte_ether_hdr))
 #define L4 (L3 + (unsigned)sizeof(struct rte_ipv4_hdr))
@@ -115,6 +116,47 @@ static int compare_double(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+uint64_t core_clocks(void)
+{
+	static double hz; // of clocks, in a nanosecond
+	struct timespec used;
+
+	if (hz == 0)
+		hz = (double)rte_get_tsc_hz() / 1e9;
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+	return (uint64_t)(((double)used.tv_sec * 1e9 + (double)used.tv_nsec) * hz);
+}
+
+static int compare_u64(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+unsigned distinct_of(uint64_t *values, unsigned count)
+{
+	unsigned distinct = 0;
+
+	qsort(values, count, sizeof(*values), compare_u64);
+	for (unsigned i = 0; i < count; i++)
+		distinct += !i || values[i] != values[i - 1];
+	return distinct;
+}
+
+bool is_wanted(const struct task *task, const char *work)
+{
+	size_t length = strlen(work);
+
+	if (!task->works)
+		return true;
+	for (const char *p = task->works; (p = strstr(p, work)) != NULL; p += length) {
+		if ((p == task->works || p[-1] == ',') && (!p[length] || p[length] == ','))
+			return true;
+	}
+	return false;
+}
+
 void set_clocks(struct row *row, double *clocks)
 {
 	qsort(clocks, row->runs, sizeof(*clocks), compare_double);
@@ -126,16 +168,18 @@ void set_clocks(struct row *row, double *clocks)
 void print_row(struct task *task, const struct row *r)
 {
 	double mpps = (double)rte_get_tsc_hz() / r->clocks / 1e6;
+	const char *frame = r->frame ? r->frame : "64";
 
-	printf("%-19s %-4s %9u %7.1f clocks a %s (%.1f to %.1f, %u runs, null %.1f) %6.2f M a second\n",
-		r->work, r->direction, r->scale, r->clocks, r->of, r->low, r->high, r->runs,
+	printf("%-19s %-4s %-4s %9u %7.1f clocks a %s (%.1f to %.1f, %u runs, null %.1f) %6.2f M a second\n",
+		r->work, r->direction, frame, r->scale, r->clocks, r->of, r->low, r->high, r->runs,
 		r->null, mpps);
 	if (task->json)
 		fprintf(task->json,
-			"%s\n  {\"work\": \"%s\", \"direction\": \"%s\", \"scale\": %u, \"of\": \"%s\", "
+			"%s\n  {\"work\": \"%s\", \"direction\": \"%s\", \"frame\": \"%s\", "
+			"\"scale\": %u, \"of\": \"%s\", "
 			"\"clocks_per_packet\": %.2f, \"low\": %.2f, \"high\": %.2f, \"mpps\": %.3f, "
 			"\"runs\": %u, \"null\": %.2f}",
-			task->any ? "," : "", r->work, r->direction, r->scale, r->of, r->clocks,
-			r->low, r->high, mpps, r->runs, r->null);
+			task->any ? "," : "", r->work, r->direction, frame, r->scale, r->of,
+			r->clocks, r->low, r->high, mpps, r->runs, r->null);
 	task->any = true;
 }

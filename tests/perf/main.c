@@ -10,10 +10,11 @@
 #include <stdlib.h>
 
 static const char usage[] =
-	"usage: pipeline [--sessions N,N,...] [--runs N] [--huge-pages] [--memory MB] [--json FILE]\n"
+	"usage: pipeline [--sessions N,N,...] [--runs N] [--works NAME,...] [--huge-pages] [--memory MB] [--json FILE]\n"
 	"Prints the clocks a packet takes from received to transmit-ready burst, and how fast flows come and go.\n"
 	"  --sessions   how many flows, 63 a subscriber       (1008,64512,1032192)\n"
 	"  --runs       medians are taken over so many        (9; at most 64)\n"
+	"  --works      the rows of these alone\n"
 	"  --huge-pages use them; without, 4 KiB pages cost extra at many sessions\n"
 	"  --memory     MiB to reserve without huge pages     (1024)\n"
 	"  --json       write the rows to FILE as well\n";
@@ -23,6 +24,7 @@ int main(int argc, char **argv)
 	static const struct option options[] = {
 		{"sessions", required_argument, NULL, 's'},
 		{"runs", required_argument, NULL, 'r'},
+		{"works", required_argument, NULL, 'w'},
 		{"huge-pages", no_argument, NULL, 'h'},
 		{"memory", required_argument, NULL, 'm'},
 		{"json", required_argument, NULL, 'j'},
@@ -41,6 +43,9 @@ int main(int argc, char **argv)
 			break;
 		case 'r':
 			task.runs = (unsigned)atoi(optarg);
+			break;
+		case 'w':
+			task.works = optarg;
 			break;
 		case 'h':
 			task.huge_pages = true;
@@ -64,6 +69,7 @@ int main(int argc, char **argv)
 		perror(json_name);
 		return 1;
 	}
+	setlinebuf(stdout);
 	world_eal("pipeline", task.huge_pages, memory);
 	if (task.json)
 		fprintf(task.json, "{\"tsc_hz\": %lu, \"huge_pages\": %s, \"rows\": [",
@@ -71,13 +77,17 @@ int main(int argc, char **argv)
 	for (char *word = strtok(list, ","); word; word = strtok(NULL, ",")) {
 		task.sessions = (unsigned)atoi(word);
 		measure_pipeline(&task);
-		measure_rates(&task);
+		measure_services(&task);
+		if (is_wanted(&task, "rates"))
+			measure_rates(&task);
 	}
+	measure_rules(&task);
 	measure_mitigations(&task);
 	if (task.json)
 		fputs("\n],", task.json);
 	// of the last and largest
-	measure_tables(&task);
+	if (is_wanted(&task, "tables"))
+		measure_tables(&task);
 	if (task.json) {
 		fputs("}\n", task.json);
 		fclose(task.json);

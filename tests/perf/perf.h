@@ -45,6 +45,8 @@ struct row {
 	const char *work;
 	const char *direction;
 	const char *of; // what the clocks are for one of
+	const char
+		*frame; // how large the frames are: "64" bytes, if nothing else is said, or "imix"
 	unsigned scale;
 	unsigned runs;
 	double clocks; // median over the runs
@@ -58,9 +60,13 @@ struct task {
 	unsigned sessions;
 	unsigned runs;
 	bool huge_pages;
-	FILE *json; // or NULL
-	bool any;   // rows so far
+	const char *works; // names of works, between commas; NULL: all
+	FILE *json;        // or NULL
+	bool any;          // rows so far
 };
+
+// Whether a work is to be measured.
+bool is_wanted(const struct task *task, const char *work);
 
 void fail(const char *what, unsigned at) __rte_noreturn;
 
@@ -110,6 +116,13 @@ static inline void load_burst(struct buffers *b, const struct tuple *t, unsigned
 	burst->n = n;
 }
 
+// Clocks of the time stamp counter that have passed while a core was ours: what others on the machine take of it is
+// left out, but not what they take of its caches.
+uint64_t core_clocks(void);
+
+// How many different values there are; sorts them.
+unsigned distinct_of(uint64_t *values, unsigned count);
+
 void set_clocks(struct row *row, double *clocks);
 void print_row(struct task *task, const struct row *row);
 
@@ -118,6 +131,12 @@ void measure_pipeline(struct task *task);
 
 // The same from inside with so many mitigations in force, which the scale of the rows counts.
 void measure_mitigations(struct task *task);
+
+// Whole packets of the other services, and of IPv6 by route.
+void measure_services(struct task *task);
+
+// MAP-E by the number of its rules, which the scale of the rows counts.
+void measure_rules(struct task *task);
 
 // How fast flows come and go, and how many fit.
 void measure_rates(struct task *task);

@@ -5,9 +5,11 @@ import pathlib
 import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-WORKS = {"nat44-eim-pba", "nat44-deterministic", "nat64", "ds-lite", "lw4o6", "map-e", "map-t", "new-mappings",
-         "expiry", "mitigations", "fragments", "fragment-flood", "new-blocks", "tcp-open", "tcp-close", "tcp-expiry"}
-SCALES = (1008, 64512, 1032192)
+FORWARDING = {"nat44-eim-pba", "nat44-deterministic", "nat64", "ds-lite", "lw4o6", "ipv6"}
+WORKS = FORWARDING | {"map-e", "new-mappings", "expiry", "mitigations", "fragments", "fragment-flood", "new-blocks",
+                      "tcp-open", "tcp-close", "tcp-expiry", "nat64-new", "ds-lite-new"}
+SCALES = (1008, 64512)
+RULES = (1, 1000, 10000)
 
 
 def test_quick(tmp_path):
@@ -18,12 +20,16 @@ def test_quick(tmp_path):
     result = json.loads(file.read_text())
     assert {"rows", "floor", "machine"} <= result.keys()
     for row in result["rows"]:
-        assert row["work"] in WORKS and row["direction"] in ("out", "in")
+        assert row["work"] in WORKS and row["direction"] in ("out", "in") and row["frame"] in ("64", "imix")
         assert row["runs"] >= 1 and row["mpps"] > 0 and row["of"] and isinstance(row["clocks_per_packet"], float)
         # the table has it, too
         assert f"{row['clocks_per_packet']:.1f}" in done.stdout
-    rows = {(r["work"], r["direction"], r["scale"]) for r in result["rows"]}
-    assert {(w, d, n) for w in ("nat44-eim-pba", "nat44-deterministic") for d in ("out", "in") for n in SCALES} <= rows
+    rows = {(r["work"], r["direction"], r["scale"]) for r in result["rows"] if r["frame"] == "64"}
+    mixed = {(r["work"], r["direction"], r["scale"]) for r in result["rows"] if r["frame"] == "imix"}
+    assert {(w, d, n) for w in FORWARDING for d in ("out", "in") for n in SCALES} <= rows
+    assert {("map-e", d, n) for d in ("out", "in") for n in RULES} <= rows
+    assert {(w, d, 64512) for w in FORWARDING - {"nat44-deterministic"} for d in ("out", "in")} <= mixed
+    assert {(w, "out", n) for w in ("nat64-new", "ds-lite-new") for n in SCALES[1:]} <= rows
     assert {(w, "out", n) for w in ("new-mappings", "expiry", "tcp-open", "tcp-close") for n in SCALES} <= rows
     tables = result["tables"]
     assert tables["mappings"] == tables["tcp_connections"] == tables["size"] == SCALES[-1]

@@ -71,6 +71,7 @@ struct world_setup world_setup(void)
 			.limit = UINT32_MAX,
 			.ticks = 2 * TICKS_A_SECOND},
 		.mtu = 1500,
+		.hops = 1024,
 		.memory_mb = 128,
 	};
 }
@@ -126,16 +127,17 @@ static void add_routes(struct world *world, const struct world_setup *setup)
 {
 	struct rte_fib_conf conf = {
 		.type = RTE_FIB_DIR24_8,
-		.max_routes = 1024,
+		.max_routes = (int)setup->hops,
 		.dir24_8 = {.nh_sz = RTE_FIB_DIR24_8_2B, .num_tbl8 = 64},
 	};
 	struct snapshot *s = world->snapshot;
 	uint32_t count = setup->pool_last - setup->pool_first + 1;
 
 	s->fib = rte_fib_create("world", SOCKET_ID_ANY, &conf);
-	s->nexthop = calloc(WORLD_HOPS, sizeof(*s->nexthop));
+	s->nexthop = calloc(setup->hops, sizeof(*s->nexthop));
 	need(s->fib, "FIB");
 	need(s->nexthop, "next hops");
+	world->hops = setup->hops;
 	s->nexthops = 6;
 	for (unsigned i = 0; i < s->nexthops; i++)
 		s->nexthop[i].mtu = UINT16_MAX;
@@ -303,10 +305,23 @@ struct world *world_new(const struct world_setup *setup, uint32_t now)
 	return world;
 }
 
+static void free_softwires(struct world *world)
+{
+	for (unsigned i = 0; i < world->snapshot->softwires; i++) {
+		struct softwire_state *state = world->snapshot->softwire[i].state;
+
+		binding_table_free(state->bindings);
+		free(state->stats);
+		free(state->br);
+		free(state);
+	}
+}
+
 void world_free(struct world *world)
 {
 	struct nat_policy *policy = world->snapshot->policy[0];
 
+	free_softwires(world);
 	rcu_barrier(world->rcu);
 	for (unsigned i = 0; i < world->dataplane.workers; i++) {
 		worker_free(world->dataplane.worker[i]);

@@ -11,7 +11,6 @@
 
 #define WORLD_INSIDE  0
 #define WORLD_OUTSIDE 1
-#define WORLD_HOPS    32 // that there is room for
 
 struct world_setup {
 	unsigned workers;
@@ -34,6 +33,7 @@ struct world_setup {
 	uint16_t mss;                    // as in a policy
 	struct fragment_rules fragments; // likewise
 	uint16_t mtu;
+	unsigned hops; // that there is room for: next hops, and IPv4 routes
 	const struct static_mapping *statics;
 	unsigned n_statics;
 	bool huge_pages; // where there are any; else ordinary memory
@@ -48,6 +48,7 @@ struct world {
 	struct rcu *rcu;
 	struct rte_mempool *mbufs;
 	struct pool *pool;
+	unsigned hops;
 };
 
 // Starts EAL once for the process. Exits if it cannot.

@@ -25,7 +25,7 @@ unsigned world6_hop(struct world *world, struct nexthop nexthop)
 {
 	struct snapshot *s = world->snapshot;
 
-	if (s->nexthops == WORLD_HOPS) {
+	if (s->nexthops == world->hops) {
 		fprintf(stderr, "world: no room for next hops\n");
 		exit(1);
 	}

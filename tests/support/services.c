@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "support/services.h"
+
+#include <rte_ip.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void *need(void *what)
+{
+	if (!what) {
+		fprintf(stderr, "world: no memory for services\n");
+		exit(1);
+	}
+	return what;
+}
+
+static void set_policy(struct world *world)
+{
+	struct nat_policy *policy = world->snapshot->policy[0];
+
+	ipprefix_parse("2001:db8:100::/40", &policy->match[0], NULL);
+	policy->subscriber_len = 56;
+}
+
+void services_add_nat64(struct world *world)
+{
+	struct nat_policy *policy = world->snapshot->policy[0];
+	struct ipprefix prefix;
+
+	set_policy(world);
+	ipprefix_parse(SERVICES_PREF64, &prefix, NULL);
+	policy->lowest_mtu6 = 1280;
+	policy->nat64_prefix = need(calloc(1, sizeof(*policy->nat64_prefix)));
+	policy->nat64_prefix->prefix.len = prefix.len;
+	memcpy(policy->nat64_prefix->prefix.bytes, prefix.addr.bytes, sizeof(prefix.addr.bytes));
+	policy->nat64_prefixes = 1;
+	world6_route(world, SERVICES_PREF64,
+		world6_hop(world,
+			(struct nexthop){.kind = NEXTHOP_SERVICE,
+				.service = SERVICE_NAT64,
+				.first = policy->subscriber_len}));
+}
+
+void services_add_aftr(struct world *world)
+{
+	struct snapshot *s = world->snapshot;
+	struct ipaddr address;
+
+	set_policy(world);
+	ipaddr_parse(SERVICES_AFTR, &address);
+	s->aftr = need(calloc(1, sizeof(*s->aftr)));
+	*s->aftr = (struct aftr){
+		.icmp_source = s->iface[WORLD_OUTSIDE].addr4,
+		.hop_limit = 64,
+		.uniform = true,
+		.inners = 1,
+		.inner = {{.address = RTE_BE32(RTE_IPV4(192u, 168, 0, 0)),
+			.mask = RTE_BE32(0xffff0000)}},
+	};
+	memcpy(s->aftr->address, address.bytes, sizeof(s->aftr->address));
+	s->policy[0]->softwires.each_subscriber = 1;
+	s->aftrs = 1;
+	world6_route(world, SERVICES_AFTR,
+		world6_hop(world,
+			(struct nexthop){.kind = NEXTHOP_SERVICE,
+				.service = SERVICE_DSLITE,
+				.first = s->policy[0]->subscriber_len}));
+}
+
+static unsigned hop_to(struct world *world, unsigned number)
+{
+	return world6_hop(world,
+		(struct nexthop){
+			.kind = NEXTHOP_SERVICE, .service = SERVICE_SOFTWIRE, .number = number});
+}
+
+// Fills in what is alike for all kinds.
+static void fill(struct world *world, struct softwire *softwire, enum softwire_kind kind)
+{
+	unsigned workers = world->dataplane.workers;
+	struct softwire_state *state = need(calloc(1, sizeof(*state) + 1));
+
+	state->stats = need(
+		aligned_alloc(_Alignof(struct softwire_stats), workers * sizeof(*state->stats)));
+	memset(state->stats, 0, workers * sizeof(*state->stats));
+	state->workers = workers;
+	*softwire = (struct softwire){
+		.kind = (uint8_t)kind,
+		.hairpinning = true,
+		.incoming_icmp4 = true,
+		.generate_icmp4 = true,
+		.payload_mtu = 1500,
+		.path_mru = 1500,
+		.icmp4_rate = UINT32_MAX,
+		.icmp6_rate = UINT32_MAX,
+		.state = state,
+	};
+}
+
+struct binding_table *services_add_bindings(
+	struct world *world, const char *text, uint32_t bindings)
+{
+	struct snapshot *s = world->snapshot;
+	struct ipprefix prefix;
+	struct ipaddr br;
+	unsigned hop;
+
+	ipprefix_parse(text, &prefix, NULL);
+	ipaddr_parse(SERVICES_BR, &br);
+	s->softwire = need(calloc(1, sizeof(*s->softwire)));
+	s->softwires = 1;
+	fill(world, s->softwire, SOFTWIRE_BINDING);
+	s->softwire->state->bindings = need(binding_table_new(bindings, world->rcu));
+	s->softwire->state->br = need(calloc(1, sizeof(*s->softwire->state->br)));
+	s->softwire->state->brs = 1;
+	memcpy(s->softwire->state->br[0], br.bytes, sizeof(br.bytes));
+	hop = hop_to(world, 0);
+	world6_route(world, SERVICES_BR, hop);
+	snapshot_add_route(s, rte_be_to_cpu_32(ipaddr_be32(&prefix.addr)), prefix.len, hop);
+	return s->softwire->state->bindings;
+}
+
+void services_add_rules(
+	struct world *world, const struct map_rule *rule, unsigned rules, const char *inside)
+{
+	struct snapshot *s = world->snapshot;
+	uint32_t *number = need(calloc(rules, sizeof(*number)));
+	struct ipaddr br;
+
+	ipaddr_parse(SERVICES_BR, &br);
+	world6_route(world, inside, world6_find(world, "2001:db8:100::"));
+	s->softwire = need(calloc(rules, sizeof(*s->softwire)));
+	s->softwires = rules;
+	for (unsigned i = 0; i < rules; i++) {
+		unsigned hop = hop_to(world, i);
+
+		fill(world, &s->softwire[i], SOFTWIRE_MAP_E);
+		s->softwire[i].rule = rule[i];
+		memcpy(s->softwire[i].br, br.bytes, sizeof(br.bytes));
+		snapshot_add_route(s, rule[i].prefix4, rule[i].len4, hop);
+		number[i] = i;
+		if (!i)
+			world6_route(world, SERVICES_BR, hop);
+	}
+	s->mapdom = need(mapdom_new(rule, number, rules, rules));
+	for (unsigned i = 0; i < rules; i++)
+		s->softwire[i].nested = mapdom_is_nested(s->mapdom, i);
+	free(number);
+}
