@@ -387,7 +387,7 @@ static int add_policy(struct snapshot *s, const struct config_instance *instance
 		return slot;
 	}
 	policy->instance = instance_number(s, instance->id, build->old);
-	s->policy[slot] = policy;
+	snapshot_add_policy(s, (unsigned)slot, policy);
 	policy->instance_id = instance->id;
 	policy->policy_id = from->id;
 	policy->hairpinning = from->hairpinning;

@@ -5,6 +5,7 @@
 #include "base/bits.h"
 
 #include <rte_malloc.h>
+#include <rte_prefetch.h>
 
 #include <errno.h>
 
@@ -52,12 +53,14 @@ uint32_t bib_add(struct bib *bib, uint64_t hash, enum l4 l4, rte_be32_t inside,
 	uint32_t number = bib->next_free;
 	struct mapping *m;
 
-	if (number)
+	if (number) {
 		bib->next_free = bib->mapping[number].next_free;
-	else if (bib->fresh <= bib->size)
+		rte_prefetch0(&bib->mapping[bib->next_free]);
+	} else if (bib->fresh <= bib->size) {
 		number = bib->fresh++;
-	else
+	} else {
 		return 0;
+	}
 	m = &bib->mapping[number];
 	*m = (struct mapping){
 		.inside = inside,

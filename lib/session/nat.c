@@ -6,6 +6,8 @@
 #include "session/track.h"
 #include "table/acl.h"
 
+#include <rte_prefetch.h>
+
 #include <errno.h>
 
 static struct link *link_of(void *owner, uint32_t handle)
@@ -111,16 +113,16 @@ uint32_t nat_alias(struct nat *nat, const struct alias_key *key, enum verdict *v
 	return alias_add(&nat->aliases, key, (uint8_t)slot);
 }
 
-static uint32_t subscriber_get(struct nat *nat, rte_be32_t inside, uint8_t policy)
+static uint32_t subscriber_get(struct nat *nat, const struct opening *opening)
 {
-	struct subkey key = nat_subkey(nat, inside, policy_of(nat, policy));
-	uint32_t number = subscriber_find(&nat->subscribers, &key);
+	const struct subkey *key = &opening->subscriber;
+	uint32_t number = subscriber_find_hashed(&nat->subscribers, key, opening->hash);
 
 	if (number)
 		return number;
-	number = subscriber_add(&nat->subscribers, &key, policy);
+	number = subscriber_add(&nat->subscribers, key, (uint8_t)opening->slot);
 	if (number && nat->acl)
-		nat->subscribers.subscriber[number].marked = acl_marked(nat->acl, &key);
+		nat->subscribers.subscriber[number].marked = acl_marked(nat->acl, key);
 	return number;
 }
 
@@ -256,33 +258,87 @@ static enum verdict open_static(struct nat *nat, uint32_t subscriber,
 	return V_NAT44_OUT;
 }
 
-enum verdict nat_open(struct nat *nat, const struct flow *flow, uint32_t now, uint32_t *mapping)
+struct opening nat_prepare(const struct nat *nat, const struct flow *flow)
 {
-	const struct static_mapping *from = nat_static_for(
-		nat, flow->inside, l4_protocol(flow->l4), rte_be_to_cpu_16(flow->inside_port));
-	int slot = from ? from->policy : nat_policy_for(nat, flow->inside);
+	struct opening opening = {
+		.from = nat_static_for(nat, flow->inside, l4_protocol(flow->l4),
+			rte_be_to_cpu_16(flow->inside_port)),
+	};
+
+	opening.slot = opening.from ? opening.from->policy : nat_policy_for(nat, flow->inside);
+	if (opening.slot < 0)
+		return opening;
+	opening.subscriber = nat_subkey(nat, flow->inside, policy_of(nat, (uint8_t)opening.slot));
+	opening.hash = subscriber_hash(&nat->subscribers, &opening.subscriber);
+	rte_prefetch0(index_home(&nat->subscribers.by_key, opening.hash));
+	return opening;
+}
+
+static const struct subscriber *first_candidate(
+	const struct nat *nat, const struct opening *opening)
+{
+	return &nat->subscribers.subscriber[index_first(&nat->subscribers.by_key, opening->hash)];
+}
+
+void nat_prepare_subscriber(const struct nat *nat, const struct opening *opening)
+{
+	if (opening->slot >= 0)
+		rte_prefetch0(first_candidate(nat, opening));
+}
+
+void nat_prepare_block(const struct nat *nat, const struct opening *opening, enum l4 l4)
+{
+	const struct portblk *share;
+	uint32_t number;
+
+	if (opening->slot < 0)
+		return;
+	share = nat->share[opening->slot];
+	number = first_candidate(nat, opening)->first_block;
+	if (!number)
+		return;
+	rte_prefetch0(&share->block[number]);
+	// a random one of its ports will be asked for: with small blocks it is one of few lines
+	if (l4 < L4_SLOTS && pool_block_size(share->pool) <= 64) {
+		for (unsigned port = 0; port < pool_block_size(share->pool); port += 16)
+			rte_prefetch0(&share->slot[block_slot(share, number, l4, (uint16_t)port)]);
+	}
+}
+
+enum verdict nat_open_prepared(struct nat *nat, const struct flow *flow,
+	const struct opening *opening, uint32_t now, uint32_t *mapping)
+{
+	const struct nat_policy *policy;
 	uint32_t subscriber;
 	enum verdict verdict;
 
-	if (slot < 0)
+	if (opening->slot < 0)
 		return snapshot_is_ours(nat->snapshot, flow->inside) ? V_SPOOFED : V_POLICY;
-	if (!policy_of(nat, (uint8_t)slot)->protocol[flow->l4])
+	policy = policy_of(nat, (uint8_t)opening->slot);
+	if (!policy->protocol[flow->l4])
 		return V_PROTOCOL;
-	if (unlikely(policy_of(nat, (uint8_t)slot)->limits.any)) {
-		verdict = limit_check(nat, flow, policy_of(nat, (uint8_t)slot));
+	if (unlikely(policy->limits.any)) {
+		verdict = limit_check(nat, flow, policy);
 		if (verdict != V_NAT44_OUT)
 			return verdict;
 	}
-	subscriber = subscriber_get(nat, flow->inside, (uint8_t)slot);
+	subscriber = subscriber_get(nat, opening);
 	if (!subscriber)
 		return V_SUBSCRIBER_MEMORY;
-	if (from)
-		verdict = open_static(nat, subscriber, from, flow, now, mapping);
+	if (opening->from)
+		verdict = open_static(nat, subscriber, opening->from, flow, now, mapping);
 	else
 		verdict = open_dynamic(nat, subscriber, flow, now, mapping);
 	if (verdict != V_NAT44_OUT)
 		subscriber_settle(nat, subscriber);
 	return verdict;
+}
+
+enum verdict nat_open(struct nat *nat, const struct flow *flow, uint32_t now, uint32_t *mapping)
+{
+	struct opening opening = nat_prepare(nat, flow);
+
+	return nat_open_prepared(nat, flow, &opening, now, mapping);
 }
 
 enum verdict nat_open_static(struct nat *nat, const struct static_mapping *from, enum l4 l4,

@@ -106,10 +106,26 @@ uint32_t nat_find_inside(const struct nat *nat, const struct flow *flow);
 // The dependent one alone, where there can be any.
 uint32_t nat_find_dependent(const struct nat *nat, const struct flow *flow);
 
+// What is known about a flow that is to have a mapping.
+struct opening {
+	const struct static_mapping *from; // that it is made from, or NULL
+	struct subkey subscriber;
+	uint64_t hash; // of the subscriber
+	int slot;      // of the policy; -1: none, and so no subscriber
+};
+
 // Makes a mapping for the first packet of a flow from inside. On success writes its number and returns
 // V_NAT44_OUT; else returns the verdict that says why not. Nothing that exists is ever given up to make
 // room (RFC 6888 REQ-11).
 enum verdict nat_open(struct nat *nat, const struct flow *flow, uint32_t now, uint32_t *mapping);
+
+// The same in steps, each of which fetches what the next reads, so that a burst of first packets waits for memory
+// once: whose flow it is; his record; his port block; then the mapping. The two in between may be left out.
+struct opening nat_prepare(const struct nat *nat, const struct flow *flow);
+void nat_prepare_subscriber(const struct nat *nat, const struct opening *opening);
+void nat_prepare_block(const struct nat *nat, const struct opening *opening, enum l4 l4);
+enum verdict nat_open_prepared(struct nat *nat, const struct flow *flow,
+	const struct opening *opening, uint32_t now, uint32_t *mapping);
 
 // The mapping for a first packet from outside, which only a static mapping allows. Writes its number
 // and returns V_NAT44_IN; else returns the verdict that says why not.

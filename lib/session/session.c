@@ -5,6 +5,7 @@
 #include "base/bits.h"
 
 #include <rte_malloc.h>
+#include <rte_prefetch.h>
 
 #include <errno.h>
 
@@ -57,12 +58,14 @@ uint32_t session_add(struct session_table *table, uint32_t ring, uint32_t mappin
 {
 	uint32_t number = table->next_free;
 
-	if (number)
+	if (number) {
 		table->next_free = table->session[number].next_free;
-	else if (table->fresh <= table->size)
+		rte_prefetch0(&table->session[table->next_free]);
+	} else if (table->fresh <= table->size) {
 		number = table->fresh++;
-	else
+	} else {
 		return 0;
+	}
 	table->session[number] = (struct session){
 		.remote = remote,
 		.remote_port = remote_port,

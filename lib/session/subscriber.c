@@ -32,7 +32,7 @@ void subscriber_fini(struct subscriber_table *table)
 	table->subscriber = NULL;
 }
 
-static uint64_t hash(const struct subscriber_table *table, const struct subkey *key)
+uint64_t subscriber_hash(const struct subscriber_table *table, const struct subkey *key)
 {
 	uint64_t low, high;
 	uint32_t rest;
@@ -43,9 +43,10 @@ static uint64_t hash(const struct subscriber_table *table, const struct subkey *
 	return index_hash2(&table->by_key, index_hash2(&table->by_key, low, high), rest);
 }
 
-uint32_t subscriber_find(const struct subscriber_table *table, const struct subkey *key)
+uint32_t subscriber_find_hashed(
+	const struct subscriber_table *table, const struct subkey *key, uint64_t hash)
 {
-	struct index_search search = index_begin(&table->by_key, hash(table, key));
+	struct index_search search = index_begin(&table->by_key, hash);
 	uint32_t number;
 
 	while ((number = index_next(&search))) {
@@ -53,6 +54,11 @@ uint32_t subscriber_find(const struct subscriber_table *table, const struct subk
 			break;
 	}
 	return number;
+}
+
+uint32_t subscriber_find(const struct subscriber_table *table, const struct subkey *key)
+{
+	return subscriber_find_hashed(table, key, subscriber_hash(table, key));
 }
 
 uint32_t subscriber_add(struct subscriber_table *table, const struct subkey *key, uint8_t policy)
@@ -67,7 +73,7 @@ uint32_t subscriber_add(struct subscriber_table *table, const struct subkey *key
 		return 0;
 	table->subscriber[number] =
 		(struct subscriber){.key = *key, .policy = policy, .tokens = UINT32_MAX};
-	index_add(&table->by_key, hash(table, key), number);
+	index_add(&table->by_key, subscriber_hash(table, key), number);
 	count_add(&table->used, 1);
 	count_add(&table->count[policy], 1);
 	return number;
@@ -77,7 +83,7 @@ void subscriber_remove(struct subscriber_table *table, uint32_t number)
 {
 	struct subscriber *s = &table->subscriber[number];
 
-	index_remove(&table->by_key, hash(table, &s->key), number);
+	index_remove(&table->by_key, subscriber_hash(table, &s->key), number);
 	count_add(&table->count[s->policy], -1);
 	*s = (struct subscriber){.next_free = table->next_free};
 	table->next_free = number;

@@ -49,7 +49,12 @@ int subscriber_init(struct subscriber_table *table, uint32_t size);
 void subscriber_fini(struct subscriber_table *table);
 uint64_t subscriber_bytes(uint32_t size);
 
-// The number of a subscriber, or 0.
+// The hash by which a subscriber is found.
+uint64_t subscriber_hash(const struct subscriber_table *table, const struct subkey *key);
+
+// The number of a subscriber with that hash, or 0.
+uint32_t subscriber_find_hashed(
+	const struct subscriber_table *table, const struct subkey *key, uint64_t hash);
 uint32_t subscriber_find(const struct subscriber_table *table, const struct subkey *key);
 
 // Makes a subscriber. Returns its number, or 0 when the table is full.

@@ -113,6 +113,12 @@ bool snapshot_is_ours(const struct snapshot *snapshot, rte_be32_t source)
 		nexthop_is_ours(snapshot_route(snapshot, rte_be_to_cpu_32(source)));
 }
 
+void snapshot_add_policy(struct snapshot *snapshot, unsigned slot, struct nat_policy *policy)
+{
+	snapshot->policy[slot] = policy;
+	snapshot->policies = max_u32(snapshot->policies, slot + 1);
+}
+
 // The longest prefix of a policy that an address is in, or -1.
 static int longest_match(const struct nat_policy *policy, const struct ipaddr *addr)
 {
@@ -148,7 +154,7 @@ int snapshot_policy_of(const struct snapshot *snapshot, rte_be32_t inside)
 	struct ipaddr addr = ipaddr_v4(inside);
 	int best = -1, best_len = -1;
 
-	for (int slot = 0; slot < SNAPSHOT_MAX_POLICIES; slot++) {
+	for (int slot = 0; slot < (int)snapshot->policies; slot++) {
 		const struct nat_policy *policy = snapshot->policy[slot];
 		int len = policy ? longest_match(policy, &addr) : -1;
 
@@ -166,7 +172,7 @@ int snapshot_policy_of6(
 	struct ipaddr addr = ipaddr_v6(inside);
 	int best = -1, best_len = -1;
 
-	for (int slot = 0; slot < SNAPSHOT_MAX_POLICIES; slot++) {
+	for (int slot = 0; slot < (int)snapshot->policies; slot++) {
 		const struct nat_policy *policy = snapshot->policy[slot];
 		int len = -1;
 

@@ -310,6 +310,7 @@ struct snapshot {
 		scrubber; // place there of the gateway that mitigations redirect to; 0: there is none
 	unsigned neighbours;
 	struct static_neighbour *neighbour;
+	unsigned policies; // slots from here on have none
 	struct nat_policy
 		*policy[SNAPSHOT_MAX_POLICIES]; // by slot, which a policy keeps over reloads
 	struct static_table statics;
@@ -369,6 +370,9 @@ static inline bool snapshot_may_be_ours(const struct snapshot *snapshot, rte_be3
 
 // Whether a home is expected to dial in from this source.
 bool snapshot_has_home(const struct snapshot *snapshot, rte_be32_t source);
+
+// Builder: puts a policy, which the snapshot owns from then on, in its slot.
+void snapshot_add_policy(struct snapshot *snapshot, unsigned slot, struct nat_policy *policy);
 
 // The policy that serves an inside source: the longest of all matching prefixes decides. Returns its
 // slot, or -1.

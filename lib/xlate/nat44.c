@@ -178,26 +178,43 @@ uint64_t nat44_find_in(struct nat *nat, struct burst *b, uint64_t mask, uint32_t
 	return found;
 }
 
+// Whether packet i may open anything.
+static enum verdict may_open(const struct burst *b, unsigned i)
+{
+	if (!nat_may_open(b->l4[i], b->flags[i]))
+		return V_NOT_SYN;
+	return b->l4[i] == L4_ICMP && b->flags[i] != ICMP_ECHO ? V_NO_MAPPING : V_NAT44_OUT;
+}
+
 uint64_t nat44_open(struct nat *nat, struct burst *b, uint64_t mask, uint32_t now)
 {
-	uint64_t found = 0;
+	struct opening opening[BURST_MAX];
+	struct flow flow[BURST_MAX];
+	uint64_t found = 0, fresh = 0;
 	unsigned i;
 
 	for (uint64_t todo = mask; bit_take(&todo, &i);) {
-		struct flow flow = flow_from_inside(b, i);
-		enum l4 l4 = flow.l4;
+		flow[i] = flow_from_inside(b, i);
+		if (may_open(b, i) != V_NAT44_OUT)
+			continue;
+		opening[i] = nat_prepare(nat, &flow[i]);
+		fresh |= bit(i);
+	}
+	for (uint64_t todo = fresh; bit_take(&todo, &i);)
+		nat_prepare_subscriber(nat, &opening[i]);
+	for (uint64_t todo = fresh; bit_take(&todo, &i);)
+		nat_prepare_block(nat, &opening[i], flow[i].l4);
+	for (uint64_t todo = mask; bit_take(&todo, &i);) {
 		enum verdict verdict = V_NAT44_OUT;
 
 		// an earlier packet of this burst may have made it
-		b->mapping[i] = nat_find_inside(nat, &flow);
-		if (b->mapping[i])
-			;
-		else if (!nat_may_open(l4, b->flags[i]))
-			verdict = V_NOT_SYN;
-		else if (l4 == L4_ICMP && b->flags[i] != ICMP_ECHO)
-			verdict = V_NO_MAPPING;
-		else
-			verdict = nat_open(nat, &flow, now, &b->mapping[i]);
+		b->mapping[i] = nat_find_inside(nat, &flow[i]);
+		if (!b->mapping[i]) {
+			verdict = may_open(b, i);
+			if (verdict == V_NAT44_OUT)
+				verdict = nat_open_prepared(
+					nat, &flow[i], &opening[i], now, &b->mapping[i]);
+		}
 		if (verdict == V_NAT44_OUT)
 			found |= bit(i);
 		else

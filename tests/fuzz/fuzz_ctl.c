@@ -243,7 +243,7 @@ static void snapshot_make(struct snapshot *s)
 	for (unsigned i = 0; i < ARRAY_LEN(world.policy); i++) {
 		world.policy[i] =
 			(struct nat_policy){.instance_id = i + 1, .instance = (uint16_t)i};
-		s->policy[i] = &world.policy[i];
+		snapshot_add_policy(s, i, &world.policy[i]);
 	}
 	world.mapping = (struct static_mapping){
 		.protocol = 6, .inside_lower = 80, .outside_lower = 8080, .ports = 1};

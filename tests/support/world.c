@@ -219,7 +219,7 @@ static void add_policy(struct world *world, const struct world_setup *setup)
 		policy->share[i] = portblk_new(world->pool, i, size);
 		need(policy->share[i], "pool share");
 	}
-	world->snapshot->policy[0] = policy;
+	snapshot_add_policy(world->snapshot, 0, policy);
 }
 
 static void add_statics(struct world *world, const struct world_setup *setup)
