@@ -361,9 +361,10 @@ static void publish(void)
 	next = malloc(sizeof(*next));
 	assert_non_null(next);
 	*next = *box.world->snapshot;
-	next->nexthop = malloc(WORLD_HOPS * sizeof(*next->nexthop));
+	next->nexthop = malloc(box.world->hops * sizeof(*next->nexthop));
 	assert_non_null(next->nexthop);
-	memcpy(next->nexthop, box.world->snapshot->nexthop, WORLD_HOPS * sizeof(*next->nexthop));
+	memcpy(next->nexthop, box.world->snapshot->nexthop,
+		box.world->hops * sizeof(*next->nexthop));
 	next->generation = ++control.publications + 1;
 	atomic_store_explicit(&d->snapshot, next, memory_order_release);
 	control.published = next;
