@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// The join of configuration and homes: which inside address is which subscriber's key, and what listens.
+// The join of configuration and homes: whose they are, and what listens.
 
 #include "dots/homes.h"
 
@@ -22,43 +22,6 @@ static struct credentials_files files_of(const struct config_client *c)
 		.crl = c->crl,
 		.psk_file = c->psk_file,
 	};
-}
-
-// A subscriber of native IPv6, or of the first NAT64 instance whose subscribers have prefixes like that.
-static bool key_of6(const struct snapshot *s, const struct ipprefix *subscriber, struct subkey *key)
-{
-	const struct subscriber_network *network = snapshot_network_of(s, subscriber->addr.bytes);
-
-	if (network) {
-		*key = subscriber_network_key(network, subscriber->addr.bytes);
-		return true;
-	}
-	for (int slot = 0; slot < SNAPSHOT_MAX_POLICIES; slot++) {
-		const struct nat_policy *policy = s->policy[slot];
-
-		if (!policy || policy->subscriber_len != subscriber->len ||
-			snapshot_policy_of6(s, policy->instance, subscriber->addr.bytes) != slot)
-			continue;
-		*key = subkey_of(subscriber, policy->instance);
-		return true;
-	}
-	return false;
-}
-
-// The subscriber as the translators and the ACL know him. False if no policy serves him, and no network has him.
-static bool key_of(const struct box *box, const struct config_home *h, struct subkey *key)
-{
-	const struct snapshot *s = box->snapshot;
-	rte_be32_t inside = ipaddr_be32(&h->subscriber.addr);
-	int slot;
-
-	if (h->subscriber.addr.family == 6)
-		return key_of6(s, &h->subscriber, key);
-	slot = snapshot_policy_of(s, inside);
-	if (slot < 0)
-		return false;
-	*key = subkey_v4(inside, s->policy[slot]->instance);
-	return true;
 }
 
 static unsigned list_listeners(const struct config_client *c, struct homes_listener *out)
@@ -83,22 +46,17 @@ static enum home_identity kind_of(const char *leaf)
 	return strcmp(leaf, "key-hash") ? HOME_BY_NAME : HOME_BY_KEY;
 }
 
-static unsigned list_homes(
-	const struct box *box, const struct config_client *c, struct homes_home *out)
+static void list_homes(const struct config_client *c, struct homes_home *out)
 {
-	unsigned n = 0;
-
 	for (unsigned i = 0; i < c->homes; i++) {
 		const struct config_home *h = &c->home[i];
 
-		out[n] = (struct homes_home){.name = h->name,
+		out[i] = (struct homes_home){.name = h->name,
 			.identity = h->identity,
 			.kind = kind_of(h->identity_leaf),
+			.subscriber = h->subscriber,
 			.any_source = h->any_source};
-		if (key_of(box, h, &out[n].subscriber))
-			n++;
 	}
-	return n;
 }
 
 int homes_apply(struct box *box, const struct config *config, struct err *err)
@@ -110,6 +68,7 @@ int homes_apply(struct box *box, const struct config *config, struct err *err)
 		.credentials = files_of(c),
 		.listener = listener,
 		.home = home,
+		.homes = c->homes,
 		.drop =
 			{
 				.failures = c->drop_failures,
@@ -129,7 +88,7 @@ int homes_apply(struct box *box, const struct config *config, struct err *err)
 	if (!home)
 		return err_set(err, "out of memory");
 	setup.listeners = list_listeners(c, listener);
-	setup.homes = list_homes(box, c, home);
+	list_homes(c, home);
 	relay_set_confirm(box->relay, c->confirm_time * CLOCK_SECOND);
 	rc = homes_configure(box->homes, &setup, &why);
 	free(home);

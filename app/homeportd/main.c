@@ -63,7 +63,7 @@ static void on_mark(void *ctx, const struct subkey *subscriber, bool marked)
 	unsigned first = 0, last = box->dataplane.workers - 1;
 	rte_be32_t inside;
 
-	if (subscriber->instance == SOFTWIRE_INSTANCE) {
+	if (subscriber->instance == SUBKEY_SOFTWIRE) {
 		if (box->snapshot)
 			softwire_mark(box->snapshot->softwire, box->snapshot->softwires,
 				box->snapshot->mapdom, subscriber, marked);

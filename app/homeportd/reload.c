@@ -27,7 +27,7 @@ static void mark_rules(struct box *box)
 	for (uint32_t slot = 0; slot < acl_size(box->acl); slot++) {
 		const struct acl_rule *rule = acl_get(box->acl, slot);
 
-		if (rule && rule->subscriber.instance == SOFTWIRE_INSTANCE &&
+		if (rule && rule->subscriber.instance == SUBKEY_SOFTWIRE &&
 			acl_is_first(box->acl, slot))
 			softwire_mark_rule(s->softwire, s->mapdom, &rule->subscriber, true);
 	}

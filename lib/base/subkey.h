@@ -19,8 +19,10 @@ struct subkey {
 	uint16_t instance; // number of the NAT instance in the configuration's order
 };
 
-// In the place of an instance's number: a subscriber whose IPv6 packets pass as they are.
-#define SUBKEY_NATIVE 0xfffe
+// In the place of an instance's number: a subscriber whose IPv6 packets pass as they are, and one at the end of an
+// A+P softwire, who has a share of an IPv4 address.
+#define SUBKEY_NATIVE   0xfffe
+#define SUBKEY_SOFTWIRE 0xfffd
 
 static_assert(sizeof(struct subkey) == 20, "compared and hashed as 20 bytes without padding");
 

@@ -214,7 +214,7 @@ static int note_change(struct making *m, const struct softwire *softwire,
 
 static bool is_marked(const struct making *m, const uint8_t b4[16])
 {
-	struct subkey key = {.family = 6, .len = 128, .instance = SOFTWIRE_INSTANCE};
+	struct subkey key = {.family = 6, .len = 128, .instance = SUBKEY_SOFTWIRE};
 
 	memcpy(key.addr, b4, sizeof(key.addr));
 	return m->build->acl && acl_count(m->build->acl) && acl_marked(m->build->acl, &key);

@@ -3,6 +3,7 @@
 #include "conf/homes.h"
 
 #include "base/bits.h"
+#include "conf/aftr.h"
 #include "conf/check.h"
 #include "conf/judge.h"
 #include "conf/nat64.h"
@@ -12,6 +13,7 @@
 
 #include <libyang/libyang.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -107,25 +109,104 @@ static void check_listener(struct judge *j, const struct config *config, unsigne
 	}
 }
 
-// Whether a policy has just this subscriber: an IPv4 address, or an IPv6 prefix of the length that its have.
-static bool is_served(const struct config *config, const struct ipprefix *subscriber)
+// How long the prefixes of subscribers are that an address may be of: a bit for each length from 1 on.
+struct lengths {
+	uint64_t bits[4];
+};
+
+static void add_length(struct lengths *lengths, unsigned len)
+{
+	lengths->bits[len / 64] |= bit(len % 64);
+}
+
+static bool has_length(const struct lengths *lengths, unsigned len)
+{
+	return lengths->bits[len / 64] >> (len % 64) & 1;
+}
+
+static unsigned policy_length(
+	const struct config_instance *instance, const struct config_policy *policy)
+{
+	if (nat64_is(instance))
+		return nat64_subscriber_len(policy);
+	return instance_is_dslite(instance) ? subscriber_len(policy) : 32;
+}
+
+static void add_policies(
+	const struct config *config, const struct ipaddr *addr, struct lengths *lengths)
 {
 	for (unsigned i = 0; i < config->instances; i++) {
 		const struct config_instance *instance = &config->instance[i];
 
-		for (unsigned k = 0; k < instance->policies; k++) {
+		for (unsigned k = 0; instance->enabled && k < instance->policies; k++) {
 			const struct config_policy *p = &instance->policy[k];
 
-			if (subscriber->addr.family == 6 &&
-				(!nat64_is(instance) || subscriber->len != nat64_subscriber_len(p)))
-				continue;
 			for (unsigned m = 0; m < p->matches; m++) {
-				if (ipprefix_has(&p->match[m].prefix, &subscriber->addr))
-					return true;
+				if (ipprefix_has(&p->match[m].prefix, addr))
+					add_length(lengths, policy_length(instance, p));
 			}
 		}
 	}
-	return false;
+}
+
+static int compare_b4s(const void *a, const void *b)
+{
+	const struct binding_entry *const *x = a, *const *y = b;
+
+	return memcmp((*x)->b4, (*y)->b4, sizeof((*x)->b4));
+}
+
+// The bindings by their B4s, of which there may be millions; NULL if memory has run out.
+struct b4s {
+	uint32_t count;
+	const struct binding_entry **entry;
+};
+
+static struct b4s sort_b4s(const struct config *config)
+{
+	struct b4s b4s = {0};
+	size_t total = 0;
+
+	for (unsigned i = 0; i < config->softwires; i++)
+		total += config->softwire[i].bindings;
+	b4s.entry = calloc(total + 1, sizeof(*b4s.entry));
+	for (unsigned i = 0; i < config->softwires && b4s.entry; i++) {
+		for (uint32_t k = 0; k < config->softwire[i].bindings; k++)
+			b4s.entry[b4s.count++] = &config->softwire[i].binding[k].entry;
+	}
+	if (b4s.entry)
+		qsort(b4s.entry, b4s.count, sizeof(*b4s.entry), compare_b4s);
+	return b4s;
+}
+
+static bool is_b4(const struct b4s *b4s, const struct ipaddr *addr)
+{
+	struct binding_entry wanted;
+	const struct binding_entry *key = &wanted;
+
+	memcpy(wanted.b4, addr->bytes, sizeof(wanted.b4));
+	return bsearch(&key, b4s->entry, b4s->count, sizeof(*b4s->entry), compare_b4s) != NULL;
+}
+
+// Whatever serves an address, it is by one of these that it calls the subscriber.
+static struct lengths lengths_of(
+	const struct config *config, const struct b4s *b4s, const struct ipaddr *addr)
+{
+	const struct config_network *network = native_network_of(config, addr);
+	struct lengths lengths = {0};
+
+	add_policies(config, addr, &lengths);
+	if (network)
+		add_length(&lengths, network->len);
+	for (unsigned i = 0; i < config->maps; i++) {
+		const struct config_map *map = &config->map[i];
+
+		if (map->used && ipprefix_has(&map->prefix6, addr))
+			add_length(&lengths, map_user_len(&map->rule));
+	}
+	if (addr->family == 6 && is_b4(b4s, addr))
+		add_length(&lengths, 128);
+	return lengths;
 }
 
 static int compare_identities(const void *a, const void *b)
@@ -141,7 +222,7 @@ static int compare_subscribers(const void *a, const void *b)
 	const struct config_home *x = *(struct config_home *const *)a;
 	const struct config_home *y = *(struct config_home *const *)b;
 
-	return ipaddr_compare(&x->subscriber.addr, &y->subscriber.addr);
+	return memcmp(&x->subscriber, &y->subscriber, sizeof(x->subscriber));
 }
 
 // A certificate is one home's, and a subscriber has one home. Sorted, for there may be many.
@@ -171,26 +252,39 @@ static void check_unique(struct judge *j, const struct config_client *c)
 	free(sorted);
 }
 
-static void check_native_home(
-	struct judge *j, const struct config *config, const struct config_home *h)
+static void check_subscriber(struct judge *j, const struct config_home *h, struct lengths lengths)
 {
-	const struct config_network *n = native_network_of(config, &h->subscriber.addr);
-	char text[IPPREFIX_TEXT];
+	char text[IPPREFIX_TEXT], allowed[8 * 128] = "";
+	size_t used = 0;
 
 	ipprefix_format(&h->subscriber, text);
-	if (!n)
+	if (has_length(&lengths, h->subscriber.len))
+		return;
+	for (unsigned len = 1; len <= 128; len++) {
+		if (has_length(&lengths, len))
+			used += (size_t)snprintf(allowed + used, sizeof(allowed) - used, "%s%u",
+				used ? " or " : "", len);
+	}
+	if (used)
+		judge_fault(j, h->node, "subscriber", "%s. Allowed: a prefix of %s bits", text,
+			allowed);
+	else if (h->subscriber.addr.family == 4)
 		judge_fault(j, h->node, "subscriber",
-			"%s is in no subscriber-network. Allowed: a subscriber's prefix of one of them",
+			"%s is served by no NAT policy. Allowed: an inside address that a "
+			"subscriber-match of an enabled instance covers",
 			text);
-	else if (h->subscriber.len != n->len)
-		judge_fault(
-			j, h->node, "subscriber", "%s. Allowed: a prefix of %u bits", text, n->len);
+	else
+		judge_fault(j, h->node, "subscriber",
+			"%s is no subscriber's. Allowed: the prefix of a subscriber of an enabled NAT64 "
+			"or DS-Lite instance, of a subscriber-network or of a mapping rule, or a B4's "
+			"address",
+			text);
 }
 
-static void check_home(struct judge *j, const struct config *config, const struct config_home *h)
+static void check_home(struct judge *j, const struct config *config, const struct b4s *b4s,
+	const struct config_home *h)
 {
 	bool by_psk = !strcmp(h->identity_leaf, "psk-identity");
-	char text[IPPREFIX_TEXT];
 
 	if (by_psk && !config->client.psk_file)
 		judge_fault(j, h->node, h->identity_leaf,
@@ -202,25 +296,13 @@ static void check_home(struct judge *j, const struct config *config, const struc
 			"%s, but the box has pre-shared keys for homes. Allowed: psk-identity, or a "
 			"certificate for all homes",
 			h->identity);
-	if (h->subscriber.addr.family == 6) {
-		if (!is_served(config, &h->subscriber))
-			check_native_home(j, config, h);
-	} else if (h->subscriber.len != 32) {
-		judge_fault(j, h->node, "subscriber",
-			"%s. Allowed: one IPv4 address, as in 100.64.0.10/32, or the IPv6 prefix of a "
-			"subscriber",
-			ipprefix_format(&h->subscriber, text));
-	} else if (!is_served(config, &h->subscriber)) {
-		judge_fault(j, h->node, "subscriber",
-			"%s is served by no NAT policy. Allowed: an inside address that a "
-			"subscriber-match covers",
-			ipprefix_format(&h->subscriber, text));
-	}
+	check_subscriber(j, h, lengths_of(config, b4s, &h->subscriber.addr));
 }
 
 void check_homes(struct judge *j, const struct config *config)
 {
 	const struct config_client *c = &config->client;
+	struct b4s b4s;
 
 	for (unsigned i = 0; i < config->upstreams; i++) {
 		const struct config_upstream *u = &config->upstream[i];
@@ -237,7 +319,9 @@ void check_homes(struct judge *j, const struct config *config)
 			CONFIG_LISTENERS_MAX);
 	for (unsigned i = 0; i < c->listeners; i++)
 		check_listener(j, config, i);
-	for (unsigned i = 0; i < c->homes; i++)
-		check_home(j, config, &c->home[i]);
+	b4s = sort_b4s(config);
+	for (unsigned i = 0; i < c->homes && b4s.entry; i++)
+		check_home(j, config, &b4s, &c->home[i]);
+	free(b4s.entry);
 	check_unique(j, c);
 }

@@ -75,7 +75,7 @@ static json_t *holder(const struct call *call, const struct holder *h)
 	json_t *e = json_object();
 
 	json_object_set_new(e, "service", json_string(service_name(h->service)));
-	if (h->subscriber.instance != SOFTWIRE_INSTANCE)
+	if (h->subscriber.instance != SUBKEY_SOFTWIRE)
 		json_object_set_new(e, "nat-instance", subscriber_instance(call, &h->subscriber));
 	if (h->softwire)
 		json_object_set_new(e, "softwire-instance", json_string(h->softwire));

@@ -23,7 +23,6 @@ static void add_home(void *ctx, const struct dots_home_row *row)
 		[HOME_BY_KEY] = "key-hash",
 		[HOME_BY_PSK] = "psk-identity"};
 	const struct home_list *list = ctx;
-	struct ipprefix subscriber = subkey_prefix(&row->subscriber);
 	json_t *state = json_object(), *home = json_object();
 
 	set_text(state, "status", row->state);
@@ -52,7 +51,7 @@ static void add_home(void *ctx, const struct dots_home_row *row)
 	set_text(state, "last-error", row->last_error);
 	json_object_set_new(home, "name", json_string(row->name));
 	json_object_set_new(home, identity[row->kind], json_string(row->identity));
-	json_object_set_new(home, "subscriber", json_prefix(&subscriber));
+	json_object_set_new(home, "subscriber", json_prefix(&row->subscriber));
 	json_object_set_new(home, "state", state);
 	json_array_append_new(list->entries, home);
 }

@@ -20,7 +20,7 @@
 #define CONFIG_DEFAULT 60 // seconds; RFC 7252 section 5.10.5
 
 struct home *home_new(struct home_club *club, const char *name, const char *identity,
-	const struct subkey *subscriber)
+	const struct ipprefix *subscriber)
 {
 	struct home *h = calloc(1, sizeof(*h));
 

@@ -42,7 +42,7 @@ struct home {
 	char *name;
 	char *identity;
 	enum home_identity kind;
-	struct subkey subscriber;
+	struct ipprefix subscriber;
 	bool any_source; // its session may come from elsewhere
 
 	enum home_state state;
@@ -69,7 +69,7 @@ struct home {
 
 // Copies the texts. Returns NULL if memory runs out.
 struct home *home_new(struct home_club *club, const char *name, const char *identity,
-	const struct subkey *subscriber);
+	const struct ipprefix *subscriber);
 
 // Closes the session and forgets the orders, whose makers must have let go. NULL is allowed.
 void home_free(struct home *home);

@@ -2,11 +2,13 @@
 
 #include "dots/homes.h"
 
+#include "base/bits.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "dots/errand.h"
 #include "dots/spki.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -21,7 +23,8 @@ struct homes {
 	struct droplist *drop;
 	struct home **by_identity; // `buckets` lists each
 	struct home **by_subscriber;
-	unsigned buckets; // a power of two
+	unsigned buckets;       // a power of two
+	uint64_t lengths[2][3]; // one bit for each that their prefixes have, of IPv4 and IPv6
 	unsigned count;
 	struct dots_homes_counters counters;
 	char cuid[HOME_CUID];
@@ -64,15 +67,34 @@ static struct home *find_identity(
 	return h;
 }
 
-struct home *homes_of(const struct homes *homes, const struct subkey *subscriber)
+static_assert(sizeof(struct ipprefix) == 18, "hashed and compared without padding");
+
+static struct home *find_prefix(const struct homes *homes, const struct ipprefix *prefix)
 {
 	struct home *h = NULL;
 
 	if (homes->buckets)
-		h = homes->by_subscriber[hash(subscriber, sizeof(*subscriber)) &
-			(homes->buckets - 1)];
-	while (h && !subkey_equal(&h->subscriber, subscriber))
+		h = homes->by_subscriber[hash(prefix, sizeof(*prefix)) & (homes->buckets - 1)];
+	while (h && memcmp(&h->subscriber, prefix, sizeof(*prefix)) != 0)
 		h = h->next_by_subscriber;
+	return h;
+}
+
+struct home *homes_of(const struct homes *homes, const struct subkey *subscriber)
+{
+	const uint64_t *lengths = homes->lengths[subscriber->family == 6];
+	struct ipprefix own = subkey_prefix(subscriber);
+	struct home *h = NULL;
+
+	for (unsigned len = subscriber->len; !h; len--) {
+		if (lengths[len / 64] >> (len % 64) & 1) {
+			struct ipprefix prefix = ipprefix_make(&own.addr, len);
+
+			h = find_prefix(homes, &prefix);
+		}
+		if (!len)
+			break;
+	}
 	return h;
 }
 
@@ -80,11 +102,13 @@ static void enter(struct homes *homes, struct home *h)
 {
 	unsigned i = hash(h->identity, strlen(h->identity)) & (homes->buckets - 1);
 	unsigned k = hash(&h->subscriber, sizeof(h->subscriber)) & (homes->buckets - 1);
+	unsigned len = h->subscriber.len;
 
 	h->next_by_identity = homes->by_identity[i];
 	homes->by_identity[i] = h;
 	h->next_by_subscriber = homes->by_subscriber[k];
 	homes->by_subscriber[k] = h;
+	homes->lengths[h->subscriber.addr.family == 6][len / 64] |= bit(len % 64);
 	homes->count++;
 }
 
@@ -99,16 +123,6 @@ static const char *lower(char *out, size_t size, const char *name)
 }
 
 // ------------------------------------------------------------------ the door
-
-static bool is_own_address(const struct home *h, const struct ipaddr *addr)
-{
-	struct ipaddr own = {.family = h->subscriber.family};
-	struct ipprefix prefix;
-
-	memcpy(own.bytes, h->subscriber.addr, sizeof(own.bytes));
-	prefix = ipprefix_make(&own, h->subscriber.len);
-	return ipprefix_has(&prefix, addr);
-}
 
 static void note_failure(struct homes *homes, const struct ipaddr *addr)
 {
@@ -149,7 +163,7 @@ static void *on_accept(void *ctx, struct transport *transport)
 		note_failure(homes, &peer->addr);
 		return NULL;
 	}
-	if (!h->any_source && !is_own_address(h, &peer->addr)) {
+	if (!h->any_source && !ipprefix_has(&h->subscriber, &peer->addr)) {
 		homes->counters.misplaced++;
 		log_warning("dots", "home %s: a session from %s, which is not its subscriber's",
 			h->name, ipaddr_format(&peer->addr, text));
@@ -240,7 +254,7 @@ static struct home *take_out(
 	struct home *h = find_identity(homes, identity, wanted->kind), **link;
 
 	if (!h || strcmp(h->name, wanted->name) != 0 || h->any_source != wanted->any_source ||
-		!subkey_equal(&h->subscriber, &wanted->subscriber))
+		memcmp(&h->subscriber, &wanted->subscriber, sizeof(h->subscriber)) != 0)
 		return NULL;
 	link = &homes->by_identity[hash(identity, strlen(identity)) & (homes->buckets - 1)];
 	while (*link != h)
@@ -314,6 +328,7 @@ static int change_homes(struct homes *homes, const struct homes_setup *setup)
 	homes->by_subscriber = next.by_subscriber;
 	homes->buckets = next.by_identity && next.by_subscriber ? next.buckets : 0;
 	homes->count = next.count;
+	memcpy(homes->lengths, next.lengths, sizeof(homes->lengths));
 	return rc;
 }
 

@@ -29,8 +29,8 @@ struct homes_home {
 	const char *name;     // unique
 	const char *identity; // unique
 	enum home_identity kind;
-	struct subkey subscriber;
-	bool any_source; // it may dial from an address that is not its subscriber's
+	struct ipprefix subscriber; // all whose address or prefix is in it are his
+	bool any_source;            // it may dial from an address that is not its subscriber's
 };
 
 struct homes_setup {
@@ -55,7 +55,8 @@ void homes_free(struct homes *homes);
 // or -ENOMEM with the reason in err; what could be done has been done.
 int homes_configure(struct homes *homes, const struct homes_setup *setup, struct err *err);
 
-// The home of a subscriber, with or without a session; NULL if none is configured.
+// The home of a subscriber, with or without a session: that of the longest prefix that has his address or prefix, by
+// whatever service he was found. NULL if none is configured.
 struct home *homes_of(const struct homes *homes, const struct subkey *subscriber);
 
 // Port that a listener is bound to, for those on port 0.

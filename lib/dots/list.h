@@ -66,7 +66,7 @@ struct dots_home_row {
 	const char *name;
 	const char *identity;
 	enum home_identity kind;
-	struct subkey subscriber;
+	struct ipprefix subscriber;
 	const char *state;     // "absent", "greeting" or "ready"
 	const char *transport; // "dtls" or "tls"; NULL without a session, as what follows
 	struct ipaddr peer;

@@ -15,7 +15,7 @@
 static enum resolve_service service_of(
 	const struct resolve_table *t, const struct subkey *subscriber)
 {
-	if (subscriber->instance == SOFTWIRE_INSTANCE)
+	if (subscriber->instance == SUBKEY_SOFTWIRE)
 		return RESOLVE_LW4O6;
 	if (subscriber->family == 4)
 		return RESOLVE_NAT44;
@@ -54,7 +54,7 @@ static uint16_t instance_number(const struct snapshot *s, uint32_t id)
 		if (s->policy[slot] && s->policy[slot]->instance_id == id)
 			return s->policy[slot]->instance;
 	}
-	return id == SOFTWIRE_INSTANCE_ID ? SOFTWIRE_INSTANCE : UINT16_MAX;
+	return id == SOFTWIRE_INSTANCE_ID ? SUBKEY_SOFTWIRE : UINT16_MAX;
 }
 
 // Holders of the past that the request may mean. If now is meant, one whose ports still rest counts: the
@@ -349,7 +349,7 @@ static uint32_t instance_id(struct resolver *self, uint16_t number)
 		if (s->policy[slot] && s->policy[slot]->instance == number)
 			return s->policy[slot]->instance_id;
 	}
-	return number == SOFTWIRE_INSTANCE ? SOFTWIRE_INSTANCE_ID : 0;
+	return number == SUBKEY_SOFTWIRE ? SOFTWIRE_INSTANCE_ID : 0;
 }
 
 static int instance_of(struct resolver *self, uint32_t id)

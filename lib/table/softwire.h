@@ -7,7 +7,7 @@
 // place (table/binding.h), and the workers' counters.
 //
 // Subscribers of all of them are named by their IPv6 address (the B4) or prefix (MAP), which are unique in
-// the one IPv6 network that softwires cross, so they share one instance number in subscriber keys.
+// the one IPv6 network that softwires cross, so they share one instance number in subscriber keys, SUBKEY_SOFTWIRE.
 
 #include "base/subkey.h"
 #include "table/binding.h"
@@ -17,8 +17,7 @@
 #include <stdint.h>
 
 #define SNAPSHOT_MAX_SOFTWIRES 16384
-#define SOFTWIRE_INSTANCE      0xfffd     // in subscriber keys
-#define SOFTWIRE_INSTANCE_ID   0xfffffffd // what stands for that in records
+#define SOFTWIRE_INSTANCE_ID   0xfffffffd // what stands for SUBKEY_SOFTWIRE in records
 #define SOFTWIRE_MAX_BRS       256        // addresses that an instance has had since it is there
 
 struct softwire_count {
@@ -91,7 +90,7 @@ static inline struct subkey softwire_subkey(
 	unsigned len = softwire->kind == SOFTWIRE_BINDING ? 128 : map_user_len(&softwire->rule);
 	struct ipprefix prefix = ipprefix_make(&addr, len);
 
-	return subkey_of(&prefix, SOFTWIRE_INSTANCE);
+	return subkey_of(&prefix, SUBKEY_SOFTWIRE);
 }
 
 // Writer: notes that a subscriber has his first ACL rule, or none any more: on his bindings, or on the mapping rule

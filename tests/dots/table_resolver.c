@@ -27,7 +27,7 @@ static struct holder holder_of(const struct table_entry *e, const struct resolve
 {
 	struct holder h = {
 		.service = RESOLVE_NAT44,
-		.subscriber = subkey_v4(ipaddr_be32(&e->inside), 0),
+		.subscriber = e->subscriber,
 		.outside = e->outside.addr,
 		.lower = e->lower,
 		.upper = e->upper,
@@ -36,7 +36,8 @@ static struct holder holder_of(const struct table_entry *e, const struct resolve
 	if (!req->any_port) {
 		h.lower = (uint16_t)max_u32(e->lower, req->lower);
 		h.upper = (uint16_t)min_u32(e->upper, req->upper);
-		h.mapped = req->lower == req->upper && req->protocol;
+		h.mapped = req->with_mapping && e->inside.family && req->lower == req->upper &&
+			req->protocol;
 		h.inside = e->inside;
 		h.inside_port = req->lower;
 	}
@@ -103,6 +104,27 @@ void table_resolver_init(struct table_resolver *table)
 	*table = (struct table_resolver){.resolver = {outside, is_shared, instance_id, instance}};
 }
 
+// Whose it is: a host's address, that of a host behind a prefix, or a prefix alone.
+static int parse_holder(const char *text, struct table_entry *e)
+{
+	const char *at = strchr(text, '@');
+	char host[64] = "";
+	struct ipprefix prefix;
+
+	if (!at) {
+		if (ipaddr_parse(text, &e->inside) < 0)
+			return -EINVAL;
+		e->subscriber = subkey_v4(ipaddr_be32(&e->inside), 0);
+		return 0;
+	}
+	memcpy(host, text, (size_t)(at - text));
+	if (ipprefix_parse(at + 1, &prefix, NULL) < 0 ||
+		(host[0] && ipaddr_parse(host, &e->inside) < 0))
+		return -EINVAL;
+	e->subscriber = subkey_of(&prefix, host[0] ? 0 : SUBKEY_SOFTWIRE);
+	return 0;
+}
+
 int table_resolver_add(struct table_resolver *table, const char *line)
 {
 	struct table_entry e = {.upper = UINT16_MAX};
@@ -132,7 +154,7 @@ int table_resolver_add(struct table_resolver *table, const char *line)
 	}
 	if (ipprefix_parse(outside_text, &e.outside, NULL) < 0)
 		return -EINVAL;
-	if (!e.is_pool && ipaddr_parse(inside_text, &e.inside) < 0)
+	if (!e.is_pool && parse_holder(inside_text, &e) < 0)
 		return -EINVAL;
 	table->entry[table->entries++] = e;
 	return 0;

@@ -8,6 +8,8 @@
 //	203.0.113.7:1024-2047/17=100.64.0.1  for one protocol only
 //	203.0.113.9=100.64.0.9               a whole address
 //	icmp 203.0.113.7=100.64.0.1>198.51.100.10   an ICMP session towards a target
+//	203.0.113.7:1024-2047=192.168.1.10@2001:db8:1::/56   a host of a subscriber who is a prefix
+//	203.0.113.7:1024-2047=@2001:db8:1::/56      ports that a subscriber has without translation (A+P)
 
 #include "resolve/resolve.h"
 
@@ -20,8 +22,9 @@ struct table_entry {
 	struct ipprefix outside;
 	uint16_t lower;
 	uint16_t upper;
-	uint8_t protocol; // 0: any
-	struct ipaddr inside;
+	uint8_t protocol;     // 0: any
+	struct ipaddr inside; // family 0: not translated
+	struct subkey subscriber;
 	struct ipaddr target;
 };
 

@@ -115,7 +115,7 @@ void homes_list(const struct homes *, const char *name,
 {
 	struct dots_home_row row = {.name = "one",
 		.identity = "one.example",
-		.subscriber = subkey_v4(RTE_BE32(0x64400001), 0),
+		.subscriber = {ipaddr_v4(RTE_BE32(0x64400001)), 32},
 		.state = "ready",
 		.transport = "dtls",
 		.peer = ipaddr_v4(RTE_BE32(0x64400001)),

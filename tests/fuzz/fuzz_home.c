@@ -58,12 +58,13 @@ static void session_begin(enum transport_kind kind)
 
 static void begin(enum transport_kind kind)
 {
-	struct subkey key = subkey_v4(0x0100407f, 0);
+	struct ipaddr addr = ipaddr_v4(0x0100407f);
+	struct ipprefix subscriber = ipprefix_make(&addr, 32);
 
 	world.club = (struct home_club){
 		.loop = world.loop, .cuid = "dz6pHjaADkaFTbjr0JGBpw", .rate = 100000};
 	TAILQ_INIT(&world.club.queue);
-	world.home = home_new(&world.club, "home", "home.example", &key);
+	world.home = home_new(&world.club, "home", "home.example", &subscriber);
 	FUZZ_CHECK(world.home);
 	session_begin(kind);
 }

@@ -89,6 +89,13 @@ static struct subkey key_of(unsigned i)
 	return subkey_v4(htonl(0x64400000 + i), 0);
 }
 
+static struct ipprefix prefix_of(unsigned i)
+{
+	struct subkey key = key_of(i);
+
+	return subkey_prefix(&key);
+}
+
 static void on_changed(void *ctx, struct order *changed)
 {
 	bool *done = ctx;
@@ -165,7 +172,7 @@ static void configure_homes(void)
 		name_of(i, name[i]);
 		home[i] = (struct homes_home){.name = name[i],
 			.identity = name[i],
-			.subscriber = key_of(i),
+			.subscriber = prefix_of(i),
 			.any_source = true};
 	}
 	homes = homes_new(loop);

@@ -29,12 +29,20 @@ static const struct homes_listener listeners[] = {
 	{.addr = {4, {100, 64, 0, 1}}, .port = PORT, .kind = TRANSPORT_TLS},
 };
 
-static struct subkey subscriber(const char *text)
+static struct ipprefix subscriber(const char *text)
 {
-	struct ipaddr addr;
+	struct ipprefix prefix;
 
-	assert_int_equal(ipaddr_parse(text, &addr), 0);
-	return subkey_v4(ipaddr_be32(&addr), 0);
+	assert_int_equal(ipprefix_parse(text, &prefix, NULL), 0);
+	return prefix;
+}
+
+static struct home *home_of(const char *text, uint16_t instance)
+{
+	struct ipprefix prefix = subscriber(text);
+	struct subkey key = subkey_of(&prefix, instance);
+
+	return homes_of(homes, &key);
 }
 
 static struct homes_home configured[2];
@@ -130,7 +138,6 @@ static void on_changed(void *, struct order *)
 // An order for `targets` prefixes and a lifetime in seconds.
 static struct order *order_for(const char *who, unsigned targets, uint64_t lifetime)
 {
-	struct subkey key = subscriber(who);
 	struct scope scope = {
 		.target = calloc(targets, sizeof(*scope.target)),
 		.targets = targets,
@@ -153,7 +160,7 @@ static struct order *order_for(const char *who, unsigned targets, uint64_t lifet
 	}
 	order->ends = clock_now() + lifetime * CLOCK_SECOND;
 	order->changed = on_changed;
-	assert_int_equal(home_order(homes_of(homes, &key), order), 0);
+	assert_int_equal(home_order(home_of(who, 0), order), 0);
 	settle();
 	return order;
 }
@@ -439,8 +446,7 @@ static void test_pace(void **)
 // MR-27: mids grow, and begin anew at three quarters of their range when no attack is on
 static void test_mids(void **)
 {
-	struct subkey key = subscriber("100.64.0.10");
-	struct home *home = homes_of(homes, &key);
+	struct home *home = home_of("100.64.0.10", 0);
 	struct order *first, *second;
 	uint32_t mid;
 
@@ -667,8 +673,7 @@ static void test_lifetime_changes(void **)
 // one home asks for no more than its share at a time, and there is an end to what it may have
 static void test_bounds(void **)
 {
-	struct subkey key = subscriber("100.64.0.10");
-	struct home *home = homes_of(homes, &key);
+	struct home *home = home_of("100.64.0.10", 0);
 	struct scope scope = {.target = calloc(1, sizeof(*scope.target)), .targets = 1};
 	struct order *order;
 
@@ -701,6 +706,43 @@ static void test_rate(void **)
 	assert_int_equal(asked_count(&one, COAP_REQUEST_GET, "mitigate"), 5);
 }
 
+// One home for a subscriber of whatever services he has, by the longest prefix that is his
+static void test_prefixes(void **)
+{
+	struct homes_setup setup = setup_of(2);
+	struct err err;
+
+	configured[0].subscriber = subscriber("2001:db8:1::/56");
+	configured[1].subscriber = subscriber("2001:db8:1:1::c000:205/128");
+	assert_int_equal(homes_configure(homes, &setup, &err), 0);
+	assert_string_equal(home_of("2001:db8:1::/56", 3)->name, "one"); // behind an AFTR
+	assert_string_equal(home_of("2001:db8:1::/56", SUBKEY_NATIVE)->name, "one");
+	assert_string_equal(home_of("2001:db8:1:2::/64", 1)->name, "one"); // behind NAT64
+	assert_string_equal(home_of("2001:db8:1:1::5", SUBKEY_SOFTWIRE)->name, "one");
+	assert_string_equal(home_of("2001:db8:1:1::c000:205", SUBKEY_SOFTWIRE)->name, "two");
+	assert_null(home_of("2001:db8:1:100::/56", SUBKEY_NATIVE));
+	assert_null(home_of("2001:db8::/32", SUBKEY_NATIVE)); // more than the home's
+	assert_null(home_of("32.1.13.184", 0));
+}
+
+// CH-05: over IPv6 a home comes from its prefix, and from nowhere else
+static void test_own_prefix(void **)
+{
+	struct homes_setup setup = setup_of(1);
+	struct err err;
+
+	configured[0].subscriber = subscriber("2001:db8:1::/56");
+	assert_int_equal(homes_configure(homes, &setup, &err), 0);
+	one.addr = "2001:db8:1:100::1";
+	dial(&one);
+	assert_int_equal(one.sessions, 0);
+	assert_int_equal(count().misplaced, 1);
+	one.addr = "2001:db8:1:ff::1";
+	dial(&one);
+	assert_int_equal(one.sessions, 1);
+	assert_int_equal(count().ready, 1);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -710,6 +752,8 @@ int main(void)
 		TEST(test_strangers),
 		TEST(test_psk),
 		TEST(test_any_source),
+		TEST(test_prefixes),
+		TEST(test_own_prefix),
 		TEST(test_drop_list),
 		TEST(test_newer_session),
 		TEST(test_reload_keeps_sessions),

@@ -23,12 +23,12 @@ static struct homestead first, second; // of 100.64.0.1 and 100.64.0.2, behind 2
 static const struct homes_listener listener = {
 	.addr = {4, {100, 64, 0, 254}}, .port = 4647, .kind = TRANSPORT_DTLS};
 
-static struct subkey subscriber(const char *text)
+static struct ipprefix subscriber(const char *text)
 {
-	struct ipaddr addr;
+	struct ipprefix prefix;
 
-	ipaddr_parse(text, &addr);
-	return subkey_v4(ipaddr_be32(&addr), 0);
+	ipprefix_parse(text, &prefix, NULL);
+	return prefix;
 }
 
 static const struct delegate *make_relay(void)
@@ -113,36 +113,6 @@ static void test_box(void **)
 	settle();
 	assert_int_equal(rules(), 1);
 	assert_int_equal(asked_count(&first, COAP_REQUEST_PUT, "mitigate"), 0);
-}
-
-// As the resolver of a box with NAT64 does for its IPv6 subscribers.
-static bool by_well_known_prefix(struct resolver *, const struct subkey *,
-	const struct ipprefix *outside, struct ipprefix *inside)
-{
-	struct ipaddr addr = {6, {0, 0x64, 0xff, 0x9b}};
-
-	memcpy(addr.bytes + 12, outside->addr.bytes, 4);
-	*inside = ipprefix_make(&addr, 96u + outside->len);
-	return true;
-}
-
-// NA-03: the target in the form that an IPv6 home behind NAT64 knows (RFC 9066 section 5.3.2, RFC 6052)
-static void test_nat64_target(void **)
-{
-	struct mitigation_body *body;
-	char text[IPPREFIX_TEXT];
-
-	resolver.resolver.inside_name = by_well_known_prefix;
-	relay_to(RELAY_HOME);
-	dial(&first);
-	assert_int_equal(mitigate(&one, CUID, 1, attack), 201);
-	settle();
-	body = asked_body(asked_last(&first, COAP_REQUEST_PUT, "mitigate", 0));
-	assert_int_equal(body->scope.targets, 1);
-	assert_string_equal(
-		ipprefix_format(&body->scope.target[0], text), "64:ff9b::c633:640a/128");
-	mitigation_bodies_free(body, 1);
-	assert_string_equal(ipprefix_format(&status()->scope.target[0], text), "198.51.100.10/32");
 }
 
 // NA-01: the home hears of its own address, never of the outside's; the upstream never of the inside
@@ -515,7 +485,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_box),
-		TEST(test_nat64_target),
 		TEST(test_home),
 		TEST(test_inside_port),
 		TEST(test_home_then_box),
