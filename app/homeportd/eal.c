@@ -11,6 +11,7 @@
 #include <rte_eal.h>
 #include <rte_errno.h>
 
+#include <glob.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -100,6 +101,45 @@ static uint64_t bytes_needed(const struct config *config)
 		bytes += 2 * ROUTE_SIZE * (uint64_t)instance->statics;
 	}
 	return bytes;
+}
+
+// MiB of huge pages, of whatever size, that nobody uses.
+static uint64_t free_huge_pages(void)
+{
+	uint64_t kib = 0;
+	glob_t found;
+
+	if (glob("/sys/kernel/mm/hugepages/hugepages-*kB/free_hugepages", 0, NULL, &found))
+		return 0;
+	for (size_t i = 0; i < found.gl_pathc; i++) {
+		unsigned long size = strtoul(strrchr(found.gl_pathv[i], '-') + 1, NULL, 10);
+		FILE *file = fopen(found.gl_pathv[i], "r");
+		unsigned long pages;
+
+		if (file && fscanf(file, "%lu", &pages) == 1)
+			kib += pages * size;
+		if (file)
+			fclose(file);
+	}
+	globfree(&found);
+	return kib / 1024;
+}
+
+// Whether the box may and can have its memory in huge pages.
+static bool use_huge_pages(const struct config_platform *p, uint64_t need)
+{
+	uint64_t there;
+
+	if (!p->huge_pages)
+		return false;
+	there = free_huge_pages();
+	if (there >= need)
+		return true;
+	log_warning("eal",
+		"%lu MiB of huge pages are free, of %lu that are needed: ordinary memory it is, and "
+		"packets take longer",
+		(unsigned long)there, (unsigned long)need);
+	return false;
 }
 
 // The words of EAL's command line. EAL keeps them and may reorder them.
@@ -210,20 +250,22 @@ int eal_start(const struct config *config, struct err *err)
 	uint64_t need = div_round_up(bytes_needed(config), MIB);
 	struct words w = {0}, handed;
 	char text[32];
+	bool huge;
 	int rc;
 
 	if (p->memory)
 		need = p->memory;
+	huge = use_huge_pages(p, need);
 	add(&w, "homeportd");
 	add(&w, "--no-telemetry");
 	add(&w, "--log-level=warning");
-	if (p->huge_pages) {
+	if (huge) {
 		add(&w, "--in-memory");
 	} else {
 		add(&w, "--no-huge");
 		add(&w, "--no-shconf");
 	}
-	if (p->memory || !p->huge_pages) {
+	if (p->memory || !huge) {
 		snprintf(text, sizeof(text), "%lu", (unsigned long)need);
 		add(&w, "-m");
 		add(&w, text);
@@ -234,15 +276,14 @@ int eal_start(const struct config *config, struct err *err)
 	for (unsigned i = 0; i < p->eal_options; i++)
 		add(&w, p->eal_option[i]);
 	log_info("eal", "%lu MiB of %s", (unsigned long)need,
-		p->huge_pages ? "huge pages" : "ordinary memory");
+		huge ? "huge pages" : "ordinary memory");
 	// EAL moves the words about, so it gets a list of its own
 	handed = w;
 	rc = rte_eal_init((int)handed.count, handed.word);
 	for (unsigned i = 0; i < w.count; i++)
 		free(w.word[i]);
 	if (rc < 0)
-		return err_code(err, -rte_errno, "DPDK does not start: %s%s",
-			rte_strerror(rte_errno),
-			p->huge_pages ? "; are there enough free huge pages?" : "");
+		return err_code(
+			err, -rte_errno, "DPDK does not start: %s", rte_strerror(rte_errno));
 	return 0;
 }

@@ -42,11 +42,11 @@ class Daemon:
         return subprocess.run([HOMEPORTD, *map(str, words)], capture_output=True, text=True, env=ENVIRONMENT,
                               timeout=PATIENCE, cwd=self.folder)
 
-    def start(self, configuration, *words, **environment):
-        """Starts homeportd and waits until it is ready."""
+    def start(self, configuration, *words, under=(), **environment):
+        """Starts homeportd, under a program that becomes it, and waits until it is ready."""
         self.write(configuration)
         self.process = subprocess.Popen(
-            [HOMEPORTD, "-c", self.file, *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            [*under, HOMEPORTD, "-c", self.file, *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             text=True, env={**ENVIRONMENT, **environment}, cwd=self.folder)
         self.lines = queue.Queue()
         self.reader = threading.Thread(target=self._read, daemon=True)

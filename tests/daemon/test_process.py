@@ -54,6 +54,17 @@ def test_systemd_is_told(quiet):
         assert "STOPPING=1" in heard.recv(4096).decode()
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs a view of /sys of its own")
+def test_too_few_huge_pages(quiet):
+    """A machine without huge pages is told about once, and carries packets all the same."""
+    hide = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs none /sys/kernel/mm/hugepages && exec "$@"', "sh"]
+    quiet.start(changed({f"{PLATFORM}/huge-pages": True}), under=hide)
+    assert "0 MiB of huge pages are free" in quiet.wait_log("huge pages")
+    assert "of ordinary memory" in quiet.wait_log("eal")
+    assert quiet.homeport("show", "counters").returncode == 0
+    assert quiet.stop() == 0
+
+
 NOT_STARTED = {
     "a device that does not exist": ({f"{OUTSIDE}/homeport:device": "net_nothing0"}, 1, "net_nothing0"),
     "a file that is not there": (
