@@ -198,6 +198,7 @@ static bool enter_error(struct nat *nat, struct burst *b, unsigned i, struct ali
 	rte_be32_t address;
 	uint32_t alias;
 
+	b->src[i] = 0;
 	if (!hdr_quoted(b, i, &q) || q.src != b->dst[i]) {
 		burst_end(b, i, V_ICMP_QUOTE);
 		return false;
@@ -243,10 +244,12 @@ static uint64_t enter_all(struct nat *nat, struct burst *b, uint64_t mask, struc
 			alias[i] = aftr_takes(&nat->snapshot->aftr[aftr[i]], b->src[i])
 				? admit(nat, &key[i], now, &verdict)
 				: 0;
-		if (unlikely(!alias[i]))
+		if (unlikely(!alias[i])) {
 			burst_end(b, i, verdict);
-		else if (enter(nat, b, i, alias[i], aftr[i], now))
+			b->src[i] = 0;
+		} else if (enter(nat, b, i, alias[i], aftr[i], now)) {
 			entered |= bit(i);
+		}
 	}
 	return entered;
 }
@@ -272,6 +275,9 @@ uint64_t dslite_enter(struct nat *nat, struct burst *b, uint64_t mask, uint32_t 
 	}
 	b->v6 &= ~out;
 	hdr_read_own(b, out);
+	// what the others say is their source may look like an alias, and is none
+	for (uint64_t todo = out & ~b->live; bit_take(&todo, &i);)
+		b->src[i] = 0;
 	out &= b->live;
 	entered = enter_all(nat, b, out & ~b->icmp_error, key, aftr, now);
 	for (uint64_t todo = out & b->icmp_error; bit_take(&todo, &i);) {
