@@ -63,8 +63,10 @@ static int add_aftr(struct snapshot *s, const struct config *config, const struc
 		add_inner(aftr, &prefix);
 	}
 	hop = build_nexthop(s,
-		(struct nexthop){
-			.kind = NEXTHOP_SERVICE, .service = SERVICE_DSLITE, .number = s->aftrs++});
+		(struct nexthop){.kind = NEXTHOP_SERVICE,
+			.service = SERVICE_DSLITE,
+			.number = s->aftrs++,
+			.first = bits});
 	return snapshot_add_route6(s, aftr->address, 128, hop);
 }
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """How workers share the packets and what they keep: each carries its own subscribers, whoever receives them, and
 `show workers` tells so."""
-from scapy.all import IP, UDP
+from scapy.all import IP, UDP, IPv6
 
-from config import TAP_DEVICES
+from config import AFTR, PREF64, TAP_DEVICES, dslite, nat64
 
 WORKERS = [1, 3]
 HOSTS = 12  # for each worker, so that every one has some
@@ -43,9 +43,11 @@ def test_imbalance(box):
     assert statistics(box)["imbalance"] == 0
     before = statistics(box)["worker"]
     host, remote = box.host(), box.remote()
-    box.tx_inside([IP(src=host, dst=remote) / UDP(sport=1, dport=2)] * 60)
-    for _ in range(60):
+    box.tx_inside([IP(src=host, dst=remote) / UDP(sport=1, dport=2)] * 30)
+    for _ in range(30):
         box.rx_outside()
+    # these go no further
+    box.tx_inside([IP(src=host, dst="127.0.0.1") / UDP(sport=1, dport=2)] * 90, "drop-ip-destination")
     shown = statistics(box)
     packets = [sum(int(w[name]) - int(b[name]) for name in ("received", "taken-over"))
                for w, b in zip(shown["worker"], before)]
@@ -59,3 +61,15 @@ def test_taps(fresh):
     for _ in range(HOSTS):
         p = box.out(IP(src=box.host(), dst=box.remote()) / UDP(sport=1, dport=2))
         box.back(IP(src=p.dst, dst=p.src) / UDP(sport=2, dport=p[UDP].sport))
+
+
+def test_homes(fresh):
+    """Homes behind NAT64 and DS-Lite have each their own worker, and all workers have some."""
+    for parts, packet in ((nat64(), lambda host, remote: IPv6(src=host, dst=PREF64.split("/")[0] + remote)),
+                          (dslite(), lambda host, remote: IPv6(src=host, dst=AFTR) / IP(src="192.168.1.2", dst=remote))):
+        box = fresh(workers=3, **parts)
+        for _ in range(3 * HOSTS):
+            box.tx_inside(packet(box.host6(), box.remote()) / UDP(sport=1, dport=2), None)
+            box.rx_outside()
+        box.settle()
+        assert all(w["subscribers"] for w in statistics(box)["worker"])
