@@ -123,6 +123,22 @@ static void add_iface(struct snapshot *s, unsigned n, const struct world_setup *
 	s->iface_of[n][0] = (uint8_t)n;
 }
 
+// A pool as the largest aligned prefixes that fit.
+static void add_pool_routes(struct snapshot *s, const struct world_setup *setup, unsigned hop)
+{
+	uint32_t count = setup->pool_last - setup->pool_first + 1;
+
+	for (uint32_t at = 0; at < count;) {
+		unsigned bits = 0;
+
+		while (bits < 31 && !((setup->pool_first + at) & (1u << bits)) &&
+			at + (2u << bits) <= count)
+			bits++;
+		snapshot_add_route(s, setup->pool_first + at, 32 - bits, hop);
+		at += 1u << bits;
+	}
+}
+
 static void add_routes(struct world *world, const struct world_setup *setup)
 {
 	struct rte_fib_conf conf = {
@@ -131,7 +147,6 @@ static void add_routes(struct world *world, const struct world_setup *setup)
 		.dir24_8 = {.nh_sz = RTE_FIB_DIR24_8_2B, .num_tbl8 = 64},
 	};
 	struct snapshot *s = world->snapshot;
-	uint32_t count = setup->pool_last - setup->pool_first + 1;
 
 	s->fib = rte_fib_create("world", SOCKET_ID_ANY, &conf);
 	s->nexthop = calloc(setup->hops, sizeof(*s->nexthop));
@@ -161,26 +176,19 @@ static void add_routes(struct world *world, const struct world_setup *setup)
 	snapshot_add_route(s, 0, 0, 2);
 	snapshot_add_route(s, RTE_IPV4(100u, 64, 0, 1), 32, 3);
 	snapshot_add_route(s, RTE_IPV4(192u, 0, 2, 1), 32, 4);
-	// the pool as the largest aligned prefixes that fit
-	for (uint32_t at = 0; at < count;) {
-		unsigned bits = 0;
-
-		while (bits < 31 && !((setup->pool_first + at) & (1u << bits)) &&
-			at + (2u << bits) <= count)
-			bits++;
-		snapshot_add_route(s, setup->pool_first + at, 32 - bits, 5);
-		at += 1u << bits;
-	}
+	add_pool_routes(s, setup, 5);
 }
 
-static void add_policy(struct world *world, const struct world_setup *setup)
+static struct nat_policy *add_policy(
+	struct world *world, const struct world_setup *setup, unsigned slot)
 {
 	struct pool_range range = {.first = setup->pool_first, .last = setup->pool_last};
 	struct nat_policy *policy = calloc(1, sizeof(*policy));
+	struct pool *pool;
 	uint32_t size;
 
 	need(policy, "policy");
-	world->pool = pool_new(&(struct pool_setup){
+	pool = pool_new(&(struct pool_setup){
 		.range = &range,
 		.ranges = 1,
 		.reserved = setup->reserved,
@@ -189,10 +197,11 @@ static void add_policy(struct world *world, const struct world_setup *setup)
 		.workers = setup->workers,
 		.fixed = setup->fixed,
 	});
-	need(world->pool, "pool");
-	size = portblk_size(world->pool, setup->size.blocks);
+	need(pool, "pool");
+	size = portblk_size(pool, setup->size.blocks);
 	*policy = (struct nat_policy){
-		.instance_id = 1,
+		.instance_id = slot + 1,
+		.instance = (uint16_t)slot,
 		.policy_id = 1,
 		.behaviour = setup->behaviour,
 		.hairpinning = setup->hairpinning,
@@ -208,18 +217,42 @@ static void add_policy(struct world *world, const struct world_setup *setup)
 		.hold_down_max = UINT32_MAX,
 		.matches = 1,
 		.timers = setup->timers.udp ? setup->timers : default_timers(),
-		.pool = world->pool,
+		.pool = pool,
 	};
+	policy->siblings[slot / 64] = bit(slot % 64);
 	policy->match = calloc(1, sizeof(*policy->match));
 	policy->share = calloc(setup->workers, sizeof(struct portblk *));
 	need(policy->match, "subscriber match");
 	need(policy->share, "pool shares");
 	ipprefix_parse("100.64.0.0/10", policy->match, NULL);
 	for (unsigned i = 0; i < setup->workers; i++) {
-		policy->share[i] = portblk_new(world->pool, i, size);
+		policy->share[i] = portblk_new(pool, i, size);
 		need(policy->share[i], "pool share");
 	}
-	snapshot_add_policy(world->snapshot, 0, policy);
+	snapshot_add_policy(world->snapshot, slot, policy);
+	return policy;
+}
+
+struct nat_policy *world_policy(struct world *world, const struct world_setup *setup, unsigned slot)
+{
+	struct nat_policy *policy = add_policy(world, setup, slot);
+	struct snapshot *s = world->snapshot;
+
+	if (s->nexthops == world->hops) {
+		fprintf(stderr, "world: no room for next hops\n");
+		exit(1);
+	}
+	s->nexthop[s->nexthops] = (struct nexthop){.kind = NEXTHOP_POOL,
+		.policy = (uint8_t)slot,
+		.first = setup->pool_first,
+		.mtu = UINT16_MAX};
+	add_pool_routes(s, setup, s->nexthops++);
+	for (unsigned i = 0; i < setup->workers; i++) {
+		struct worker *w = world->dataplane.worker[i];
+
+		nat_reconcile(&w->nat, i, w->now);
+	}
+	return policy;
 }
 
 static void add_statics(struct world *world, const struct world_setup *setup)
@@ -282,7 +315,7 @@ struct world *world_new(const struct world_setup *setup, uint32_t now)
 	add_iface(world->snapshot, WORLD_OUTSIDE, setup, "outside", REALM_EXTERNAL,
 		RTE_BE32(RTE_IPV4(192u, 0, 2, 1)));
 	add_routes(world, setup);
-	add_policy(world, setup);
+	world->pool = add_policy(world, setup, 0)->pool;
 	add_statics(world, setup);
 	d->workers = setup->workers;
 	d->acl = world->acl;
@@ -319,15 +352,19 @@ static void free_softwires(struct world *world)
 
 void world_free(struct world *world)
 {
-	struct nat_policy *policy = world->snapshot->policy[0];
-
 	free_softwires(world);
 	rcu_barrier(world->rcu);
-	for (unsigned i = 0; i < world->dataplane.workers; i++) {
+	for (unsigned i = 0; i < world->dataplane.workers; i++)
 		worker_free(world->dataplane.worker[i]);
-		portblk_free(policy->share[i]);
+	for (unsigned slot = 0; slot < SNAPSHOT_MAX_POLICIES; slot++) {
+		struct nat_policy *policy = world->snapshot->policy[slot];
+
+		if (!policy)
+			continue;
+		for (unsigned i = 0; i < world->dataplane.workers; i++)
+			portblk_free(policy->share[i]);
+		pool_free(policy->pool);
 	}
-	pool_free(world->pool);
 	snapshot_free(world->snapshot);
 	neighbour_table_free(world->neighbours);
 	acl_free(world->acl);

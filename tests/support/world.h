@@ -58,6 +58,10 @@ void world_eal(const char *program, bool huge_pages, unsigned memory_mb);
 struct world *world_new(const struct world_setup *setup, uint32_t now);
 void world_free(struct world *world);
 
+// Adds a policy in a slot of its own, which is its instance's number too, with a pool made as that of the world.
+struct nat_policy *world_policy(
+	struct world *world, const struct world_setup *setup, unsigned slot);
+
 // The default of everything: one worker, small tables, 203.0.113.0/28 in blocks of 64 ports.
 struct world_setup world_setup(void);
 
