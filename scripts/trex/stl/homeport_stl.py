@@ -102,13 +102,18 @@ def flows(args, l4="UDP", ip="src", port="sport"):
 
 def flows6(args, ip="src", port="sport", at=12):
     """As flows(), for IPv6: the hosts differ in the 32 bits from byte `at`."""
+    return fixed(flows6_vm(args, ip, port, at), l3="IPv6")
+
+
+def flows6_vm(args, ip="src", port="sport", at=12):
+    """The same with checksums as they are, for what is in a tunnel: UDP without one."""
     first = int(ipaddress.ip_address(args.clients)) >> 8 * (12 - at) & 0xffffffff
     vm = STLVM()
     vm.tuple_var(name="flow", ip_min=first, ip_max=first + args.hosts - 1, port_min=args.first_port,
                  port_max=args.first_port + args.ports_per_host - 1, limit_flows=args.hosts * args.ports_per_host)
     vm.write(fv_name="flow.ip", pkt_offset=f"IPv6.{ip}", offset_fixup=at)
     vm.write(fv_name="flow.port", pkt_offset=f"UDP.{port}")
-    return fixed(vm, l3="IPv6")
+    return vm
 
 
 def fixed(vm, l4="UDP", l3="IP"):
