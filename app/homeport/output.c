@@ -270,13 +270,18 @@ void output_acls(const json_t *answer)
 	json_array_foreach(at(answer, "ietf-access-control-list:acls acl"), i, acl)
 	{
 		const json_t *ace = json_array_get(at(acl, "aces ace"), 0);
-		const json_t *ip = at(ace, "matches ipv4");
+		const json_t *ip = at(ace, "matches ipv4"), *ip6 = at(ace, "matches ipv6");
+		const json_t *source =
+			ip6 ? at(ip6, "source-ipv6-network") : at(ip, "source-ipv4-network");
+		const json_t *subscriber = at(ace, "matches homeport-acl:subscriber");
 		char text[6][CELL];
 		const char *cells[] = {
 			cell(at(acl, "name"), text[0]),
-			cell(at(ip, "source-ipv4-network"), text[1]),
-			cell(at(ip, "destination-ipv4-network"), text[2]),
-			protocol(at(ip, "protocol"), text[3]),
+			cell(subscriber ? subscriber : source, text[1]),
+			cell(ip6 ? at(ip6, "destination-ipv6-network")
+				 : at(ip, "destination-ipv4-network"),
+				text[2]),
+			protocol(at(ip6 ? ip6 : ip, "protocol"), text[3]),
 			cell(at(ace, "statistics matched-packets"), text[4]),
 			cell(at(ace, "statistics matched-octets"), text[5]),
 		};

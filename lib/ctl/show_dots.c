@@ -29,8 +29,12 @@ static json_t *matches(const struct acl_rule *rule)
 	json_t *m = json_object();
 	json_t *ip = json_object();
 
-	json_object_set_new(
-		ip, ipv4 ? "source-ipv4-network" : "source-ipv6-network", json_prefix(&source));
+	// of who has no address of the target's family no source address can be given (RFC 8519)
+	if (source.addr.family != rule->target.addr.family)
+		json_object_set_new(m, "homeport-acl:subscriber", json_prefix(&source));
+	else
+		json_object_set_new(ip, ipv4 ? "source-ipv4-network" : "source-ipv6-network",
+			json_prefix(&source));
 	json_object_set_new(ip, ipv4 ? "destination-ipv4-network" : "destination-ipv6-network",
 		json_prefix(&rule->target));
 	if (!rule->any_protocol)

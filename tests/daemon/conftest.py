@@ -18,7 +18,7 @@ HOMEPORTD, HOMEPORT = BUILD / "app/homeportd/homeportd", BUILD / "app/homeport/h
 ENVIRONMENT = {**os.environ, "HOMEPORT_YANG": str(ROOT / "yang")}
 PATIENCE = 60  # seconds that nothing takes, however busy the machine is
 
-sys.path.insert(0, str(ROOT / "tests/daemon"))
+sys.path[:0] = [str(ROOT / "tests/daemon"), str(ROOT / "tests/support")]
 
 
 class Daemon:

@@ -11,7 +11,8 @@ import pytest
 
 import traffic
 from base import UPSTREAM, base, changed
-from conftest import BUILD, HOMEPORT, PATIENCE, ROOT, Daemon
+from conftest import BUILD, HOMEPORT, PATIENCE, Daemon
+from yanglint import yanglint
 
 DOTSC = BUILD / "app/homeport-dotsc/homeport-dotsc"
 COMMANDS = ["interfaces", "mappings", "subscribers", "acls", "counters", "workers", "dots", "mitigations", "config"]
@@ -71,16 +72,6 @@ def attack(box):
                 return (entry["external-src-address"].split("/")[0],
                         str(entry["external-src-port"]["start-port-number"]))
     return None
-
-
-def yanglint(data, file):
-    """Validates instance data with the modules that its names and identities are of."""
-    file.write_text(json.dumps(data))
-    names = set(re.findall(r'"([a-z0-9-]+):[A-Za-z0-9-]+"', json.dumps(data)))
-    # of a module that is there in two revisions, the older is what the box speaks
-    modules = [min(found) for name in sorted(names) if (found := list((ROOT / "yang").glob(f"{name}@*.yang")))]
-    return subprocess.run(["yanglint", "-t", "get", "-p", ROOT / "yang", *modules, file], capture_output=True,
-                          text=True)
 
 
 @pytest.mark.parametrize("what", COMMANDS)

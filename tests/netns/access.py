@@ -41,7 +41,13 @@ class Nat44:
     victim, other = lab.VICTIM, lab.OTHER  # as subscribers know them
     source = lab.POOL                      # as the outside knows the attacker
     holder = f"{lab.ATTACKER}/32"          # as the operator knows him
-    victim_outside = lab.VICTIM            # as the outside knows the victim
+    inside = lab.ATTACKER                  # where the box says he is
+    attack_size = 28 + 64                  # bytes of a packet of the attack, as they are counted
+    target = f"{lab.VICTIM}/32"            # the victim in a report
+
+    def rule(self):
+        """What a rule that stops his UDP to the victim matches."""
+        return {"ipv4": {"source-ipv4-network": self.holder, "destination-ipv4-network": self.target, "protocol": 17}}
 
     def configure(self, config):
         pass
@@ -55,7 +61,11 @@ class Nat44:
 
 class OverIpv6(Nat44):
     """Subscribers have IPv6 addresses alone."""
-    holder = f"{ATTACKER6}/128"
+    holder, inside = f"{ATTACKER6}/128", ATTACKER6
+
+    def rule(self):
+        return {"homeport-acl:subscriber": self.holder,
+                "ipv4": {"destination-ipv4-network": self.target, "protocol": 17}}
 
     def configure(self, config):
         inside = interfaces(config)["inside"]
@@ -74,14 +84,20 @@ class OverIpv6(Nat44):
 
 class Ipv6(OverIpv6):
     """Nothing is translated: the Internet has IPv6 too."""
-    victim = victim_outside = VICTIM6
-    other, source = OTHER6, ATTACKER6
+    victim, other, source = VICTIM6, OTHER6, ATTACKER6
+    target = f"{VICTIM6}/128"
+    inside, attack_size = None, 48 + 64
+
+    def rule(self):
+        return {"ipv6": {"source-ipv6-network": self.holder, "destination-ipv6-network": self.target, "protocol": 17}}
 
     def configure(self, config):
         super().configure(config)
         interfaces(config)["outside"]["ietf-ip:ipv6"] = {
             "address": [{"ip": BOX_OUTSIDE6, "prefix-length": 64}]}
         del config["ietf-nat:nat"]
+        for upstream in config["homeport:homeport"].get("dots", {"server": {}})["server"].get("upstream", []):
+            upstream["domain-prefix"] = [INSIDE6]
         config["homeport:homeport"]["ipv6"] = {"subscriber-network": [
             {"prefix": INSIDE6, "subscriber-length": 128}]}
 
@@ -134,6 +150,8 @@ class Softwires(OverIpv6):
 
 
 class DsLite(Softwires):
+    inside = AT_HOME
+
     def configure(self, config):
         super().configure(config)
         config["ietf-interfaces:interfaces"]["interface"].append({
@@ -145,6 +163,7 @@ class DsLite(Softwires):
 
 class SharedAddress(Softwires):
     """The home translates to its ports of an address that it shares (A+P)."""
+    inside = None
 
     def ranges(self, host):
         """The home's ports: pairs of first and last."""
@@ -232,10 +251,10 @@ class MapE(SharedAddress):
             world.ip(host, "addr", "add", f"{self.end(host)}/128", "dev", "lo", "nodad")
 
 
-def start(world, access, workers=1, **more):
-    """Starts a box, without DOTS, whose subscribers reach it in this way; returns its configuration."""
+def start(world, access, **more):
+    """Starts a box whose subscribers reach it in this way; returns its configuration."""
     access.attach(world)
-    config = world.config(workers=workers, dots=False, **more)
+    config = world.config(**more)
     access.configure(config)
     world.start_box(config)
     access.connect(world)

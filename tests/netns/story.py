@@ -11,6 +11,7 @@ import queue
 import threading
 import time
 
+import access
 import lab
 from lab import Failed, wait_for
 
@@ -56,8 +57,9 @@ class Lines:
 
 
 class Story:
-    def __init__(self, world, transport="dtls", say=lambda text: None):
+    def __init__(self, world, transport="dtls", say=lambda text: None, way=None):
         self.lab = world
+        self.access = way or access.Nat44()
         self.transport = transport
         self.say = say
         self.figures = {}
@@ -78,8 +80,7 @@ class Story:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.events = Lines(self.client)
         self.events.wait("the upstream listens", lambda e: e["event"] == "listening")
-        self.lab.start_box(self.lab.config(workers=workers, queues=queues,
-                                           transports=(self.transport,)))
+        access.start(self.lab, self.access, workers=workers, queues=queues, transports=(self.transport,))
         self.say("the box is up; it dials out to the upstream")
         up = self.events.wait("the Call Home session", lambda e: e["event"] == "up")
         self.say(f"Call Home session: {up['peer']['version']}, {up['peer']['cipher']}, the box is "
@@ -92,9 +93,9 @@ class Story:
         for sink in self.sinks.values():
             sink.wait("a sink is ready", lambda _: True)
         self.senders = [
-            self.traffic("attacker", "tcp-send", lab.OTHER, TRANSFER_PORT, TRANSFER_RATE),
-            self.traffic("neighbour", "tcp-send", lab.OTHER, TRANSFER_PORT, TRANSFER_RATE),
-            self.traffic("neighbour", "tcp-send", lab.VICTIM, TRANSFER_PORT, TRANSFER_RATE)]
+            self.traffic("attacker", "tcp-send", self.access.other, TRANSFER_PORT, TRANSFER_RATE),
+            self.traffic("neighbour", "tcp-send", self.access.other, TRANSFER_PORT, TRANSFER_RATE),
+            self.traffic("neighbour", "tcp-send", self.access.victim, TRANSFER_PORT, TRANSFER_RATE)]
         for host, count in (("victim", 1), ("other", 2)):
             wait_for(f"{count} transfers arrive at {host}", lambda h=host, c=count: len(
                 [b for b in (self.sinks[h].last or {}).get("connections", {}).values() if b]) == c)
@@ -102,7 +103,7 @@ class Story:
     def start_flood(self):
         self.flood_sink = Lines(self.traffic("victim", "udp-sink", FLOOD_PORT))
         self.flood_sink.wait("the victim watches", lambda _: True)
-        self.flood = self.traffic("attacker", "udp-flood", lab.VICTIM, FLOOD_PORT,
+        self.flood = self.traffic("attacker", "udp-flood", self.access.victim, FLOOD_PORT,
                                   FLOOD_SOURCE_PORT, FLOOD_RATE)
         wait_for("the flood reaches the victim",
                  lambda: (self.flood_sink.last or {}).get("packets", 0) > 100)
@@ -126,8 +127,8 @@ class Story:
     def attack_source(self):
         """The outside address and port that the victim sees."""
         address, port = self.flood_sink.last["source"]
-        if address != lab.POOL:
-            raise Failed(f"the attack comes from {address}, not from the pool")
+        if address != self.access.source:
+            raise Failed(f"the attack comes from {address}, not from {self.access.source}")
         return address, port
 
     def ask(self, *words):
@@ -140,7 +141,7 @@ class Story:
 
     def report(self, address, port):
         reply = self.ask("mitigate", "--source", address, "--source-port", port, "--target",
-                         f"{lab.VICTIM}/32", "--protocol", "udp", "--lifetime", 3600)
+                         self.access.target, "--protocol", "udp", "--lifetime", 3600)
         if reply.get("code") != "2.01":
             raise Failed(f"the report was answered by {reply}")
         return reply

@@ -26,7 +26,7 @@ def box(request):
     """The subscribers have IPv6 alone; at the end every packet must be accounted for."""
     with lab.Lab() as made:
         made.build()
-        start(made, WithClat(), request.param)
+        start(made, WithClat(), workers=request.param, dots=False)
         yield made
         counters = made.counters()
         assert int(counters["received"]) == sum(int(v["packets"]) for v in counters["verdict"])

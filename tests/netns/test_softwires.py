@@ -22,7 +22,7 @@ def box(request):
     with lab.Lab() as made:
         made.build()
         made.access, made.workers = service(), workers
-        access.start(made, made.access, workers)
+        access.start(made, made.access, workers=workers, dots=False)
         yield made
         lab.wait_for("received = sum of verdicts", lambda: accounts_balance(made))
         assert made.stop_box() == 0

@@ -2,15 +2,20 @@
 """From an upstream report to one silenced attacker, end to end (RFC 9066, the founding draft)."""
 import pytest
 
+import access
 import lab
-from story import TRANSFER_RATE, Story
+from story import FLOOD_SOURCE_PORT, TRANSFER_RATE, Story
+from yanglint import yanglint
 
 
-@pytest.fixture(params=[("dtls", 1), ("tls", 1), ("dtls", 3), ("tls", 3)],
-                ids=["dtls-1-worker", "tls-1-worker", "dtls-3-workers", "tls-3-workers"])
+@pytest.fixture(params=[("dtls", 1, access.Nat44), ("tls", 1, access.Nat44), ("dtls", 3, access.Nat44),
+                        ("tls", 3, access.Nat44), ("dtls", 3, access.Ipv6), ("dtls", 3, access.Nat64),
+                        ("dtls", 3, access.DsLite), ("dtls", 3, access.Lw4o6), ("dtls", 1, access.MapE)],
+                ids=["dtls-1-worker", "tls-1-worker", "dtls-3-workers", "tls-3-workers", "ipv6", "nat64", "ds-lite",
+                     "lw4o6", "map-e"])
 def story(request, world):
-    transport, workers = request.param
-    told = Story(world, transport)
+    transport, workers, way = request.param
+    told = Story(world, transport, way=way())
     told.begin(workers)
     return told
 
@@ -20,7 +25,7 @@ def flowing(transfers):
 
 
 def test_one_attacker_is_silenced(story):
-    world = story.lab
+    world, way = story.lab, story.access
     story.start_transfers()
     story.start_flood()
     packets, transfers = story.watch()
@@ -29,8 +34,9 @@ def test_one_attacker_is_silenced(story):
     address, port = story.attack_source()
     found = world.homeport("lookup", address, str(port), "udp")
     holder, = found["homeport:homeport"]["resolve"]["answer"]["holder"]
-    assert holder["subscriber"] == f"{lab.ATTACKER}/32"
-    assert (holder["internal-address"], holder["internal-port"]) == (lab.ATTACKER, 5555)
+    assert holder["subscriber"] == way.holder
+    assert (holder.get("internal-address"), holder.get("internal-port")) == (
+        way.inside, way.inside and FLOOD_SOURCE_PORT)
 
     # the report: one subscriber, one rule, and silence at the victim
     reply = story.report(address, port)
@@ -39,17 +45,21 @@ def test_one_attacker_is_silenced(story):
     assert packets == 0
     assert flowing(transfers)
     rule, = world.acls()
-    match = rule["aces"]["ace"][0]["matches"]["ipv4"]
-    assert match["source-ipv4-network"] == f"{lab.ATTACKER}/32"
-    assert match["destination-ipv4-network"] == f"{lab.VICTIM}/32"
+    assert rule["aces"]["ace"][0]["matches"] == way.rule()
+    valid = yanglint(world.homeport("show", "acls"), world.folder / "acls.json")
+    assert valid.returncode == 0, valid.stderr
+    rules = lab.run(lab.HOMEPORT, "-s", world.folder / "homeport.sock", "show", "acls").stdout
+    assert f" {way.holder} " in rules and f" {way.target} " in rules
 
     # the upstream is told what was dropped, by the outside address alone (RFC 9066 section 9)
     status = story.ask("get")
     scope, = status["body"]["ietf-dots-signal-channel:mitigation-scope"]["scope"]
     assert int(scope["pkts-dropped"]) > 0
-    assert int(scope["bytes-dropped"]) == 92 * int(scope["pkts-dropped"])
-    assert lab.ATTACKER not in str(status)
-    assert scope["ietf-dots-call-home:source-prefix"] == [f"{lab.POOL}/32"]
+    assert int(scope["bytes-dropped"]) == way.attack_size * int(scope["pkts-dropped"])
+    if not way.holder.startswith(way.source):
+        assert way.holder not in str(status) and (not way.inside or way.inside not in str(status))
+    prefix, = scope["ietf-dots-call-home:source-prefix"]
+    assert prefix.startswith(way.source + "/")
 
     # withdrawn: the traffic returns, nothing is left
     assert story.ask("withdraw")["code"] == "2.02"

@@ -30,9 +30,18 @@ def realtime_offset():
     return time.time() - time.monotonic()
 
 
+def family_of(address):
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+def peer_of(source):
+    """Address and port of who has sent to a socket of both families."""
+    return source[0].removeprefix("::ffff:"), source[1]
+
+
 def udp_flood(address, port, source_port, rate):
     """Sends datagrams from one source port, in small bursts, until it is ended."""
-    sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sender = socket.socket(family_of(address), socket.SOCK_DGRAM)
     sender.bind(("", source_port))
     sender.connect((address, port))
     payload = b"x" * 64
@@ -50,7 +59,8 @@ def udp_flood(address, port, source_port, rate):
 
 def udp_sink(port):
     """Counts datagrams; `last` is when the kernel took in the newest, `source` where it came from."""
-    receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    receiver = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    receiver.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
     receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
     receiver.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
     receiver.bind(("", port))
@@ -68,7 +78,7 @@ def udp_sink(port):
         now = time.monotonic()
         if now - told >= INTERVAL:
             told = now
-            say(at=now, packets=packets, last=last, source=source)
+            say(at=now, packets=packets, last=last, source=source and peer_of(source))
 
 
 def tcp_send(address, port, rate):
@@ -86,7 +96,7 @@ def tcp_send(address, port, rate):
 
 def tcp_sink(port):
     """Counts the bytes of each connection, by its source address and port."""
-    listener = socket.create_server(("", port), backlog=64)
+    listener = socket.create_server(("", port), backlog=64, family=socket.AF_INET6, dualstack_ipv6=True)
     selector = selectors.DefaultSelector()
     selector.register(listener, selectors.EVENT_READ)
     received, told = {}, 0.0
@@ -94,8 +104,9 @@ def tcp_sink(port):
         for key, _ in selector.select(INTERVAL):
             if key.fileobj is listener:
                 connection, peer = listener.accept()
-                selector.register(connection, selectors.EVENT_READ, f"{peer[0]}:{peer[1]}")
-                received[f"{peer[0]}:{peer[1]}"] = 0
+                name = "{}:{}".format(*peer_of(peer))
+                selector.register(connection, selectors.EVENT_READ, name)
+                received[name] = 0
                 continue
             try:
                 data = key.fileobj.recv(1 << 16)
