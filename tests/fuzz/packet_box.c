@@ -59,7 +59,7 @@ static void on_mark(void *, const struct subkey *subscriber, bool marked)
 	struct msg msg = {.type = MSG_MARK, .mark = {.subscriber = *subscriber, .marked = marked}};
 	struct snapshot *s = box.world->snapshot;
 
-	if (subscriber->instance == SOFTWIRE_INSTANCE) {
+	if (subscriber->instance == SUBKEY_SOFTWIRE) {
 		softwire_mark(s->softwire, s->softwires, s->mapdom, subscriber, marked);
 		return;
 	}
