@@ -284,7 +284,8 @@ static struct fib6_size fib6_size(const struct snapshot *s, const struct config 
 			fib6_count(&size, config->route[i].destination.len);
 	}
 	build_nat64_prefixes(config, fib6_count_prefix, &size);
-	for (unsigned i = 0; i < config->aftrs + build_softwire_brs(config); i++)
+	build_softwire_prefixes(config, fib6_count_prefix, &size);
+	for (unsigned i = 0; i < config->aftrs; i++)
 		fib6_count(&size, 128);
 	return size;
 }

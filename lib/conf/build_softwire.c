@@ -15,6 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define IPV6_MTU_LOWEST 1280 // that every IPv6 link carries (RFC 7915 section 4)
+
 // What is to be done to the tables of a snapshot when it comes in force.
 struct binding_changes {
 	uint32_t count;
@@ -40,13 +42,15 @@ unsigned build_softwire_hops(const struct config *config)
 	return 2 * (config->softwires + config->maps);
 }
 
-unsigned build_softwire_brs(const struct config *config)
+void build_softwire_prefixes(
+	const struct config *config, void (*fn)(void *ctx, unsigned len), void *ctx)
 {
-	unsigned count = config->maps;
-
-	for (unsigned i = 0; i < config->softwires; i++)
-		count += config->softwire[i].brs;
-	return count;
+	for (unsigned i = 0; i < config->softwires; i++) {
+		for (unsigned k = 0; k < config->softwire[i].brs; k++)
+			fn(ctx, 128);
+	}
+	for (unsigned i = 0; i < config->maps; i++)
+		fn(ctx, config->map[i].has_dmr ? config->map[i].dmr.len : 128);
 }
 
 static void state_free(struct softwire_state *state)
@@ -292,11 +296,11 @@ static int fill_table(struct making *m, struct softwire *softwire,
 	return 0;
 }
 
-static unsigned add_hop(struct making *m, const struct softwire *softwire)
+static unsigned add_hop(struct making *m, const struct softwire *softwire, enum service service)
 {
 	return build_nexthop(m->s,
 		(struct nexthop){.kind = NEXTHOP_SERVICE,
-			.service = SERVICE_SOFTWIRE,
+			.service = service,
 			.number = (uint32_t)(softwire - m->s->softwire)});
 }
 
@@ -329,7 +333,7 @@ static int add_softwire(struct making *m, const struct config_softwire *from)
 	softwire->payload_mtu = from->payload_mtu;
 	softwire->path_mru = from->path_mru;
 	softwire->version = from->version;
-	hop = add_hop(m, softwire);
+	hop = add_hop(m, softwire, SERVICE_SOFTWIRE);
 	for (unsigned i = 0; i < from->brs && rc >= 0; i++) {
 		rc = br_number(softwire->state, &from->br[i]);
 		m->br[i] = (uint16_t)rc;
@@ -346,18 +350,43 @@ static int add_softwire(struct making *m, const struct config_softwire *from)
 	return rc < 0 ? rc : add_routes(m, hop, from->prefix, from->prefixes);
 }
 
+// Tunnels to the rule's BR address.
+static int add_encapsulation(
+	struct making *m, struct softwire *softwire, const struct config_map *from, unsigned hop)
+{
+	// RFC 7597 section 8.1: what a rule does not allow is dropped without a word
+	softwire->generate_icmp6 = false;
+	memcpy(softwire->br, from->br.bytes, sizeof(softwire->br));
+	// an address that several rules have stands for the first of them
+	if (snapshot_route6(m->s, softwire->br)->kind == NEXTHOP_SERVICE)
+		return 0;
+	return snapshot_add_route6(m->s, softwire->br, 128, hop);
+}
+
+// Translation to and from the rule's DMR. Rules may have the same one: whose a packet is, its source says.
+static int add_translation(
+	struct making *m, struct softwire *softwire, const struct config_map *from)
+{
+	softwire->generate_icmp6 = true;
+	softwire->lowest_mtu6 = from->lowest_mtu6 ? from->lowest_mtu6 : IPV6_MTU_LOWEST;
+	softwire->dmr.len = from->dmr.len;
+	memcpy(softwire->dmr.bytes, from->dmr.addr.bytes, sizeof(softwire->dmr.bytes));
+	return snapshot_add_route6(
+		m->s, softwire->dmr.bytes, softwire->dmr.len, add_hop(m, softwire, SERVICE_MAPT));
+}
+
 static int add_map(struct making *m, const struct config_map *from)
 {
-	struct softwire *softwire = take_place(m, from->name, SOFTWIRE_MAP_E, 0);
+	struct softwire *softwire =
+		take_place(m, from->name, from->has_dmr ? SOFTWIRE_MAP_T : SOFTWIRE_MAP_E, 0);
 	unsigned hop;
+	int rc;
 
 	if (!softwire)
 		return -ENOMEM;
 	softwire->hairpinning = true;
 	softwire->incoming_icmp4 = true;
 	softwire->generate_icmp4 = true;
-	// RFC 7597 section 8.1: what a rule does not allow is dropped without a word
-	softwire->generate_icmp6 = false;
 	softwire->icmp4_rate = softwire->icmp6_rate = UINT32_MAX;
 	softwire->payload_mtu = UINT16_MAX;
 	softwire->path_mru = UINT16_MAX;
@@ -365,13 +394,10 @@ static int add_map(struct making *m, const struct config_map *from)
 	softwire->rule = from->rule;
 	if (is_new(m, softwire))
 		softwire->state->changed = since(m, softwire->state, from->date);
-	memcpy(softwire->br, from->br.bytes, sizeof(softwire->br));
-	hop = add_hop(m, softwire);
-	// an address that several rules have stands for the first of them
-	if (snapshot_route6(m->s, softwire->br)->kind != NEXTHOP_SERVICE &&
-		snapshot_add_route6(m->s, softwire->br, 128, hop) < 0)
-		return -ENOMEM;
-	return add_routes(m, hop, &from->prefix4, 1);
+	hop = add_hop(m, softwire, SERVICE_SOFTWIRE);
+	rc = from->has_dmr ? add_translation(m, softwire, from)
+			   : add_encapsulation(m, softwire, from, hop);
+	return rc < 0 ? -ENOMEM : add_routes(m, hop, &from->prefix4, 1);
 }
 
 // The rules as a whole, to be searched by prefix.
@@ -381,7 +407,7 @@ static int make_mapdom(struct snapshot *s)
 	uint32_t *number = calloc(s->softwires + 1, sizeof(*number)), rules = 0;
 
 	for (unsigned i = 0; rule && number && i < s->softwires; i++) {
-		if (!s->softwire[i].state || s->softwire[i].kind != SOFTWIRE_MAP_E)
+		if (!s->softwire[i].state || s->softwire[i].kind == SOFTWIRE_BINDING)
 			continue;
 		number[rules] = i;
 		rule[rules++] = s->softwire[i].rule;

@@ -3,10 +3,13 @@
 
 #include "conf/conf.h"
 
-// How many IPv4 routes, next hops and IPv6 routes of hosts, at most, the border relays take.
+// How many IPv4 routes and next hops, at most, the border relays take.
 unsigned build_softwire_routes(const struct config *config);
 unsigned build_softwire_hops(const struct config *config);
-unsigned build_softwire_brs(const struct config *config);
+
+// Tells `fn` the length of each prefix that they have an IPv6 route to.
+void build_softwire_prefixes(
+	const struct config *config, void (*fn)(void *ctx, unsigned len), void *ctx);
 
 // Adds them to a snapshot that has its other routes. The binding tables of instances that were there before
 // stay as they are: what is to change is noted in the snapshot.

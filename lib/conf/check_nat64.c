@@ -25,42 +25,41 @@ static bool is_unicast(const struct ipaddr *addr)
 	return addr->bytes[0] < 0xfe;
 }
 
-static void check_form(struct judge *j, const struct config_nat64_prefix *p)
+void check_embedding_form(struct judge *j, const struct lyd_node *node, const char *leaf,
+	const struct ipprefix *prefix)
 {
 	struct ipprefix well_known;
 	char text[IPPREFIX_TEXT];
 
-	ipprefix_format(&p->prefix, text);
+	ipprefix_format(prefix, text);
 	ipprefix_parse("64:ff9b::/96", &well_known, NULL);
-	if (!nat64pfx_is_length(p->prefix.len))
-		judge_fault(j, p->node, "nat64-prefix",
-			"%s. Allowed: prefix lengths 32, 40, 48, 56, 64 and 96", text);
-	else if (p->prefix.addr.bytes[NAT64PFX_U])
-		judge_fault(
-			j, p->node, "nat64-prefix", "%s. Allowed: bits 64 to 71 are zero", text);
-	else if (ipprefix_overlaps(&p->prefix, &well_known) && !is_well_known(&p->prefix))
-		judge_fault(j, p->node, "nat64-prefix",
+	if (!nat64pfx_is_length(prefix->len))
+		judge_fault(j, node, leaf, "%s. Allowed: prefix lengths 32, 40, 48, 56, 64 and 96",
+			text);
+	else if (prefix->addr.bytes[NAT64PFX_U])
+		judge_fault(j, node, leaf, "%s. Allowed: bits 64 to 71 are zero", text);
+	else if (ipprefix_overlaps(prefix, &well_known) && !is_well_known(prefix))
+		judge_fault(j, node, leaf,
 			"%s overlaps the well-known prefix. Allowed: 64:ff9b::/96 itself, or a "
 			"prefix of the operator's own",
 			text);
-	else if (!is_unicast(&p->prefix.addr))
-		judge_fault(j, p->node, "nat64-prefix", "%s. Allowed: unicast prefixes", text);
+	else if (!is_unicast(&prefix->addr))
+		judge_fault(j, node, leaf, "%s. Allowed: unicast prefixes", text);
 }
 
-// Whether anything else of the configuration lies in a prefix, or the prefix in it.
-static void check_place(
-	struct judge *j, const struct config *config, const struct config_nat64_prefix *p)
+void check_embedding_place(struct judge *j, const struct config *config,
+	const struct lyd_node *node, const char *leaf, const struct ipprefix *prefix)
 {
 	char text[IPPREFIX_TEXT];
 
-	ipprefix_format(&p->prefix, text);
+	ipprefix_format(prefix, text);
 	for (unsigned i = 0; i < config->ifaces; i++) {
 		for (unsigned k = 0; k < config->iface[i].addrs; k++) {
 			const struct config_addr *a = &config->iface[i].addr[k];
 			struct ipprefix net = ipprefix_make(&a->addr, a->len);
 
-			if (ipprefix_overlaps(&p->prefix, &net))
-				judge_fault(j, p->node, "nat64-prefix",
+			if (ipprefix_overlaps(prefix, &net))
+				judge_fault(j, node, leaf,
 					"%s overlaps the network of interface %s. Allowed: a "
 					"prefix that is on no link",
 					text, config->iface[i].name);
@@ -69,9 +68,9 @@ static void check_place(
 	for (unsigned i = 0; i < config->routes; i++) {
 		const struct ipprefix *to = &config->route[i].destination;
 
-		if (ipprefix_covers(to, &p->prefix) && to->len == p->prefix.len)
+		if (ipprefix_covers(to, prefix) && to->len == prefix->len)
 			judge_fault(j, config->route[i].node, "destination-prefix",
-				"%s is a nat64-prefix. Allowed: other destinations", text);
+				"%s is a %s. Allowed: other destinations", text, leaf);
 	}
 }
 
@@ -173,8 +172,8 @@ static void check_policy(struct judge *j, const struct config *config,
 	for (unsigned i = 0; i < p->nat64_prefixes; i++) {
 		const struct ipprefix *prefix = &p->nat64_prefix[i].prefix;
 
-		check_form(j, &p->nat64_prefix[i]);
-		check_place(j, config, &p->nat64_prefix[i]);
+		check_embedding_form(j, p->nat64_prefix[i].node, "nat64-prefix", prefix);
+		check_embedding_place(j, config, p->nat64_prefix[i].node, "nat64-prefix", prefix);
 		check_others(j, config, &(struct place){instance, p, i});
 		check_destinations(j, p, i);
 		for (unsigned k = 0; k < p->matches; k++) {

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// What YANG cannot say about border relays (RFC 7596, RFC 7597, RFC 8676). There may be millions of bindings,
+// What YANG cannot say about border relays (RFC 7596, RFC 7597, RFC 7599, RFC 8676). There may be millions of bindings,
 // from the configuration and from a file; they are sorted, so those that lay claim to the same ports are
 // neighbours.
 
 #include "conf/check_softwire.h"
 
 #include "conf/check_nat.h"
+#include "conf/nat64.h"
 #include "conf/tree.h"
 
 #include <netinet/in.h>
@@ -263,6 +264,100 @@ static void check_ea(struct judge *j, const struct config_map *m)
 			r->geometry.length, r->len4 + r->ea);
 }
 
+// Whether another service of the box has IPv6 packets to the prefix, or to an address of it.
+static bool is_served(const struct config *config, const struct ipprefix *prefix)
+{
+	for (unsigned i = 0; i < config->instances; i++) {
+		const struct config_instance *instance = &config->instance[i];
+
+		for (unsigned k = 0; instance->enabled && k < instance->policies; k++) {
+			const struct config_policy *p = &instance->policy[k];
+
+			for (unsigned n = 0; n < p->nat64_prefixes; n++) {
+				if (ipprefix_overlaps(prefix, &p->nat64_prefix[n].prefix))
+					return true;
+			}
+		}
+	}
+	for (unsigned i = 0; i < config->aftrs; i++) {
+		struct ipprefix aftr = ipprefix_make(&config->aftr[i].addr6, 128);
+
+		if (ipprefix_covers(prefix, &aftr))
+			return true;
+	}
+	for (unsigned i = 0; i < config->maps; i++) {
+		struct ipprefix br = ipprefix_make(&config->map[i].br, 128);
+
+		if (config->map[i].used && config->map[i].has_br && ipprefix_covers(prefix, &br))
+			return true;
+	}
+	return false;
+}
+
+// The prefix that stands for everybody who is not behind a MAP-T border relay (RFC 7599 section 5.1).
+static void check_dmr(struct judge *j, const struct config *config, const struct config_map *m)
+{
+	static const char leaf[] = "dmr-ipv6-prefix";
+	char text[IPPREFIX_TEXT], other[IPPREFIX_TEXT];
+	struct ipprefix well_known;
+
+	ipprefix_parse("64:ff9b::/96", &well_known, NULL);
+	ipprefix_format(&m->dmr, text);
+	check_embedding_form(j, m->node, leaf, &m->dmr);
+	check_embedding_place(j, config, m->node, leaf, &m->dmr);
+	if (ipprefix_covers(&well_known, &m->dmr))
+		judge_fault(j, m->node, leaf,
+			"%s. Allowed: a prefix of the operator's own, since senders may have any "
+			"IPv4 address",
+			text);
+	if (is_served(config, &m->dmr))
+		judge_fault(j, m->node, leaf,
+			"%s overlaps a nat64-prefix, or has the address of an AFTR or BR. Allowed: "
+			"a prefix that serves nothing else",
+			text);
+	for (unsigned i = 0; i < config->maps; i++) {
+		const struct config_map *o = &config->map[i];
+
+		if (!o->used)
+			continue;
+		if (ipprefix_covers(&m->dmr, &o->prefix6))
+			judge_fault(j, m->node, leaf,
+				"%s has the subscribers of rule %s. Allowed: a prefix apart from "
+				"them",
+				text, o->name);
+		if (o < m && o->has_dmr && ipprefix_overlaps(&m->dmr, &o->dmr) &&
+			m->dmr.len != o->dmr.len)
+			judge_fault(j, m->node, leaf,
+				"%s overlaps %s of rule %s. Allowed: the same, or one apart", text,
+				ipprefix_format(&o->dmr, other), o->name);
+	}
+}
+
+// How packets of the rule cross the IPv6 network.
+static void check_data_plane(
+	struct judge *j, const struct config *config, const struct config_map *m)
+{
+	const struct map_rule *r = &m->rule;
+
+	if (!m->has_br && !m->has_dmr)
+		judge_fault(j, m->node, "br-ipv6-addr",
+			"missing. Allowed: the address of this border relay, without a zone, or "
+			"dmr-ipv6-prefix for MAP-T");
+	if (m->has_br)
+		check_br(j, config, m->node, "br-ipv6-addr", &m->br);
+	if (m->lowest_mtu6 && !m->has_dmr)
+		judge_fault(j, m->node, "homeport:lowest-ipv6-mtu",
+			"set. Allowed: with dmr-ipv6-prefix alone");
+	if (!m->has_dmr)
+		return;
+	check_dmr(j, config, m);
+	// the end-user prefix must leave what hosts in a subscriber's IPv4 prefix have of their own
+	if (r->len4 + r->ea < 32 && r->len6 > MAP_ADDRESS_AT + r->len4)
+		judge_fault(j, m->node, "rule-ipv6-prefix",
+			"%u bits, and subscribers have IPv4 prefixes. Allowed: up to %u bits",
+			r->len6, MAP_ADDRESS_AT + r->len4);
+}
+
 static void check_map_rule(struct judge *j, const struct config *config, const struct config_map *m)
 {
 	const struct map_rule *r = &m->rule;
@@ -273,11 +368,7 @@ static void check_map_rule(struct judge *j, const struct config *config, const s
 	if (strlen(m->name) >= SNAPSHOT_NAME)
 		judge_fault(j, m->node, "name", "%zu characters. Allowed: 1 to %d", strlen(m->name),
 			SNAPSHOT_NAME - 1);
-	if (!m->has_br)
-		judge_fault(j, m->node, "br-ipv6-addr",
-			"missing. Allowed: the address of this border relay, without a zone");
-	else
-		check_br(j, config, m->node, "br-ipv6-addr", &m->br);
+	check_data_plane(j, config, m);
 	check_ea(j, m);
 	if (!psid_geometry_is_valid(g))
 		judge_fault(j, m->node, "port-set/psid-len",

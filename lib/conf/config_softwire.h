@@ -50,7 +50,7 @@ struct config_softwire {
 	char *fault[CONFIG_TABLE_FAULTS];
 };
 
-// An algo-instance: one mapping rule.
+// An algo-instance: one mapping rule, of MAP-E with a BR address or of MAP-T with a DMR.
 struct config_map {
 	const struct lyd_node *node;
 	const char *name;
@@ -59,6 +59,9 @@ struct config_map {
 	bool used; // enabled, and for forwarding
 	bool has_br;
 	struct ipaddr br;
+	bool has_dmr;
+	struct ipprefix dmr;
+	uint16_t lowest_mtu6; // 0: not said
 	uint8_t ea;
 	bool has_offset;
 	uint16_t psid; // as configured, whether it counts or not

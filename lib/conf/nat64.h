@@ -15,6 +15,13 @@ uint8_t nat64_subscriber_len(const struct config_policy *policy);
 // Checks what instances of the one type have and those of the other have not.
 void check_nat64(struct judge *j, const struct config *config);
 
+// Checks a prefix that IPv4 addresses are to be embedded in, which a leaf of a node says: whether it has the form
+// for that, and, of one that packets are routed to, whether anything else of the box is there.
+void check_embedding_form(struct judge *j, const struct lyd_node *node, const char *leaf,
+	const struct ipprefix *prefix);
+void check_embedding_place(struct judge *j, const struct config *config,
+	const struct lyd_node *node, const char *leaf, const struct ipprefix *prefix);
+
 // Fills in what a NAT64 policy has besides. Returns 0 or -ENOMEM.
 int build_nat64_policy(struct nat_policy *policy, const struct config_policy *from);
 

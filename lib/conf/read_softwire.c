@@ -191,6 +191,7 @@ static void read_map(const struct lyd_node *node, struct config_map *m)
 	const struct lyd_node *versioning = tree_child(node, "algo-versioning");
 	const struct lyd_node *port_set = tree_child(node, "port-set");
 	const char *br = tree_text(node, "br-ipv6-addr");
+	const char *dmr = tree_text(node, "dmr-ipv6-prefix");
 	struct map_rule *r = &m->rule;
 
 	m->node = node;
@@ -199,6 +200,8 @@ static void read_map(const struct lyd_node *node, struct config_map *m)
 	m->date = read_date(versioning);
 	m->used = tree_flag(node, "enable", true) && tree_flag(node, "forwarding", true);
 	m->has_br = br && !ipaddr_parse(br, &m->br);
+	m->has_dmr = dmr && !ipprefix_parse(dmr, &m->dmr, NULL);
+	m->lowest_mtu6 = (uint16_t)tree_number(node, "lowest-ipv6-mtu", 0);
 	m->ea = (uint8_t)tree_number(node, "ea-len", 0);
 	ipprefix_parse(tree_text(node, "rule-ipv6-prefix"), &m->prefix6, NULL);
 	ipprefix_parse(tree_text(node, "rule-ipv4-prefix"), &m->prefix4, NULL);

@@ -24,8 +24,8 @@ static const struct {
 	{"ietf-ipv6-unicast-routing", "2018-03-13", {NULL}},
 	{"ietf-nat", "2019-01-10", {"napt44", "nat64", "dst-nat", NULL}},
 	{"ietf-dslite", "2019-01-10", {"aftr", NULL}},
-	{"ietf-softwire-common", "2019-11-16", {"map-e", NULL}},
-	{"ietf-softwire-br", "2019-11-16", {"binding-mode", "map-e", NULL}},
+	{"ietf-softwire-common", "2019-11-16", {"map-e", "map-t", NULL}},
+	{"ietf-softwire-br", "2019-11-16", {"binding-mode", "map-e", "map-t", NULL}},
 	{"homeport", "2026-11-22", {NULL}},
 	{"homeport-deviations", "2026-11-22", {NULL}},
 };

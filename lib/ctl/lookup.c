@@ -64,6 +64,7 @@ static const char *service_name(enum resolve_service service)
 		[RESOLVE_IPV6] = "ipv6",
 		[RESOLVE_LW4O6] = "lw4o6",
 		[RESOLVE_MAP_E] = "map-e",
+		[RESOLVE_MAP_T] = "map-t",
 	};
 
 	return name[service];

@@ -42,6 +42,7 @@ struct burst {
 	uint64_t aliased;    // to the alias of an inside host, whose own form they will have
 	uint64_t big;        // larger than the MTU of the interface they leave by
 	uint64_t tunnelled;  // IPv4, from a softwire whose IPv6 header is right before theirs
+	uint64_t mapped;     // IPv4, translated from a MAP-T subscriber
 	struct rte_mbuf *mbuf[BURST_MAX];
 	uint8_t *ip[BURST_MAX];     // IP header
 	uint16_t room[BURST_MAX];   // bytes from there to the end of the first segment

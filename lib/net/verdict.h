@@ -32,7 +32,11 @@
 	VERDICT(V_SOFTWIRE_OUT, "softwire-out", FORWARD, "out of a lw4o6 or MAP-E softwire")       \
 	VERDICT(V_SOFTWIRE_IN, "softwire-in", FORWARD, "into a lw4o6 or MAP-E softwire")           \
 	VERDICT(V_SOFTWIRE_HAIRPIN, "softwire-hairpin", FORWARD,                                   \
-		"from one lw4o6 or MAP-E softwire into another")                                   \
+		"from one subscriber of a border relay into another's lw4o6 or MAP-E softwire")    \
+	VERDICT(V_MAPT_OUT, "map-t-out", FORWARD, "from a MAP-T subscriber, translated to IPv4")   \
+	VERDICT(V_MAPT_IN, "map-t-in", FORWARD, "translated from IPv4 to a MAP-T subscriber")      \
+	VERDICT(V_MAPT_HAIRPIN, "map-t-hairpin", FORWARD,                                          \
+		"from one subscriber of a border relay, translated to another who has MAP-T")      \
 	VERDICT(V_SOFTWIRE_RELAYED, "softwire-relayed", FORWARD,                                   \
 		"ICMPv6 error about a tunnel packet, sent on to the sender of what was in it")     \
 	VERDICT(V_ROUTED6, "routed-ipv6", FORWARD, "IPv6 packet routed as it is")                  \
@@ -132,7 +136,7 @@
 	VERDICT(V_NO_SOFTWIRE, "drop-no-softwire", DROP,                                           \
 		"to an address and port that no binding or mapping rule has")                      \
 	VERDICT(V_SOFTWIRE_SOURCE, "drop-softwire-source", DROP,                                   \
-		"from a softwire that does not have the source address and port")                  \
+		"from a softwire, or by MAP-T, of who does not have the source address and port")  \
 	VERDICT(V_PATH_MRU, "drop-path-mru", DROP, "from a softwire, larger than its path MRU")    \
 	VERDICT(V_ICMP_POLICY, "drop-icmp-policy", DROP,                                           \
 		"ICMP from outside that the border relay lets in none or no more of")              \

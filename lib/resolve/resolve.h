@@ -20,6 +20,7 @@ enum resolve_service {
 	RESOLVE_DSLITE,
 	RESOLVE_LW4O6,
 	RESOLVE_MAP_E,
+	RESOLVE_MAP_T,
 	RESOLVE_IPV6,
 };
 

@@ -43,6 +43,11 @@ static bool holder_of(
 // Adds who has the ports of a set from lower to upper.
 static void add(const struct question *q, uint16_t psid, uint16_t lower, uint16_t upper)
 {
+	static const enum resolve_service services[] = {
+		[SOFTWIRE_BINDING] = RESOLVE_LW4O6,
+		[SOFTWIRE_MAP_E] = RESOLVE_MAP_E,
+		[SOFTWIRE_MAP_T] = RESOLVE_MAP_T,
+	};
 	uint8_t subscriber[16];
 	int64_t since;
 
@@ -50,8 +55,7 @@ static void add(const struct question *q, uint16_t psid, uint16_t lower, uint16_
 		return;
 	answer_add(q->answer,
 		&(struct holder){
-			.service = q->softwire->kind == SOFTWIRE_BINDING ? RESOLVE_LW4O6
-									 : RESOLVE_MAP_E,
+			.service = services[q->softwire->kind],
 			.softwire = q->softwire->state->name,
 			.subscriber = softwire_subkey(q->softwire, subscriber),
 			.outside = ipaddr_v4(rte_cpu_to_be_32(q->address)),

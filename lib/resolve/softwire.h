@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Who has which ports of an A+P address (RFC 9066 section 5.3.2, RFC 7596, RFC 7597): by arithmetic, from the
+// Who has which ports of an A+P address (RFC 9066 section 5.3.2, RFC 7596, RFC 7597, RFC 7599): by arithmetic, from the
 // configuration in force.
 
 #include "resolve/answer.h"

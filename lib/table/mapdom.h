@@ -20,7 +20,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#define MAP_EA_MAX 48
+#define MAP_EA_MAX     48
+#define MAP_ADDRESS_AT 80 // bits before the IPv4 address in the interface identifier
 
 struct map_rule {
 	uint8_t prefix6[16];
@@ -77,16 +78,16 @@ static inline void map_store128(uint8_t bytes[16], unsigned __int128 value)
 	memcpy(bytes + 8, &low, 8);
 }
 
-// The IPv6 address of the subscriber who has an address of the rule and a PSID (RFC 7597 section 6). A
-// subscriber who has a whole prefix has the first address of it in his own.
-static inline void map_address(
+// The IPv6 address that a host with an IPv4 address of the rule and a PSID has with MAP-T: that of the subscriber,
+// and of a subscriber who has a whole prefix the one that has the host's own IPv4 address in it, for a translated
+// packet has no other place for that.
+static inline void map_host_address(
 	const struct map_rule *r, uint32_t ipv4, uint16_t psid, uint8_t address[16])
 {
 	unsigned suffix = 32 - r->len4, user = map_user_len(r);
 	unsigned bits = map_address_bits(r);
-	uint32_t own = r->len4 + bits < 32 ? ~(UINT32_MAX >> (r->len4 + bits)) : UINT32_MAX;
 	uint64_t ea = ipv4 & ((UINT64_C(1) << suffix) - 1);
-	unsigned __int128 id = (unsigned __int128)(ipv4 & own) << 16 | psid;
+	unsigned __int128 id = (unsigned __int128)ipv4 << 16 | psid;
 	unsigned __int128 out = map_load128(r->prefix6);
 
 	if (map_has_psid(r))
@@ -99,6 +100,22 @@ static inline void map_address(
 	if (user > 64)
 		id &= ((unsigned __int128)1 << (128 - user)) - 1;
 	map_store128(address, out | id);
+}
+
+// Bits of the IPv4 address that are those of hosts in a subscriber's prefix.
+static inline uint32_t map_host_bits(const struct map_rule *r)
+{
+	unsigned own = r->len4 + map_address_bits(r);
+
+	return own < 32 ? UINT32_MAX >> own : 0;
+}
+
+// The IPv6 address of the subscriber who has an address of the rule and a PSID (RFC 7597 section 6). A
+// subscriber who has a whole prefix has the first address of it in his own.
+static inline void map_address(
+	const struct map_rule *r, uint32_t ipv4, uint16_t psid, uint8_t address[16])
+{
+	map_host_address(r, ipv4 & ~map_host_bits(r), psid, address);
 }
 
 // What the EA bits of an address under the rule's prefix say: an IPv4 address, or the first of a prefix,
@@ -118,6 +135,18 @@ static inline void map_read(
 		ea >>= r->geometry.length;
 	}
 	*ipv4 = r->prefix4 | (uint32_t)(ea << (suffix - bits));
+}
+
+// Undoes map_host_address(). Returns false if it would make another address of what is read.
+static inline bool map_read_host(
+	const struct map_rule *r, const uint8_t address[16], uint32_t *ipv4, uint16_t *psid)
+{
+	uint8_t again[16];
+
+	map_read(r, address, ipv4, psid);
+	*ipv4 |= (uint32_t)(map_load128(address) >> 16) & map_host_bits(r);
+	map_host_address(r, *ipv4, *psid, again);
+	return !memcmp(again, address, sizeof(again));
 }
 
 // Rules for finding by the longest prefix, either way.

@@ -76,10 +76,10 @@ enum nexthop_kind {
 
 // What IPv6 packets to an address of the box, or IPv4 packets to a shared one, can be for.
 enum service {
-	SERVICE_NAT64,    // a Pref64::/n (RFC 6146); its number is that of the NAT instance
-	SERVICE_DSLITE,   // an AFTR's address (RFC 6333)
-	SERVICE_SOFTWIRE, // a BR's address (RFC 7596, RFC 7597), and the IPv4 addresses behind it
-	SERVICE_MAPT,     // a DMR's prefix (RFC 7599), and the IPv4 prefixes of its rules
+	SERVICE_NAT64,  // a Pref64::/n (RFC 6146); its number is that of the NAT instance
+	SERVICE_DSLITE, // an AFTR's address (RFC 6333)
+	SERVICE_SOFTWIRE, // a BR's address (RFC 7596, RFC 7597); IPv4 addresses behind any border relay
+	SERVICE_MAPT,     // a DMR's prefix (RFC 7599)
 	SERVICE_COUNT
 };
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The border relays of A+P softwires (RFC 7596, RFC 7597) in a snapshot: one entry for each instance with a
-// binding table, and one for each mapping rule. An entry keeps its number over reloads as long as its name
+// The border relays of A+P (RFC 7596, RFC 7597, RFC 7599) in a snapshot: one entry for each instance with a
+// binding table, and one for each mapping rule. What they do is all called softwires, though MAP-T translates. An entry keeps its number over reloads as long as its name
 // and kind stay the same, and with the number what is behind `state`: the binding table, which changes in
 // place (table/binding.h), and the workers' counters.
 //
@@ -12,6 +12,7 @@
 #include "base/subkey.h"
 #include "table/binding.h"
 #include "table/mapdom.h"
+#include "table/nat64pfx.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -62,7 +63,7 @@ struct softwire_state {
 	char name[];
 };
 
-enum softwire_kind { SOFTWIRE_BINDING, SOFTWIRE_MAP_E };
+enum softwire_kind { SOFTWIRE_BINDING, SOFTWIRE_MAP_E, SOFTWIRE_MAP_T };
 
 struct softwire {
 	uint8_t kind; // enum softwire_kind
@@ -76,8 +77,10 @@ struct softwire {
 	uint32_t icmp4_rate;  // a second, of each worker; UINT32_MAX: no limit
 	uint32_t icmp6_rate;
 	uint64_t version; // of the table or rule, as the operator counts; 0: not said
-	uint8_t br[16];   // of a rule
+	uint8_t br[16];   // of a rule of MAP-E
 	struct map_rule rule;
+	struct nat64pfx dmr;  // of a rule of MAP-T: what stands for all who are not behind it,
+	uint16_t lowest_mtu6; // and the least that an IPv6 path carries (RFC 7915 section 4)
 	struct softwire_state *state;
 };
 

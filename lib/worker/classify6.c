@@ -333,6 +333,24 @@ static void follow_with_frame(struct burst *b, unsigned i)
 	rte_pktmbuf_adj(m, (uint16_t)(b->ip[i] - l2 - frame));
 }
 
+bool classify6_asks_for_route(struct worker *w, struct burst *b, unsigned i)
+{
+	struct hdr6_chain chain;
+
+	if (b->ihl[i] == IPV6_MIN || !hdr6_follow(b->ip[i], b->room[i], &chain) || !chain.routing)
+		return false;
+	classify6_refuse(w, b, i, V_SOURCE_ROUTE, ICMP6_PARAMETER_PROBLEM, ICMP6_BAD_FIELD,
+		chain.routing + 3u);
+	return true;
+}
+
+void classify6_refuse_restored(struct worker *w, struct burst *b, unsigned i, enum verdict verdict,
+	uint8_t type, uint8_t code, uint32_t word)
+{
+	follow_with_frame(b, i);
+	classify6_refuse(w, b, i, verdict, type, code, word);
+}
+
 void classify6_refuse_aliased(struct worker *w, struct burst *b, unsigned i, enum verdict verdict,
 	uint8_t type, uint8_t code, uint16_t mtu)
 {
@@ -361,6 +379,5 @@ void classify6_refuse_aliased(struct worker *w, struct burst *b, unsigned i, enu
 	}
 	if (!nat64_restore(&w->nat, b, i))
 		return;
-	follow_with_frame(b, i);
-	classify6_refuse(w, b, i, verdict, type6, code6, word);
+	classify6_refuse_restored(w, b, i, verdict, type6, code6, word);
 }

@@ -6,7 +6,7 @@
 // a newer one: a flood of fragments that belong together with nothing wears itself out and takes nothing from
 // packets that are whole.
 //
-// There are two of these tables. In that of IPv4 fragments to be translated (defrag.c; RFC 4787 REQ-14, RFC 6146
+// There are two of these tables. In that of fragments to be translated (defrag.c; RFC 4787 REQ-14, RFC 6146
 // section 3.4) the others wait until the one with the transport header is there; from then on each goes on its
 // way at once. In that of IPv6 fragments of tunnel packets (reassemble.c) all wait for the last one to come.
 //

@@ -6,6 +6,8 @@
 // them received out of order, not reassembled.
 
 #include "base/clock.h"
+#include "net/frag6.h"
+#include "net/hdr.h"
 #include "net/hdr6.h"
 #include "net/ipid.h"
 #include "net/tunnel.h"
@@ -22,6 +24,8 @@ static unsigned slot_of(const struct worker *w, const struct burst *b, unsigned 
 	const struct nexthop *nh = &w->snapshot->nexthop[b->route[i]];
 	int slot = -1;
 
+	if (b->v6 & bit(i))
+		return SNAPSHOT_MAX_POLICIES;
 	if (outward)
 		slot = nat_policy_for(&w->nat, b->src[i]);
 	else if (nh->kind == NEXTHOP_POOL || nh->kind == NEXTHOP_STATIC)
@@ -53,6 +57,32 @@ static struct datagram_key key_of(const struct burst *b, unsigned i, bool outwar
 	return key;
 }
 
+// Which datagram an IPv6 fragment is of, and where. Returns false if no fragment can be like that.
+static bool read_part6(
+	const struct burst *b, unsigned i, struct datagram_key *key, struct frag *frag)
+{
+	const uint8_t *ip = b->ip[i], *header;
+	struct hdr6_chain chain;
+
+	// as before, when its headers were read
+	hdr6_follow(ip, b->room[i], &chain);
+	header = ip + chain.fragment;
+	*key = (struct datagram_key){.protocol = header[0], .outward = true};
+	memcpy(key->src, ip + IPV6_SOURCE, sizeof(key->src));
+	memcpy(key->dst, ip + IPV6_DESTINATION, sizeof(key->dst));
+	memcpy(&key->id, header + 4, sizeof(key->id));
+	return frag6_read(header, b->length[i] - chain.fragment - IPV6_FRAGMENT, frag);
+}
+
+static bool read_part(const struct burst *b, unsigned i, bool outward, struct datagram_key *key,
+	struct frag *frag)
+{
+	if (b->v6 & bit(i))
+		return read_part6(b, i, key, frag);
+	*key = key_of(b, i, outward);
+	return frag_read(b->ip[i], b->ihl[i], b->length[i], frag);
+}
+
 static enum handover_kind kind_of(const struct burst *b, unsigned i)
 {
 	return b->tunnelled & bit(i) ? HANDOVER_TUNNELLED : HANDOVER_GATHERED;
@@ -79,16 +109,19 @@ static void send_on(struct worker *w, const struct datagram *d, struct rte_mbuf 
 	fragment_push(&w->again, m);
 }
 
-// The first fragment tells what its datagram is. Returns false, having ended it, if it does not.
+// The first fragment tells what its datagram is. Returns false, having ended it, if it does not. That of an IPv6
+// datagram, which keeps its identification, has been read before.
 static bool learn(struct worker *w, struct burst *b, unsigned i, struct datagram *d)
 {
-	if (!hdr_read_first(b, i))
+	bool v6 = b->v6 & bit(i);
+
+	if (!v6 && !hdr_read_first(b, i))
 		return false;
 	d->state = DATAGRAM_KNOWN;
 	d->src_port = b->src_port[i];
 	d->dst_port = b->dst_port[i];
 	d->flags = b->flags[i];
-	d->id = ipid_fragmented(&w->ids, b->dst[i], d->key.protocol);
+	d->id = v6 ? 0 : ipid_fragmented(&w->ids, b->dst[i], d->key.protocol);
 	return true;
 }
 
@@ -142,7 +175,7 @@ static bool fit_in(
 static void gather(struct worker *w, struct burst *b, unsigned i, bool outward)
 {
 	struct datagram_table *t = &w->datagrams;
-	struct datagram_key key = key_of(b, i, outward);
+	struct datagram_key key;
 	unsigned slot = slot_of(w, b, i, outward);
 	const struct fragment_rules *rules = rules_of(w, slot);
 	uint32_t number;
@@ -153,7 +186,7 @@ static void gather(struct worker *w, struct burst *b, unsigned i, bool outward)
 		burst_end(b, i, V_FRAGMENT);
 		return;
 	}
-	if (!frag_read(b->ip[i], b->ihl[i], b->length[i], &frag)) {
+	if (!read_part(b, i, outward, &key, &frag)) {
 		burst_end(b, i, V_FRAGMENT_HEADER);
 		return;
 	}
@@ -193,6 +226,14 @@ struct ways defrag(struct worker *w, struct burst *b, struct ways ways)
 }
 
 void defrag_tunnelled(struct worker *w, struct burst *b, uint64_t mask)
+{
+	unsigned i;
+
+	for (uint64_t todo = mask; bit_take(&todo, &i);)
+		gather(w, b, i, true);
+}
+
+void defrag6(struct worker *w, struct burst *b, uint64_t mask)
 {
 	unsigned i;
 

@@ -173,6 +173,7 @@ struct resumed {
 	uint64_t hairpin;
 	uint64_t turned;
 	uint64_t tunnelled;
+	uint64_t gathered6;
 };
 
 static rte_be32_t source_of(const uint8_t *ip)
@@ -200,7 +201,9 @@ static void take_over(struct worker *w, struct burst *b, unsigned i, struct resu
 			r->received |= bit(i);
 		break;
 	case HANDOVER_GATHERED:
-		if (alias_is(source_of(b->ip[i])))
+		if (b->ip[i][0] >> 4 == 6)
+			r->gathered6 |= bit(i);
+		else if (alias_is(source_of(b->ip[i])))
 			r->entered |= bit(i);
 		else
 			r->gathered |= bit(i);
@@ -230,8 +233,8 @@ static void resume(struct worker *w, struct burst *b, bool may_steer)
 	b->live = bits_below(b->n);
 	for (unsigned i = 0; i < b->n; i++)
 		take_over(w, b, i, &r);
-	b->v6 = r.received6;
-	b->tunnelled = 0;
+	b->v6 = r.received6 | r.gathered6;
+	b->tunnelled = b->mapped = 0;
 	hdr_read(b, r.received | r.gathered | r.hairpin | r.turned | r.tunnelled);
 	defrag_recall(b, r.gathered | r.hairpin | r.tunnelled);
 	carry4(w, b, (r.received | r.gathered) & b->live, V_NAT44_OUT, may_steer);
@@ -247,6 +250,8 @@ static void resume(struct worker *w, struct burst *b, bool may_steer)
 		softwire_resume(w, b, r.tunnelled & b->live);
 	if (r.received6)
 		carry6(w, b, r.received6, may_steer);
+	if (r.gathered6)
+		carry_gathered6(w, b, r.gathered6);
 	if (r.entered)
 		carry_entered(w, b, r.entered);
 	finish(w, b);
@@ -269,7 +274,7 @@ void pipeline_run(struct worker *w, struct burst *b, unsigned port)
 
 	b->live = bits_below(b->n);
 	stat_add(&w->stats.received, b->n);
-	b->tunnelled = 0;
+	b->tunnelled = b->mapped = 0;
 	received = link_receive(w, b, port);
 	hdr_read(b, received.ipv4);
 	carry4(w, b, received.ipv4 & b->live, V_NAT44_OUT, true);

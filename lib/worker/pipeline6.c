@@ -11,18 +11,6 @@
 #include "xlate/dslite.h"
 #include "xlate/nat64.h"
 
-// Whether packet i asks for a route that has not been followed to its end (RFC 7915 section 5.1); it is ended then.
-static bool asks_for_route(struct worker *w, struct burst *b, unsigned i)
-{
-	struct hdr6_chain chain;
-
-	if (b->ihl[i] == IPV6_MIN || !hdr6_follow(b->ip[i], b->room[i], &chain) || !chain.routing)
-		return false;
-	classify6_refuse(w, b, i, V_SOURCE_ROUTE, ICMP6_PARAMETER_PROBLEM, ICMP6_BAD_FIELD,
-		chain.routing + 3u);
-	return true;
-}
-
 // Ends those of the mask that no IPv4 packet can be made of or that have come to their last hop (RFC 6146 section
 // 3.4). Returns the others.
 static uint64_t admit(struct worker *w, struct burst *b, uint64_t mask)
@@ -32,7 +20,7 @@ static uint64_t admit(struct worker *w, struct burst *b, uint64_t mask)
 	for (uint64_t todo = mask; bit_take(&todo, &i);) {
 		if (unlikely(b->ip[i][IPV6_HOP_LIMIT] <= 1))
 			classify6_refuse(w, b, i, V_TTL, ICMP6_TIME_EXCEEDED, ICMP6_HOP_LIMIT, 0);
-		else if (unlikely(asks_for_route(w, b, i)))
+		else if (unlikely(classify6_asks_for_route(w, b, i)))
 			;
 		else if (unlikely(b->l4[i] == L4_COUNT))
 			classify6_refuse(
@@ -122,6 +110,25 @@ void carry6(struct worker *w, struct burst *b, uint64_t mask, bool may_steer)
 		carry_nat64(w, b, ways.service[SERVICE_NAT64], may_steer);
 	if (ways.service[SERVICE_DSLITE])
 		carry_dslite(w, b, ways.service[SERVICE_DSLITE], may_steer);
+	if (ways.service[SERVICE_MAPT])
+		mapt_out(w, b, ways.service[SERVICE_MAPT]);
 	if (ways.service[SERVICE_SOFTWIRE])
 		softwire_out(w, b, ways.service[SERVICE_SOFTWIRE]);
+}
+
+void carry_gathered6(struct worker *w, struct burst *b, uint64_t mask)
+{
+	struct ways6 ways;
+	uint64_t mapped;
+	unsigned i;
+
+	hdr6_read(b, mask);
+	ways = classify6(w, b, mask & b->live);
+	mapped = ways.service[SERVICE_MAPT];
+	// the border relay may have gone with a reload
+	for (uint64_t todo = mask & b->live & ~mapped; bit_take(&todo, &i);)
+		burst_end(b, i, V_NO_SOFTWIRE);
+	defrag_recall(b, mapped);
+	if (mapped)
+		mapt_resume(w, b, mapped);
 }

@@ -93,6 +93,10 @@ static void refuse_tunnelled(struct worker *w, struct burst *b, unsigned i,
 void softwire_refuse(struct worker *w, struct burst *b, unsigned i, const struct softwire *softwire,
 	enum verdict verdict, struct icmp_error error)
 {
+	if (b->mapped & bit(i)) {
+		mapt_refuse(w, b, i, softwire, verdict, error);
+		return;
+	}
 	if (b->tunnelled & bit(i)) {
 		refuse_tunnelled(w, b, i, softwire, verdict, error);
 		return;

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What the two ways of A+P packets (softwire_in.c, softwire_out.c) share: the counters of RFC 8676, and answers to
+// What the two ways of A+P packets (softwire_in.c, softwire_out.c, mapt.c) share: the counters of RFC 8676, and answers to
 // who sent what cannot go on.
 
 #include "net/icmp.h"
+#include "net/siit.h"
 #include "net/tunnel.h"
 #include "worker/stages.h"
 #include "xlate/softwire.h"
@@ -27,6 +28,12 @@ static inline void softwire_count(struct softwire_count *c, uint32_t bytes)
 static inline const uint8_t *softwire_outer_of(const struct burst *b, unsigned i)
 {
 	return b->ip[i] - TUNNEL_HEADER;
+}
+
+// How long packet i, which is from a subscriber, was as an IPv6 packet.
+static inline uint32_t softwire_length6(const struct burst *b, unsigned i)
+{
+	return b->length[i] + (b->mapped & bit(i) ? siit_growth(b, i) : TUNNEL_HEADER);
 }
 
 // Whether a route is that of a BR address, or of an IPv4 address behind one.
@@ -70,3 +77,17 @@ bool softwire_way_back(
 // `verdict`. Returns false if there is no room for the outer header.
 bool softwire_send_back(struct worker *w, struct burst *b, unsigned i, uint8_t *ip,
 	const struct softwire_back *back, enum verdict verdict);
+
+// softwire_out.c: sends IPv4 packets of the mask, from the subscribers that the search has found, on by their
+// destinations, as far as mitigations and routes allow; those that leave count as `verdict`.
+void softwire_go_on(struct worker *w, struct burst *b, uint64_t mask,
+	const struct softwire_search *search, enum verdict verdict);
+
+// mapt.c: sends IPv4 packets of the mask, whose routes to their subscribers have been looked up, translated.
+void mapt_in(struct worker *w, struct burst *b, uint64_t mask, const struct softwire_search *search,
+	enum verdict verdict);
+
+// The parts of softwire_refuse() and of answering echo requests that are for MAP-T subscribers.
+void mapt_refuse(struct worker *w, struct burst *b, unsigned i, const struct softwire *softwire,
+	enum verdict verdict, struct icmp_error error);
+bool mapt_answer(struct worker *w, struct burst *b, unsigned i);

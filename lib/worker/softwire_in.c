@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// A+P packets (RFC 7596, RFC 7597) on their way into the tunnel of who has their destination address and port.
+// A+P packets (RFC 7596, RFC 7597, RFC 7599) on their way to who has their destination address and port: into his
+// tunnel, or translated.
 
 #include "net/hdr6.h"
 #include "worker/softwire.h"
@@ -84,25 +85,36 @@ static uint32_t tunnel_mtu(const struct softwire *softwire, const struct nexthop
 	return min_u32(nh->mtu, softwire->payload_mtu + TUNNEL_HEADER);
 }
 
-// Whether packet i fits the tunnel, or may be sent in fragments of it; else it is ended (RFC 2473 section 7.2).
+// How large an IPv6 packet may be that is made of an IPv4 one which has DF or not (RFC 7915 section 4).
+static uint32_t translated_mtu(const struct softwire *softwire, const struct nexthop *nh, bool df)
+{
+	return df ? nh->mtu : min_u32(nh->mtu, softwire->lowest_mtu6);
+}
+
+// Whether packet i fits its way to the subscriber, or may be sent in fragments; else it is ended (RFC 2473 section
+// 7.2, RFC 7915 section 4.1).
 static bool fit(struct worker *w, struct burst *b, unsigned i, const struct softwire *softwire)
 {
 	const struct nexthop *nh = &w->snapshot->nexthop[b->route[i]];
-	uint32_t mtu;
+	bool translated = softwire->kind == SOFTWIRE_MAP_T, df = b->ip[i][6] & DONT_FRAGMENT;
+	uint32_t growth = translated ? siit_growth(b, i) : TUNNEL_HEADER, mtu;
 
 	if (unlikely(!softwire_is_inside_hop(nh))) {
 		burst_end(b, i, V_NO_ROUTE);
 		return false;
 	}
-	mtu = tunnel_mtu(softwire, nh);
+	mtu = translated ? translated_mtu(softwire, nh, df) : tunnel_mtu(softwire, nh);
 	b->big &= ~bit(i);
-	if (likely((uint32_t)b->length[i] + TUNNEL_HEADER <= mtu))
+	if (likely(b->length[i] + growth <= mtu))
 		return true;
-	if (b->ip[i][6] & DONT_FRAGMENT) {
+	// an error is cut short by the translation
+	if (translated && b->icmp_error & bit(i))
+		return true;
+	if (df) {
 		softwire_refuse(w, b, i, softwire, V_TOO_BIG,
 			(struct icmp_error){.type = ICMP_UNREACHABLE,
 				.code = ICMP_FRAGMENTATION_NEEDED,
-				.mtu = (uint16_t)(mtu - TUNNEL_HEADER)});
+				.mtu = (uint16_t)(mtu - growth)});
 		return false;
 	}
 	b->big |= bit(i);
@@ -121,32 +133,16 @@ static void send_big(struct worker *w, struct burst *b, uint64_t mask,
 			rte_cpu_to_be_32(w->tunnel_id++), verdict);
 }
 
-void softwire_in(
-	struct worker *w, struct burst *b, uint64_t mask, uint64_t keep_ttl, enum verdict verdict)
+// Sends those of the mask into their tunnels.
+static void encapsulate(struct worker *w, struct burst *b, uint64_t mask,
+	const struct softwire_search *x, enum verdict verdict)
 {
-	struct softwire_search x;
-	uint64_t found = softwire_find(w->snapshot, b, mask, b->route, false, &x);
-	uint64_t pass;
+	uint64_t pass = mask;
 	unsigned i;
 
-	for (uint64_t todo = mask & ~(b->tunnelled | keep_ttl); bit_take(&todo, &i);)
-		softwire_count(&softwire_stats_of(w, x.softwire[i])->rcvd_ipv4, b->length[i]);
-	pass = admit_icmp(w, b, mask & ~(b->tunnelled | keep_ttl), &x) |
-		(mask & (b->tunnelled | keep_ttl));
-	if (unlikely(pass & ~found))
-		refuse_unknown(w, b, pass & ~found, &x);
-	pass &= found;
-	look_up_subscribers(w, b, pass, &x);
-	for (uint64_t todo = pass; bit_take(&todo, &i);) {
-		if (unlikely(!fit(w, b, i, x.softwire[i]))) {
-			count_dropped4(w, b, i, x.softwire[i]);
-			pass &= ~bit(i);
-		}
-	}
-	hdr_hop(b, pass & ~keep_ttl);
-	for (uint64_t todo = pass; bit_take(&todo, &i);) {
+	for (uint64_t todo = mask; bit_take(&todo, &i);) {
 		uint8_t *outer = tunnel_encapsulate(
-			b->mbuf[i], b->ip[i], x.br[i], x.subscriber[i], &softwire_rules);
+			b->mbuf[i], b->ip[i], x->br[i], x->subscriber[i], &softwire_rules);
 
 		if (unlikely(!outer)) {
 			burst_end(b, i, V_BUFFER);
@@ -155,10 +151,40 @@ void softwire_in(
 		}
 		b->ip[i] = outer;
 		b->length[i] = (uint16_t)(b->length[i] + TUNNEL_HEADER);
-		softwire_count(&softwire_stats_of(w, x.softwire[i])->sent_ipv6, b->length[i]);
+		softwire_count(&softwire_stats_of(w, x->softwire[i])->sent_ipv6, b->length[i]);
 	}
 	b->v6 |= pass;
 	transmit(w, b, pass & ~b->big, verdict);
 	if (unlikely(pass & b->big))
-		send_big(w, b, pass & b->big, &x, verdict);
+		send_big(w, b, pass & b->big, x, verdict);
+}
+
+void softwire_in(
+	struct worker *w, struct burst *b, uint64_t mask, uint64_t keep_ttl, enum verdict verdict)
+{
+	struct softwire_search x;
+	uint64_t found = softwire_find(w->snapshot, b, mask, b->route, false, &x);
+	uint64_t outside = mask & ~(b->tunnelled | b->mapped | keep_ttl), pass, translated = 0;
+	unsigned i;
+
+	for (uint64_t todo = outside; bit_take(&todo, &i);)
+		softwire_count(&softwire_stats_of(w, x.softwire[i])->rcvd_ipv4, b->length[i]);
+	pass = admit_icmp(w, b, outside, &x) | (mask & ~outside);
+	if (unlikely(pass & ~found))
+		refuse_unknown(w, b, pass & ~found, &x);
+	pass &= found;
+	look_up_subscribers(w, b, pass, &x);
+	for (uint64_t todo = pass; bit_take(&todo, &i);) {
+		if (unlikely(!fit(w, b, i, x.softwire[i]))) {
+			count_dropped4(w, b, i, x.softwire[i]);
+			pass &= ~bit(i);
+			continue;
+		}
+		translated |= (uint64_t)(x.softwire[i]->kind == SOFTWIRE_MAP_T) << i;
+	}
+	hdr_hop(b, pass & ~keep_ttl);
+	if (pass & ~translated)
+		encapsulate(w, b, pass & ~translated, &x, verdict);
+	if (translated)
+		mapt_in(w, b, translated, &x, verdict);
 }

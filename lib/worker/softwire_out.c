@@ -268,6 +268,11 @@ static bool answer_local(struct worker *w, struct burst *b, unsigned i)
 	return false;
 }
 
+static bool answer(struct worker *w, struct burst *b, unsigned i)
+{
+	return b->mapped & bit(i) ? mapt_answer(w, b, i) : answer_local(w, b, i);
+}
+
 // Whether packet i may go where its destination is: outside, or, if softwire_is_hop() says so, to another subscriber;
 // else it is ended.
 static bool sort(struct worker *w, struct burst *b, unsigned i, const struct softwire *softwire)
@@ -331,22 +336,20 @@ static bool is_alive(struct worker *w, struct burst *b, unsigned i, const struct
 	return false;
 }
 
-// Packets out of tunnels whose ports are known.
-static void go_out(struct worker *w, struct burst *b, uint64_t mask)
+void softwire_go_on(struct worker *w, struct burst *b, uint64_t mask,
+	const struct softwire_search *x, enum verdict verdict)
 {
-	struct softwire_search x;
-	uint64_t pass = validate(w, b, mask, &x), redirected = 0, hairpin = 0, out = 0,
-		 answered = 0;
+	uint64_t redirected = 0, hairpin = 0, out = 0, answered = 0;
 	unsigned i;
 
-	classify_routes(w, pass, b->dst, b->route);
-	if (unlikely(pass & x.marked))
-		redirected = check_marked(w, b, pass & x.marked, &x);
-	for (uint64_t todo = pass & b->live; bit_take(&todo, &i);) {
-		const struct softwire *softwire = x.softwire[i];
+	classify_routes(w, mask, b->dst, b->route);
+	if (unlikely(mask & x->marked))
+		redirected = check_marked(w, b, mask & x->marked, x);
+	for (uint64_t todo = mask & b->live; bit_take(&todo, &i);) {
+		const struct softwire *softwire = x->softwire[i];
 
 		if (w->snapshot->nexthop[b->route[i]].kind == NEXTHOP_LOCAL) {
-			answered |= (uint64_t)answer_local(w, b, i) << i;
+			answered |= (uint64_t)answer(w, b, i) << i;
 			continue;
 		}
 		if (!is_alive(w, b, i, softwire) ||
@@ -360,15 +363,27 @@ static void go_out(struct worker *w, struct burst *b, uint64_t mask)
 			out |= bit(i);
 		}
 	}
-	for (uint64_t todo = pass & ~(out | hairpin | answered); bit_take(&todo, &i);)
-		softwire_count(&softwire_stats_of(w, x.softwire[i])->dropped_ipv6,
-			b->length[i] + TUNNEL_HEADER);
+	for (uint64_t todo = mask & ~(out | hairpin | answered); bit_take(&todo, &i);)
+		softwire_count(&softwire_stats_of(w, x->softwire[i])->dropped_ipv6,
+			softwire_length6(b, i));
 	hdr_hop(b, out);
-	transmit(w, b, out & ~redirected, V_SOFTWIRE_OUT);
+	// that of a fragment has come with it
+	if (b->mapped & mask)
+		identify(w, b, (out | hairpin) & b->loose & ~b->fragments);
+	transmit(w, b, out & ~redirected, verdict);
 	if (unlikely(redirected))
 		transmit(w, b, out & redirected, V_REDIRECTED);
 	if (unlikely(hairpin))
 		softwire_in(w, b, hairpin, 0, V_SOFTWIRE_HAIRPIN);
+}
+
+// Packets out of tunnels whose ports are known.
+static void go_out(struct worker *w, struct burst *b, uint64_t mask)
+{
+	struct softwire_search x;
+	uint64_t pass = validate(w, b, mask, &x);
+
+	softwire_go_on(w, b, pass, &x, V_SOFTWIRE_OUT);
 }
 
 void softwire_out(struct worker *w, struct burst *b, uint64_t mask)

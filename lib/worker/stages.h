@@ -9,12 +9,13 @@
 // Which way each packet goes. Every live packet is in one of out, in, routed, pass and the whole ones;
 // hairpin is a part of out.
 struct ways {
-	uint64_t out;      // from inside: translate the source
-	uint64_t hairpin;  // and then, since it goes to an outside address, as if from outside
-	uint64_t in;       // to an outside address: translate the destination
-	uint64_t routed;   // between inside networks
-	uint64_t pass;     // left as they are, from inside or outside
-	uint64_t softwire; // to an address behind a border relay: into a tunnel
+	uint64_t out;     // from inside: translate the source
+	uint64_t hairpin; // and then, since it goes to an outside address, as if from outside
+	uint64_t in;      // to an outside address: translate the destination
+	uint64_t routed;  // between inside networks
+	uint64_t pass;    // left as they are, from inside or outside
+	uint64_t
+		softwire; // to an address behind a border relay: into a tunnel, or translated by MAP-T
 	// Without ports, of hosts that have an outside address to themselves; in both masks: a hairpin
 	uint64_t whole_out;
 	uint64_t whole_in;
@@ -94,6 +95,13 @@ uint64_t classify6_size(struct worker *w, struct burst *b, uint64_t mask);
 void classify6_refuse(struct worker *w, struct burst *b, unsigned i, enum verdict verdict,
 	uint8_t type, uint8_t code, uint32_t word);
 
+// Whether packet i asks for a route that has not been followed to its end (RFC 7915 section 5.1); it is ended then.
+bool classify6_asks_for_route(struct worker *w, struct burst *b, unsigned i);
+
+// As classify6_refuse() for a packet that the box had made an IPv4 one of, and that is as it came again.
+void classify6_refuse_restored(struct worker *w, struct burst *b, unsigned i, enum verdict verdict,
+	uint8_t type, uint8_t code, uint32_t word);
+
 // The same for a packet that a host without an IPv4 address sent, and that is an IPv4 one from its alias by now; what
 // it is told is given as ICMP.
 void classify6_refuse_aliased(struct worker *w, struct burst *b, unsigned i, enum verdict verdict,
@@ -147,6 +155,9 @@ struct ways defrag(struct worker *w, struct burst *b, struct ways ways);
 
 // The same for fragments of the mask that came by softwires.
 void defrag_tunnelled(struct worker *w, struct burst *b, uint64_t mask);
+
+// The same for IPv6 fragments of the mask, all of which, first ones too, begin their way again.
+void defrag6(struct worker *w, struct burst *b, uint64_t mask);
 
 // Fills in what is known of the fragments of the mask, which have been gathered, from their handover.
 void defrag_recall(struct burst *b, uint64_t mask);
@@ -216,10 +227,16 @@ void softwire_out(struct worker *w, struct burst *b, uint64_t mask);
 // Goes on with fragments out of tunnels whose ports are known now.
 void softwire_resume(struct worker *w, struct burst *b, uint64_t mask);
 
-// Sends IPv4 packets of the mask, to addresses behind border relays, into tunnels, to count as `verdict`. The
-// hops of those of `keep_ttl`, which the box has made or carried before, are not counted.
+// Sends IPv4 packets of the mask, to addresses behind border relays, to subscribers, to count as `verdict`, or as what
+// stands for it with MAP-T. The hops of those of `keep_ttl`, which the box has made or carried before, are not counted.
 void softwire_in(
 	struct worker *w, struct burst *b, uint64_t mask, uint64_t keep_ttl, enum verdict verdict);
+
+// mapt.c: MAP-T. Translates IPv6 packets of the mask, from subscribers to addresses under DMRs, and sends them on.
+void mapt_out(struct worker *w, struct burst *b, uint64_t mask);
+
+// Goes on with fragments from subscribers whose ports are known now.
+void mapt_resume(struct worker *w, struct burst *b, uint64_t mask);
 
 // answer.c: TCP that opens nothing. Of packets that have been ended, keeps SYNs from outside for a later
 // answer, and resets what belongs to no connection, as policies say; `outward` is from inside.
@@ -259,6 +276,9 @@ void carry4(struct worker *w, struct burst *b, uint64_t mask, enum verdict out, 
 
 // pipeline6.c: the way of the IPv6 packets of the mask.
 void carry6(struct worker *w, struct burst *b, uint64_t mask, bool may_steer);
+
+// IPv6 fragments of the mask that have been gathered.
+void carry_gathered6(struct worker *w, struct burst *b, uint64_t mask);
 
 // Fragments of the mask that entered before they had to wait, and go on from their aliases.
 void carry_entered(struct worker *w, struct burst *b, uint64_t mask);

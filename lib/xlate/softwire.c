@@ -93,7 +93,12 @@ static bool fill(struct softwire_search *x, unsigned i, rte_be32_t ipv4)
 
 	if (x->key[i] == NOBODY)
 		return false;
-	if (softwire->kind != SOFTWIRE_BINDING) {
+	if (softwire->kind == SOFTWIRE_MAP_T) {
+		map_host_address(&softwire->rule, rte_be_to_cpu_32(ipv4), (uint16_t)x->key[i],
+			x->subscriber[i]);
+		x->br[i] = softwire->dmr.bytes;
+		marked = atomic_load_explicit(&state->marked, memory_order_relaxed);
+	} else if (softwire->kind == SOFTWIRE_MAP_E) {
 		map_address(&softwire->rule, rte_be_to_cpu_32(ipv4), (uint16_t)x->key[i],
 			x->subscriber[i]);
 		x->br[i] = softwire->br;

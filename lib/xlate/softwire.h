@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// A+P softwires (RFC 7596, RFC 7597): who has an IPv4 address and port, asked for a whole burst. There is no
+// A+P softwires (RFC 7596, RFC 7597, RFC 7599): who has an IPv4 address and port, asked for a whole burst. There is no
 // state: a binding or a rule says it, for packets either way.
 
 #include "net/burst.h"
@@ -15,7 +15,7 @@ struct softwire_search {
 	const struct softwire *softwire[BURST_MAX]; // the border relay of the IPv4 address
 	uint64_t key[BURST_MAX];                    // of the binding, or of the rule's port set
 	uint8_t subscriber[BURST_MAX][16];          // IPv6 address of who has address and port
-	const uint8_t *br[BURST_MAX];               // and the box's own for him
+	const uint8_t *br[BURST_MAX];               // and the box's own for him, or his DMR
 	uint64_t marked;                            // there may be ACL rules for him
 };
 

@@ -103,6 +103,13 @@ def rules(*instances):
     return {RELAYS: {"algorithm": {"algo-instance": list(instances)}}}
 
 
+def rule_t(*words, dmr="2001:db8:fffe::/64", **leaves):
+    """A rule of MAP-T."""
+    whole = rule(*words, **leaves)
+    del whole["br-ipv6-addr"]
+    return {**whole, "dmr-ipv6-prefix": dmr}
+
+
 def rule(name="rule", prefix6="2001:db8:100::/40", prefix4="198.51.100.0/24", ea=16, length=8, psid=0, br=BR, **leaves):
     return {"name": name, "ea-len": ea, "rule-ipv6-prefix": prefix6, "rule-ipv4-prefix": prefix4, "forwarding": True,
             "br-ipv6-addr": br, "port-set": {"psid-len": length, "psid": psid}, **leaves}
@@ -158,7 +165,8 @@ SCHEMA = [
     (relays(lw(extras=[extra(length=17)])), "psid-len", "0 to 16"),
     (relays(lw(extras=[{**extra(), "br": "fe80::1%x"}])), "br"),
     (rules({k: v for k, v in rule().items() if k != "br-ipv6-addr"}), "br-ipv6-addr"),
-    (rules({**rule(), "dmr-ipv6-prefix": "2001:db8:ffff::/64"}), "dmr-ipv6-prefix"),
+    (rules({**rule(), "dmr-ipv6-prefix": "2001:db8:ffff::/64"}), 'cases "encapsulation" and "translation"'),
+    (rules({**rule_t(), "homeport:lowest-ipv6-mtu": 1279}), "lowest-ipv6-mtu", "1280 to 9000"),
     (rules({k: v for k, v in rule().items() if k != "forwarding"}), "forwarding"),
     ({f"{UPSTREAM}/heartbeat-interval": 14}, "heartbeat-interval", "15 to 240"),
     ({f"{UPSTREAM}/consent": "maybe"}, "consent"),
@@ -506,7 +514,20 @@ SEMANTIC = [
     (rules({**rule(), "port-set": {"psid-offset": 9, "psid-len": 8, "psid": 0}}),
      f"{RULE}/port-set/psid-len: 8, with psid-offset 9. Allowed: 16 bits together"),
     (rules(rule(ea=0, prefix4="198.51.100.7/32", length=4, psid=16)), f"{RULE}/port-set/psid: 16. Allowed: 0 to 15"),
-    (rules(rule(br="fe80::1%x")), f"{RULE}/br-ipv6-addr: missing. Allowed: the address of this border relay, without a zone"),
+    (rules(rule(br="fe80::1%x")), f"{RULE}/br-ipv6-addr: missing. Allowed: the address of this border relay, without a zone, or dmr-ipv6-prefix for MAP-T"),
+    (rules({**rule(), "homeport:lowest-ipv6-mtu": 1400}), f"{RULE}/homeport:lowest-ipv6-mtu: set. Allowed: with dmr-ipv6-prefix alone"),
+    (rules(rule_t(dmr="2001:db8:fffe::/72")), f"{RULE}/dmr-ipv6-prefix: 2001:db8:fffe::/72. Allowed: prefix lengths 32, 40"),
+    (rules(rule_t(dmr="2001:db8:fffe:0:ff00::/96")), f"{RULE}/dmr-ipv6-prefix: 2001:db8:fffe:0:ff00::/96. Allowed: bits 64 to 71"),
+    (rules(rule_t(dmr="64:ff9b::/96")), f"{RULE}/dmr-ipv6-prefix: 64:ff9b::/96. Allowed: a prefix of the operator's own, since"),
+    (rules(rule_t(dmr="fe80::/64")), f"{RULE}/dmr-ipv6-prefix: fe80::/64. Allowed: unicast prefixes"),
+    (rules(rule_t(dmr="2001:db8:0:1::/64")), f"{RULE}/dmr-ipv6-prefix: 2001:db8:0:1::/64 overlaps the network of interface"),
+    (rules(rule_t(dmr="2001:db8::/32")), f"{RULE}/dmr-ipv6-prefix: 2001:db8::/32 has the subscribers of rule rule. Allowed: a prefix apart"),
+    (rules(rule_t(), rule("other", "2001:db8:200::/40", "198.51.101.0/24", br="2001:db8:fffe::1")),
+     f"{RULE}/dmr-ipv6-prefix: 2001:db8:fffe::/64 overlaps a nat64-prefix, or has the address of an AFTR or BR. Allowed: "),
+    (rules(rule_t("other", "2001:db8:200::/40", "198.51.101.0/24"), rule_t(dmr="2001:db8:fffe::/96")),
+     f"{RULE}/dmr-ipv6-prefix: 2001:db8:fffe::/96 overlaps 2001:db8:fffe::/64 of rule other. Allowed: the same, or one apart"),
+    (rules(rule_t(prefix6="2001:db8:100:0:0:1:2:0/112", ea=2, length=0)),
+     f"{RULE}/rule-ipv6-prefix: 112 bits, and subscribers have IPv4 prefixes. Allowed: up to 104 bits"),
     (rules(rule(br="2001:db8:0:1::1")), f"{RULE}/br-ipv6-addr: 2001:db8:0:1::1. Allowed: a global unicast address that no"),
     (rules(rule(prefix6="ff00::/40")), f"{RULE}/rule-ipv6-prefix: ff00::/40. Allowed: a prefix of unicast addresses"),
     (rules(rule(prefix4="224.0.0.0/24")), f"{RULE}/rule-ipv4-prefix: 224.0.0.0/24. Allowed: a prefix of unicast addresses"),

@@ -4,14 +4,14 @@ import pytest
 from scapy.all import ICMP, IP, UDP, ICMPv6DestUnreach, IPv6, Raw
 
 from config import BOX_OUTSIDE
-from softwires import BR, BR2, back, map_e, one_hop_later, out, ping, rule, tcp, tunnel, udp
+from softwires import BR, BR2, back, mapping_rules, one_hop_later, out, ping, rule, tcp, tunnel, udp
 
 WORKERS = [1, 3]
 THERE = "198.18.7.7"
 ESP = 50
 # the rule of RFC 7597 appendix A, and others beside and within it
 EXAMPLE = dict(prefix6="2001:db8::/40", prefix4="198.51.99.0/24")
-CONFIG = map_e([
+CONFIG = mapping_rules([
     rule("example", **EXAMPLE),
     rule("told", "2001:db8:112:3400::/56", "198.51.100.18/32", ea=0, psid=0x34),
     rule("whole", "2001:db8:113:3400::/56", "198.51.100.19/32", ea=0, length=0),
@@ -133,7 +133,7 @@ def test_any_relay(fresh):
 
 def test_rule_not_for_forwarding(fresh):
     """A rule that is off, or a basic one only, forwards nothing (RFC 8676)."""
-    box = fresh(**map_e([rule("a", **EXAMPLE, forwarding=False), rule("b", **{"enable": False}),
+    box = fresh(**mapping_rules([rule("a", **EXAMPLE, forwarding=False), rule("b", **{"enable": False}),
                          rule("c", "2001:db8:300::/40", "198.51.103.0/24")],
                         routes=[("2001:db8:300::/40", "2001:db8:2::2")]))
     box.tx_outside(udp(THERE, HIS, 53, 1232), "drop-realm")

@@ -2,35 +2,15 @@
 """Fragments into and out of softwires (RFC 7596 section 6.2, RFC 7597 section 8.3, RFC 2473 section 7.2)."""
 import itertools
 
-from scapy.all import ICMP, IP, UDP, ICMPv6PacketTooBig, IPv6, IPv6ExtHdrFragment, Raw
+from scapy.all import ICMP, IP
 
 from config import TAP_DEVICES
-from softwires import BR, SHARED, b4, back, lw4o6, one_hop_later, out, tunnel, udp
+from softwires import BR, SHARED, b4, back, cut6, join6, lw4o6, one_hop_later, out, tunnel, udp
 from test_fragments import cut, join
 
 WORKERS = [1, 3]
 CONFIG = lw4o6() | {"devices": TAP_DEVICES, "platform": {"packet-buffers": 16383}}
 THERE = "198.18.7.7"
-
-
-def cut6(packet, *sizes, ident=7):
-    """The fragments of a tunnel packet: so many bytes of what is inside in each, the rest in the last."""
-    inner, pieces, at = bytes(packet.payload), [], 0
-    for size in [*sizes, len(inner) - sum(sizes)]:
-        pieces.append(IPv6(src=packet.src, dst=packet.dst) /
-                      IPv6ExtHdrFragment(nh=4, id=ident, offset=at // 8, m=at + size < len(inner)) / Raw(inner[at:at + size]))
-        at += size
-    return pieces
-
-
-def join6(pieces):
-    """What the tunnel packet carried of which these are the fragments."""
-    assert len({(p.src, p.dst, p[IPv6ExtHdrFragment].id) for p in pieces}) == 1
-    inner = b""
-    for p in sorted(pieces, key=lambda p: p[IPv6ExtHdrFragment].offset):
-        assert p[IPv6ExtHdrFragment].offset * 8 == len(inner)
-        inner += p.original[48:]
-    return inner
 
 
 def test_into_the_tunnel(box):

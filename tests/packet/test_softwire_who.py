@@ -5,10 +5,11 @@ from scapy.all import UDP
 
 from config import config
 from control import Refused
-from softwires import BINDINGS, SHARED, WHOLE, b4, back, entry, lw4o6, map_e, out, rule, tunnel, udp
+from softwires import BINDINGS, SHARED, WHOLE, b4, back, entry, from_ce, lw4o6, mapping_rules, out, rule, rule_t, tunnel, udp
 
 THERE = "198.18.7.7"
 CE, HIS = "2001:db8:112:3400:0:c633:6412:34", "198.51.100.18"
+NEIGHBOUR = "2001:db8:112:3500:0:c633:6412:35"
 
 
 def lookup(box, address, port, *words):
@@ -21,12 +22,16 @@ def test_lookup(fresh):
     assert lookup(box, SHARED, 1030) == [("lw4o6", f"{b4(1)}/128", "lw")]
     assert lookup(box, WHOLE, 7) == [("lw4o6", f"{b4(0x100)}/128", "lw")]
     assert lookup(box, SHARED, 1023) == []
-    box = fresh(**map_e([rule()]))
+    box = fresh(**mapping_rules([rule()]))
     assert lookup(box, HIS, 1232) == [("map-e", "2001:db8:112:3400::/56", "rule")]
     assert lookup(box, HIS, 1023) == []
+    box = fresh(**mapping_rules([rule_t(), rule_t("prefix", "2001:db8:200::/48", "198.51.101.0/24", ea=4, length=0)]))
+    assert lookup(box, HIS, 1232) == [("map-t", "2001:db8:112:3400::/56", "rule")]
+    assert lookup(box, "198.51.101.18", 7) == [("map-t", "2001:db8:200:1000::/52", "prefix")]
 
 
-@pytest.mark.parametrize("parts, address", [(lw4o6(), SHARED), (map_e([rule()]), HIS)], ids=["lw4o6", "map-e"])
+@pytest.mark.parametrize("parts, address", [
+    (lw4o6(), SHARED), (mapping_rules([rule()]), HIS), (mapping_rules([rule_t()]), HIS)], ids=["lw4o6", "map-e", "map-t"])
 def test_without_a_port(fresh, parts, address):
     """An address that several share names none of them (RFC 9066 section 5.3.2)."""
     box = fresh(**parts)
@@ -34,25 +39,27 @@ def test_without_a_port(fresh, parts, address):
         box.ask("dots", "mitigate", "--source", f"{address}/32", "--target", f"{THERE}/32")
 
 
-@pytest.mark.parametrize("parts, attacker, neighbour", [
-    (lw4o6(), (b4(1), udp(SHARED, THERE, 1030, 80)), (b4(2), udp(SHARED, THERE, 2050, 80))),
-    (map_e([rule()]), (CE, udp(HIS, THERE, 1232, 80)),
-     ("2001:db8:112:3500:0:c633:6412:35", udp(HIS, THERE, 1236, 80)))], ids=["lw4o6", "map-e"])
-def test_mitigation(fresh, parts, attacker, neighbour):
+@pytest.mark.parametrize("parts, attacker, neighbour, form, verdict", [
+    (lw4o6(), (b4(1), udp(SHARED, THERE, 1030, 80)), (b4(2), udp(SHARED, THERE, 2050, 80)), tunnel, "softwire-out"),
+    (mapping_rules([rule()]), (CE, udp(HIS, THERE, 1232, 80)), (NEIGHBOUR, udp(HIS, THERE, 1236, 80)), tunnel,
+     "softwire-out"),
+    (mapping_rules([rule_t()]), (CE, udp(HIS, THERE, 1232, 80)), (NEIGHBOUR, udp(HIS, THERE, 1236, 80)), from_ce,
+     "map-t-out")], ids=["lw4o6", "map-e", "map-t"])
+def test_mitigation(fresh, parts, attacker, neighbour, form, verdict):
     """A report of address and port stops one subscriber towards the target, and nobody else, until it is withdrawn; a
     reload keeps it (W12)."""
     box = fresh(**parts)
     source, packet = attacker
-    assert out(box, tunnel(source, packet)).dst == THERE
+    assert out(box, form(source, packet), verdict).dst == THERE
     box.ask("dots", "mitigate", "--source", f"{packet.src}/32", "--source-port", packet[UDP].sport,
             "--target", f"{THERE}/32")
     for _ in range(2):
-        box.tx_inside(tunnel(source, packet), "drop-acl")
-        assert out(box, tunnel(*neighbour)).dst == THERE
+        box.tx_inside(form(source, packet), "drop-acl")
+        assert out(box, form(*neighbour), verdict).dst == THERE
         other = packet.copy()
         other.dst = "198.18.9.9"
         del other.chksum, other[UDP].chksum
-        assert out(box, tunnel(source, other)).dst == "198.18.9.9"
+        assert out(box, form(source, other), verdict).dst == "198.18.9.9"
         box.reload(config(**parts))
 
 

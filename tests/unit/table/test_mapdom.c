@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 // Mapping rules: the worked examples of RFC 7597 appendix A, that reading an address undoes making it whatever the
-// rule (Q4, Q5), and the longest match (M1, M3).
+// rule (Q4, Q5, K2), and the longest match (M1, M3).
 
 #include "base/bits.h"
 #include "base/ipaddr.h"
@@ -85,6 +85,27 @@ static void examples(void **state)
 	assert_address(&beyond, "192.0.2.18", 1232, "2001:db8:0:1:12:3400:212:34");
 }
 
+// With MAP-T every host in a subscriber's prefix has an address of its own, and no other address is one.
+static void hosts_in_prefixes(void **state)
+{
+	struct map_rule r =
+		rule("2001:db8::/40", "192.0.0.0/16", 12, (struct psid_geometry){6, 0}, 0);
+	char text[IPADDR_TEXT];
+	struct ipaddr a = {.family = 6};
+	uint32_t address4;
+	uint16_t psid;
+
+	(void)state;
+	map_host_address(&r, ipv4("192.0.171.205"), 0, a.bytes);
+	assert_string_equal(ipaddr_format(&a, text), "2001:db8:ab:c000:0:c000:abcd:0");
+	assert_true(map_read_host(&r, a.bytes, &address4, &psid));
+	assert_int_equal(address4, ipv4("192.0.171.205"));
+	assert_int_equal(ipaddr_parse("2001:db8:ab:c000:0:c000:abdd:0", &a), 0);
+	assert_false(map_read_host(&r, a.bytes, &address4, &psid));
+	assert_int_equal(ipaddr_parse("2001:db8:ab:c000:0:c000:abcd:1", &a), 0);
+	assert_false(map_read_host(&r, a.bytes, &address4, &psid));
+}
+
 // Random rules of every shape.
 static void undone(void **state)
 {
@@ -119,6 +140,12 @@ static void undone(void **state)
 			(uint64_t)address4 >> (suffix - map_address_bits(&r)));
 		map_address(&r, read4, read_psid, again);
 		assert_memory_equal(again, address, sizeof(address));
+		// unless the end-user prefix has the place of what hosts have of their own
+		if (r.len6 > MAP_ADDRESS_AT + r.len4)
+			continue;
+		map_host_address(&r, address4, psid, address);
+		assert_true(map_read_host(&r, address, &read4, &read_psid));
+		assert_int_equal(read4, address4);
 	}
 }
 
@@ -172,6 +199,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(examples),
+		cmocka_unit_test(hosts_in_prefixes),
 		cmocka_unit_test(undone),
 		cmocka_unit_test(longest_match),
 	};
