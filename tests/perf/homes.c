@@ -2,7 +2,8 @@
 
 // What many homes cost the box: a process with lib/dots as the box has it, and one that is all homes,
 // over DTLS on the loopback address. The figures are the box's own: CPU by getrusage(), memory by its
-// resident set.
+// resident set. How long a relayed request takes runs from the bytes of an upstream's PUT until the last home
+// that it is for has confirmed.
 //
 // usage: bench-homes [HOMES [FAN-OUT]]        (10000, 1000)
 
@@ -11,7 +12,10 @@
 #include "base/bits.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/rcu.h"
 #include "dots/home.h"
+#include "dots/relay.h"
+#include "dots/signal.h"
 
 #include "../unit/dots/pki.h"
 
@@ -26,7 +30,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define AT_ONCE 64 // handshakes under way
+#define AT_ONCE    64 // handshakes under way
+#define RELAYED    51 // requests of an upstream for one home, and for many
+#define FIRST_PORT 1024
+#define CUID       "dz6pHjaADkaFTbjr0JGBpw"
 
 static unsigned count = 10000, fan_out = 1000;
 static struct evloop *loop;
@@ -144,6 +151,151 @@ static void order_all(unsigned n, const char *what)
 	} while (c.orders);
 }
 
+// ------------------------------------------------------------------ what an upstream asks for
+
+static struct relay *relay;
+static struct signal service;
+
+// Each outside port is another home's.
+static int outside(struct resolver *, const struct resolve_req *req, struct resolve_answer *answer)
+{
+	for (unsigned port = req->lower; port <= req->upper; port++) {
+		if (answer->count < answer->room)
+			answer->holder[answer->count] = (struct holder){.service = RESOLVE_NAT44,
+				.subscriber = key_of(port - FIRST_PORT),
+				.outside = req->outside.addr,
+				.lower = (uint16_t)port,
+				.upper = (uint16_t)port};
+		answer->count++;
+	}
+	return 0;
+}
+
+static bool is_shared(struct resolver *, const struct ipaddr *)
+{
+	return true;
+}
+
+static struct resolver resolver = {.outside = outside, .is_shared = is_shared};
+
+static struct message upstream_request(uint8_t code)
+{
+	struct message m = message_make(code);
+
+	m.type = COAP_MESSAGE_NON;
+	message_add_path(&m, ".well-known");
+	message_add_path(&m, "dots");
+	message_add_path(&m, "mitigate");
+	message_add_path(&m, "cuid=" CUID);
+	message_add_path(&m, "mid=1");
+	return m;
+}
+
+static void carry_out(struct message *m, uint8_t code)
+{
+	static struct reply reply;
+	uint8_t data[1024], out[1024];
+	struct message parsed;
+	int length = message_build(m, TRANSPORT_DTLS, data, sizeof(data));
+
+	must(length > 0 && message_parse(&parsed, TRANSPORT_DTLS, data, (size_t)length) == 0,
+		"a request");
+	reply.message = message_make(0);
+	reply.room = sizeof(reply.body);
+	signal_request(&service, &parsed, &reply);
+	must(reply.message.code == code &&
+			message_build(&reply.message, TRANSPORT_DTLS, out, sizeof(out)) > 0,
+		"an answer");
+}
+
+static void ask_for(unsigned n)
+{
+	struct ipprefix source, target;
+	struct port_range port = {FIRST_PORT, (uint16_t)(FIRST_PORT + n - 1)};
+	struct mitigation_body body = {.scope = {.target = &target,
+					       .targets = 1,
+					       .source = &source,
+					       .sources = 1,
+					       .source_port = &port,
+					       .source_ports = 1},
+		.has_lifetime = true,
+		.lifetime = 600};
+	struct message m = upstream_request(COAP_REQUEST_PUT);
+	uint8_t bytes[512];
+	int length;
+
+	ipprefix_parse("198.51.100.10/32", &target, NULL);
+	ipprefix_parse("203.0.113.7/32", &source, NULL);
+	length = codec_write_mitigations(&body, 1, bytes, sizeof(bytes));
+	must(length > 0, "a body");
+	m.content_format = COAP_MEDIATYPE_APPLICATION_DOTS_CBOR;
+	m.payload = (struct slice){bytes, (size_t)length};
+	carry_out(&m, COAP_RESPONSE_CODE(201));
+}
+
+static int compare(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static void relay_to(unsigned n)
+{
+	const struct relay_counters *counters = relay_counters(relay);
+	struct message end = upstream_request(COAP_REQUEST_DELETE);
+	struct dots_homes_counters c;
+	double took[RELAYED];
+
+	for (unsigned i = 0; i < RELAYED; i++) {
+		uint64_t began = clock_now(), before = counters->confirmed;
+
+		ask_for(n);
+		while (counters->confirmed < before + n)
+			evloop_turn(loop, 10);
+		took[i] = 1000 * seconds(began);
+		carry_out(&end, COAP_RESPONSE_CODE(202));
+		do {
+			evloop_turn(loop, 10);
+			homes_count(homes, &c);
+		} while (c.orders);
+	}
+	qsort(took, RELAYED, sizeof(*took), compare);
+	printf("%-26s %6u homes %8.3f ms until the last has confirmed, longest %.3f ms\n",
+		"PUT of an upstream", n, took[RELAYED / 2], took[RELAYED - 1]);
+}
+
+static void relay_all(void)
+{
+	unsigned many = fan_out < count ? fan_out : count;
+	struct policy policy = {.name = "bench",
+		.max_subscribers = many,
+		.max_mitigations = 2,
+		.relay = RELAY_HOME_THEN_BOX};
+	struct config_body config = config_default();
+	struct rcu *rcu = rcu_new(0);
+	struct enforcer enforcer = {&resolver, acl_new(2 * many, 1, rcu), NULL};
+	struct mitigations *all;
+
+	relay = relay_new(loop, homes, &resolver, 60 * CLOCK_SECOND);
+	must(relay && enforcer.acl, "no memory");
+	enforcer.delegate = relay_delegate(relay);
+	all = mitigations_new(loop, &enforcer);
+	must(all != NULL, "no memory");
+	signal_init(&service, loop, all, &policy, &config, 0);
+	relay_to(1);
+	relay_to(many);
+	must(!relay_counters(relay)->stepped_in, "a home is late");
+	signal_end(&service);
+	mitigations_free(all);
+	relay_free(relay);
+	rcu_barrier(rcu);
+	acl_free(enforcer.acl);
+	rcu_free(rcu);
+}
+
+// ------------------------------------------------------------------ all that is measured
+
 static void configure_homes(void)
 {
 	static const struct homes_listener listener = {
@@ -222,6 +374,7 @@ static void be_box(int out)
 		(resident_kb() - before_kb) / count);
 	order_all(count, "one request to each");
 	order_all(fan_out < count ? fan_out : count, "one request to many");
+	relay_all();
 	// those that were due by themselves meanwhile do not count
 	before_heard = heard();
 	began = clock_now();
