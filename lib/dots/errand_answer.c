@@ -10,6 +10,8 @@
 #include <string.h>
 
 #define RENAMES_MAX 3
+// A home that grants less is asked again no sooner (RFC 9132 section 4.4).
+#define REFRESH_LEAST EXCHANGE_PACE
 
 static void try_later(struct part *part, unsigned what, uint64_t ns)
 {
@@ -50,6 +52,7 @@ static void take_status(struct part *part, const struct mitigation_body *body)
 	if (body->has_dropped)
 		part->dropped = body->dropped;
 	switch (body->status) {
+	case 0: // it does not say
 	case STATUS_IN_PROGRESS:
 		break;
 	case STATUS_MITIGATED:
@@ -79,10 +82,12 @@ static void take_grant(struct part *part, const struct mitigation_body *body)
 	if (granted == LIFETIME_INDEFINITE) {
 		part->expires = UINT64_MAX;
 	} else {
+		uint64_t wait = (uint64_t)granted * CLOCK_SECOND / 4 * 3;
+
 		part->expires = now + (uint64_t)granted * CLOCK_SECOND;
 		// MR-26: in time
 		if (part->expires < part->order->ends)
-			part->refresh_at = now + (uint64_t)granted * CLOCK_SECOND / 4 * 3;
+			part->refresh_at = now + (wait > REFRESH_LEAST ? wait : REFRESH_LEAST);
 	}
 	if (!part->observing_length)
 		part->todo |= TODO_OBSERVE;

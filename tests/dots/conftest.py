@@ -22,12 +22,13 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 BUILD = pathlib.Path(os.environ.get("BUILD", pathlib.Path(__file__).parents[2] / "build"))
 DOTSC, TESTSERVER = BUILD / "app/homeport-dotsc/homeport-dotsc", BUILD / "tests/dots/testserver"
+TESTCLIENT = BUILD / "tests/dots/testclient"
 PATIENCE = 60  # seconds that no event may take, however busy the machine is
 
 # who holds what outside: two subscribers behind one address, one with an address of his own
 HOLDERS = ["pool 203.0.113.0/28", "203.0.113.7:1024-2047=100.64.0.1",
            "203.0.113.7:2048-3071=100.64.0.2", "203.0.113.9=100.64.0.9"]
-USAGES = {"client": ExtendedKeyUsageOID.CLIENT_AUTH}
+USAGES = {"client": ExtendedKeyUsageOID.CLIENT_AUTH, "server": ExtendedKeyUsageOID.SERVER_AUTH}
 UPSTREAM, HOME = "upstream.example", "home.example"
 
 

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Peers that mean no good, on plain sockets: an upstream over TLS that says what it likes (CoAP of RFC 8323 made by
-hand), a ClientHello with any pre-shared keys, and a path between two good peers that doubles, swaps, replays and invents datagrams."""
+hand), a home that does, a ClientHello with any pre-shared keys, and a path between two good peers that doubles, swaps, replays and invents datagrams."""
 import hashlib
 import hmac
+import io
 import random
 import socket
 import struct
 import ssl
 import threading
 
-PUT, GET, CSM, RELEASE = 0x03, 0x01, 0xe1, 0xe4
+PUT, GET, DELETE, CSM, RELEASE = 0x03, 0x01, 0x04, 0xe1, 0xe4
 PATIENCE = 60
 
 
@@ -131,6 +132,85 @@ class Upstream:
     def close(self):
         self.listening.shutdown(socket.SHUT_RDWR)
         self.listening.close()
+
+
+def _number(stream, nibble):
+    if nibble < 13:
+        return nibble
+    return stream.read(1)[0] + 13 if nibble == 13 else int.from_bytes(stream.read(2), "big") + 269
+
+
+class Request:
+    """One that the other end has sent: the method, its token, and the path after /.well-known/dots."""
+
+    def __init__(self, code, token, body):
+        self.code, self.token, self.path = code, token, []
+        stream, kind = io.BytesIO(body), 0
+        while (head := stream.read(1)) and head != b"\xff":
+            kind += _number(stream, head[0] >> 4)
+            value = stream.read(_number(stream, head[0] & 15))
+            if kind == 11:
+                self.path.append(value.decode())
+        self.path = self.path[2:]
+
+    def __str__(self):
+        return f"{self.code} {'/'.join(self.path)}"
+
+
+def well(request):
+    """What a good home says: it has no configuration to offer, and does all that it is asked."""
+    if request.path[0] == "config":
+        return frame(0x84, token=request.token)
+    if request.path[0] == "mitigate" and request.code == GET:
+        return frame(0x45, option(6, b"\x01"), token=request.token)
+    return frame({PUT: 0x41 if request.path[0] == "mitigate" else 0x44, DELETE: 0x42}[request.code], token=request.token)
+
+
+class Home:
+    """A Call Home DOTS server that dials in over TLS, says `words`, and answers each request by `answer(request)`; what
+    came is in `asked`, and whatever went wrong in `why`."""
+
+    def __init__(self, port, certificate, key, ca, answer=well, words=frame(CSM, token=b"")):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(ca)
+        if certificate:
+            context.load_cert_chain(certificate, key)
+        self.answer, self.asked, self.why = answer, [], None
+        self.tls = context.wrap_socket(socket.create_connection(("127.0.0.1", port), timeout=PATIENCE),
+                                       server_hostname="box.example")
+        self.tls.sendall(words)
+        self.thread = threading.Thread(target=self._serve, daemon=True)
+        self.thread.start()
+
+    def _read(self, length):
+        data = b""
+        while len(data) < length:
+            if not (got := self.tls.recv(length - len(data))):
+                raise OSError("closed")
+            data += got
+        return data
+
+    def _serve(self):
+        try:
+            while True:
+                head = self._read(1)[0]
+                length = head >> 4
+                if length >= 13:
+                    more = {13: 1, 14: 2, 15: 4}[length]
+                    length = int.from_bytes(self._read(more), "big") + {13: 13, 14: 269, 15: 65805}[length]
+                code = self._read(1)[0]
+                token = self._read(head & 15)
+                body = self._read(length)
+                if 0 < code < 0x20:
+                    request = Request(code, token, body)
+                    self.asked.append(str(request))
+                    if said := self.answer(request):
+                        self.tls.sendall(said)
+        except OSError as error:
+            self.why = error
+
+    def close(self):
+        self.tls.close()
 
 
 class Path:

@@ -18,16 +18,13 @@
 #include "base/rcu.h"
 #include "dots/dots.h"
 
+#include "lines.h"
 #include "table_resolver.h"
-
-#include <jansson.h>
 
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <unistd.h>
 
 #define RULES         256
 #define UPSTREAMS_MAX 8
@@ -38,26 +35,10 @@ static struct table_resolver resolver;
 static struct acl *acl;
 static struct dots *dots;
 static bool known[RULES]; // slots that have been printed
-static bool quit;
 
 static struct dots_upstream upstream[UPSTREAMS_MAX];
 static struct ipprefix domain[UPSTREAMS_MAX][DOMAINS_MAX];
 static unsigned upstreams;
-
-static void fail(const char *what, const char *why)
-{
-	fprintf(stderr, "testserver: %s: %s\n", what, why);
-	exit(2);
-}
-
-static void print(json_t *line)
-{
-	json_object_set_new(line, "time", json_integer((json_int_t)clock_now()));
-	json_dumpf(line, stdout, JSON_COMPACT);
-	putchar('\n');
-	fflush(stdout);
-	json_decref(line);
-}
 
 static const char *subscriber_text(const struct subkey *key, char *out)
 {
@@ -80,11 +61,11 @@ static void print_acl_changes(void)
 			continue;
 		known[slot] = rule != NULL;
 		if (!rule) {
-			print(json_pack("{ss si}", "event", "acl-remove", "slot", slot));
+			lines_print(json_pack("{ss si}", "event", "acl-remove", "slot", slot));
 			continue;
 		}
-		print(json_pack("{ss si ss ss so si si si si ss}", "event", "acl-add", "slot", slot,
-			"subscriber", subscriber_text(&rule->subscriber, who), "target",
+		lines_print(json_pack("{ss si ss ss so si si si si ss}", "event", "acl-add", "slot",
+			slot, "subscriber", subscriber_text(&rule->subscriber, who), "target",
 			ipprefix_format(&rule->target, target), "protocol",
 			rule->any_protocol ? json_null() : json_integer(rule->protocol),
 			"lower-port", rule->lower_port, "upper-port", rule->upper_port,
@@ -127,7 +108,7 @@ static void show(void)
 
 	dots_list_sessions(dots, show_session, sessions);
 	dots_list_mitigations(dots, show_mitigation, mitigations);
-	print(json_pack(
+	lines_print(json_pack(
 		"{ss so so}", "event", "show", "sessions", sessions, "mitigations", mitigations));
 }
 
@@ -143,36 +124,13 @@ static void command(char *line)
 	} else if (sscanf(line, "advance %u", &seconds) == 1 && clock_is_held()) {
 		clock_advance(seconds * CLOCK_SECOND);
 		// what is due then runs before the next command is read
-		print(json_pack("{ss}", "event", "advanced"));
+		lines_print(json_pack("{ss}", "event", "advanced"));
 	} else if (!strcmp(line, "show")) {
 		show();
 	} else if (!strcmp(line, "quit")) {
-		quit = true;
+		lines_end();
 	} else {
-		fail(line, "no such command");
-	}
-}
-
-static void on_input(struct watch *watch, uint32_t)
-{
-	static char buffer[4096];
-	static size_t used;
-	ssize_t got = read(watch->fd, buffer + used, sizeof(buffer) - used);
-	char *end;
-
-	if (got <= 0) {
-		watch_stop(loop, watch);
-		quit = true;
-		return;
-	}
-	used += (size_t)got;
-	while ((end = memchr(buffer, '\n', used))) {
-		size_t length = (size_t)(end - buffer) + 1;
-
-		*end = 0;
-		command(buffer);
-		memmove(buffer, buffer + length, used - length);
-		used -= length;
+		lines_fail(line, "no such command");
 	}
 }
 
@@ -182,7 +140,7 @@ static unsigned number(const char *name, const char *value)
 	unsigned long v = strtoul(value, &end, 10);
 
 	if (*end || !*value)
-		fail(name, "not a number");
+		lines_fail(name, "not a number");
 	return (unsigned)v;
 }
 
@@ -201,7 +159,7 @@ static void take_member(struct dots_upstream *u, struct ipprefix *domains, char 
 			!strcmp(value, "dtls") ? TRANSPORT_DTLS : TRANSPORT_TLS;
 	} else if (!strcmp(name, "domain") && u->domains < DOMAINS_MAX) {
 		if (ipprefix_parse(value, &domains[u->domains++], NULL) < 0)
-			fail(name, value);
+			lines_fail(name, value);
 		u->domain = domains;
 	} else if (!strcmp(name, "max-subscribers")) {
 		u->max_subscribers = number(name, value);
@@ -216,7 +174,7 @@ static void take_member(struct dots_upstream *u, struct ipprefix *domains, char 
 	} else if (!strcmp(name, "overlap")) {
 		u->overlap = !strcmp(value, "target") ? OVERLAP_TARGET : OVERLAP_TARGET_SOURCE;
 	} else {
-		fail(name, "no such member of --upstream");
+		lines_fail(name, "no such member of --upstream");
 	}
 }
 
@@ -225,12 +183,12 @@ static void take_upstream(char *text)
 	struct dots_upstream *u = &upstream[upstreams];
 
 	if (upstreams == UPSTREAMS_MAX)
-		fail(text, "too many upstreams");
+		lines_fail(text, "too many upstreams");
 	for (char *member; (member = strsep(&text, ","));) {
 		char *value = strchr(member, '=');
 
 		if (!value)
-			fail(member, "not NAME=VALUE");
+			lines_fail(member, "not NAME=VALUE");
 		*value++ = 0;
 		take_member(u, domain[upstreams], member, value);
 	}
@@ -285,7 +243,7 @@ static void take_options(int argc, char **argv, struct credentials_files *files)
 	table_resolver_init(&resolver);
 	for (; optind < argc; optind++) {
 		if (table_resolver_add(&resolver, argv[optind]) < 0)
-			fail(argv[optind], "not a line of the resolver's");
+			lines_fail(argv[optind], "not a line of the resolver's");
 	}
 }
 
@@ -293,7 +251,6 @@ int main(int argc, char **argv)
 {
 	struct credentials_files files = {0};
 	struct rcu *rcu = rcu_new(0);
-	struct watch input = {0};
 	struct dots_env env;
 	struct err err;
 
@@ -306,12 +263,11 @@ int main(int argc, char **argv)
 	for (unsigned i = 0; i < upstreams; i++) {
 		upstream[i].credentials = files;
 		if (dots_add(dots, &upstream[i], &err) < 0)
-			fail(upstream[i].name, err.text);
+			lines_fail(upstream[i].name, err.text);
 	}
-	if (watch_start(loop, &input, STDIN_FILENO, EPOLLIN, on_input) < 0)
-		fail("standard input", "cannot be watched");
-	print(json_pack("{ss}", "event", "ready"));
-	while (!quit && evloop_turn(loop, -1) == 0) {
+	lines_read(loop, command);
+	lines_print(json_pack("{ss}", "event", "ready"));
+	while (!lines_ended() && evloop_turn(loop, -1) == 0) {
 		print_acl_changes();
 		rcu_poll(rcu);
 	}

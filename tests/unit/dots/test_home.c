@@ -430,6 +430,16 @@ static void test_refresh(void **)
 	mitigation_bodies_free(second, 1);
 }
 
+// A home that grants nothing, or next to nothing, is not asked for more all the time
+static void test_grants_nothing(void **)
+{
+	dial(&one);
+	one.granted = 1;
+	order_for("100.64.0.10", 1, 600);
+	pass(30);
+	assert_in_range(asked_count(&one, COAP_REQUEST_PUT, "mitigate"), 9, 11);
+}
+
 // MR-38: what is not answered is repeated once in 3 s, and not given up
 static void test_pace(void **)
 {
@@ -764,6 +774,7 @@ int main(void)
 		TEST(test_nothing_but_heartbeats),
 		TEST(test_put),
 		TEST(test_refresh),
+		TEST(test_grants_nothing),
 		TEST(test_pace),
 		TEST(test_mids),
 		TEST(test_split),
