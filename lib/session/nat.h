@@ -174,6 +174,26 @@ static inline bool nat_has_statics(
 enum verdict nat_track(struct nat *nat, uint32_t mapping, rte_be32_t remote, rte_be16_t remote_port,
 	uint8_t flags, bool outward, uint32_t now);
 
+// Whether a packet is a segment in the middle of an open TCP connection, the last that its mapping was used for; its
+// session is refreshed then, and that is all that nat_track() would do.
+static inline bool nat_track_data(struct nat *nat, uint32_t mapping, rte_be32_t remote,
+	rte_be16_t remote_port, uint8_t flags, uint32_t now)
+{
+	const struct mapping *m = &nat->bib.mapping[mapping];
+	struct session *s;
+
+	if ((m->flags & (MAPPING_SESSIONS | MAPPING_L4)) != (MAPPING_SESSIONS | L4_TCP) ||
+		flags & (TCP_FLAG_SYN | TCP_FLAG_FIN | TCP_FLAG_RST))
+		return false;
+	s = &nat->sessions.session[m->session];
+	if (s->state != TCP_ESTABLISHED || s->mapping != mapping || s->remote != remote ||
+		s->remote_port != remote_port)
+		return false;
+	if (s->seen != now)
+		s->seen = now;
+	return true;
+}
+
 // Ends a mapping and its sessions. Its port rests for the hold-down time, unless `reuse` (RFC 6888
 // REQ-8).
 void mapping_end(struct nat *nat, uint32_t mapping, bool reuse, uint32_t now);

@@ -229,9 +229,13 @@ uint64_t nat44_open(struct nat *nat, struct burst *b, uint64_t mask, uint32_t no
 static bool track(struct nat *nat, struct burst *b, unsigned i, bool outward, uint32_t now)
 {
 	uint32_t number = b->mapping[i];
-	enum verdict verdict = nat_track(nat, number, outward ? b->dst[i] : b->src[i],
-		outward ? b->dst_port[i] : b->src_port[i], b->flags[i], outward, now);
+	rte_be32_t remote = outward ? b->dst[i] : b->src[i];
+	rte_be16_t port = outward ? b->dst_port[i] : b->src_port[i];
+	enum verdict verdict;
 
+	if (likely(nat_track_data(nat, number, remote, port, b->flags[i], now)))
+		return true;
+	verdict = nat_track(nat, number, remote, port, b->flags[i], outward, now);
 	if (likely(verdict == V_NAT44_OUT || verdict == V_NAT44_IN))
 		return true;
 	if (!nat->bib.mapping[number].sessions)

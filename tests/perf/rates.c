@@ -7,6 +7,7 @@
 //	new-mappings  the first packet of another flow of a subscriber that has its block
 //	expiry        a mapping, or a TCP session with its mapping, whose time has run out
 //	tcp-open      SYN out, SYN-ACK in, ACK out; a block every 63 connections included
+//	tcp-data      a segment of a connection that is open, either way
 //	tcp-close     FIN out, FIN-ACK in, ACK out
 //
 // An entry of the wheel is looked at twice at least, since each flow has been used after its first packet. Writing the
@@ -219,7 +220,7 @@ static void run_udp(struct rates *r, double *clocks, double *nulls)
 	rest_blocks(r);
 }
 
-enum tcp_row { TCP_OPEN, TCP_CLOSE, TCP_EXPIRY, TCP_ROWS };
+enum tcp_row { TCP_OPEN, TCP_DATA_OUT, TCP_DATA_IN, TCP_CLOSE, TCP_EXPIRY, TCP_ROWS };
 
 // Three packets of each connection: one out, its answer, and one more out.
 static double run_tcp_steps(struct rates *r, uint8_t first, uint8_t answer, double *null)
@@ -241,12 +242,27 @@ static double run_tcp_steps(struct rates *r, uint8_t first, uint8_t answer, doub
 	return clocks;
 }
 
+// A segment out and one in of each connection.
+static void run_tcp_data(struct rates *r, double *clocks, double *nulls)
+{
+	struct blank out = blank_tcp(r->world, WORLD_INSIDE, TCP_FLAG_ACK);
+	struct blank in = blank_tcp(r->world, WORLD_OUTSIDE, TCP_FLAG_ACK);
+
+	shuffle(r->out, r->flows, &r->random);
+	clocks[TCP_DATA_OUT] = run_step(r, r->out, r->flows, &out, WORLD_INSIDE);
+	nulls[TCP_DATA_OUT] = r->null;
+	shuffle(r->in, r->flows, &r->random);
+	clocks[TCP_DATA_IN] = run_step(r, r->in, r->flows, &in, WORLD_OUTSIDE);
+	nulls[TCP_DATA_IN] = r->null;
+}
+
 static void run_tcp(struct rates *r, double *clocks, double *nulls)
 {
 	make_flows(r);
 	shuffle(r->out, r->flows, &r->random);
 	clocks[TCP_OPEN] =
 		run_tcp_steps(r, TCP_FLAG_SYN, TCP_FLAG_SYN | TCP_FLAG_ACK, &nulls[TCP_OPEN]);
+	run_tcp_data(r, clocks, nulls);
 	check(r, r->flows, r->flows, TCP_ESTABLISHED);
 	clocks[TCP_CLOSE] = run_tcp_steps(
 		r, TCP_FLAG_FIN | TCP_FLAG_ACK, TCP_FLAG_FIN | TCP_FLAG_ACK, &nulls[TCP_CLOSE]);
@@ -261,14 +277,15 @@ static void run_tcp(struct rates *r, double *clocks, double *nulls)
 static void measure_kind(struct rates *r, struct row *row, unsigned rows,
 	void (*run)(struct rates *r, double *clocks, double *nulls))
 {
-	double clocks[RUNS_MAX][UDP_ROWS], nulls[RUNS_MAX][UDP_ROWS], column[RUNS_MAX];
+	double clocks[RUNS_MAX][TCP_ROWS], nulls[RUNS_MAX][TCP_ROWS], column[RUNS_MAX];
 
-	static_assert((unsigned)TCP_ROWS == (unsigned)UDP_ROWS, "room for either");
+	static_assert((unsigned)TCP_ROWS >= (unsigned)UDP_ROWS, "room for either");
 	for (unsigned i = 0; i < r->task->runs; i++)
 		run(r, clocks[i], nulls[i]);
 	for (unsigned n = 0; n < rows; n++) {
 		row[n].runs = r->task->runs;
-		row[n].direction = "out"; // where they are opened to
+		if (!row[n].direction)
+			row[n].direction = "out"; // where they are opened to
 		for (unsigned i = 0; i < r->task->runs; i++)
 			column[i] = nulls[i][n];
 		set_clocks(&row[n], column);
@@ -289,6 +306,8 @@ void measure_rates(struct task *task)
 	};
 	struct row tcp[TCP_ROWS] = {
 		[TCP_OPEN] = {.work = "tcp-open", .of = "connection"},
+		[TCP_DATA_OUT] = {.work = "tcp-data", .of = "packet"},
+		[TCP_DATA_IN] = {.work = "tcp-data", .direction = "in", .of = "packet"},
 		[TCP_CLOSE] = {.work = "tcp-close", .of = "connection"},
 		[TCP_EXPIRY] = {.work = "tcp-expiry", .of = "connection"},
 	};
@@ -296,7 +315,9 @@ void measure_rates(struct task *task)
 
 	rates_open(&r, task);
 	for (unsigned i = 0; i < UDP_ROWS; i++)
-		udp[i].scale = tcp[i].scale = task->sessions;
+		udp[i].scale = task->sessions;
+	for (unsigned i = 0; i < TCP_ROWS; i++)
+		tcp[i].scale = task->sessions;
 	udp[NEW_BLOCKS].scale = r.subscribers;
 	measure_kind(&r, udp, UDP_ROWS, run_udp);
 	measure_kind(&r, tcp, TCP_ROWS, run_tcp);
