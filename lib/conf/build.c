@@ -347,24 +347,24 @@ static int add_networks6(struct snapshot *s, unsigned number)
 }
 
 // No route leads there: only mitigations do.
-static int add_scrubber(
-	struct snapshot *s, const struct config *config, const struct build *build, struct err *err)
+static int add_scrubber(struct snapshot *s, const struct ipaddr *address, const struct build *build,
+	uint32_t *place, struct err *err)
 {
 	struct nexthop hop;
 
-	if (!config->scrubber_node)
+	if (!address->family)
 		return 0;
-	if (make_gateway(s, &config->scrubber, NULL, build, &hop, err) < 0)
+	if (make_gateway(s, address, NULL, build, &hop, err) < 0)
 		return -1;
 	if (hop.kind == NEXTHOP_GATEWAY)
-		s->scrubber = build_nexthop(s, hop);
+		*place = build_nexthop(s, hop);
 	return 0;
 }
 
 static int add_routes(
 	struct snapshot *s, const struct config *config, const struct build *build, struct err *err)
 {
-	unsigned own = 17 + config->routes; // and the interfaces'
+	unsigned own = 18 + config->routes; // and the interfaces'
 	unsigned asked = build_pass_count(config), renamed = build_dstnat_count(config);
 	unsigned routes =
 		build_nat_routes(config) + asked + renamed + build_softwire_routes(config);
@@ -404,27 +404,40 @@ static int add_routes(
 	}
 	for (unsigned i = 0; i < config->routes && rc >= 0; i++)
 		rc = add_static_route(s, &config->route[i], build, err);
-	return rc < 0 ? rc : add_scrubber(s, config, build, err);
+	if (rc >= 0)
+		rc = add_scrubber(s, &config->scrubber, build, &s->scrubber, err);
+	return rc < 0 ? rc : add_scrubber(s, &config->scrubber6, build, &s->scrubber6, err);
 }
 
-static int compare_addresses(const void *a, const void *b)
+// The wider of two that begin alike comes first.
+static int compare_prefixes(const void *a, const void *b)
 {
-	return memcmp(a, b, sizeof(rte_be32_t));
+	const struct ipprefix *x = a, *y = b;
+	int order = ipaddr_compare(&x->addr, &y->addr);
+
+	return order ? order : x->len - y->len;
 }
 
 // Those that may come from anywhere are strangers until they have shown who they are.
 static int add_homes(struct snapshot *s, const struct config *config)
 {
+	unsigned homes = 0;
+
 	s->home = calloc(config->client.homes + 1, sizeof(*s->home));
 	if (!s->home)
 		return -ENOMEM;
 	for (unsigned i = 0; i < config->client.homes; i++) {
 		const struct config_home *h = &config->client.home[i];
 
-		if (!h->any_source && h->subscriber.addr.family == 4)
-			s->home[s->homes++] = ipaddr_be32(&h->subscriber.addr);
+		if (!h->any_source)
+			s->home[homes++] = h->subscriber;
 	}
-	qsort(s->home, s->homes, sizeof(*s->home), compare_addresses);
+	qsort(s->home, homes, sizeof(*s->home), compare_prefixes);
+	for (unsigned i = 0; i < homes; i++) {
+		// one within another's prefix is expected from there already
+		if (!s->homes || !ipprefix_covers(&s->home[s->homes - 1], &s->home[i]))
+			s->home[s->homes++] = s->home[i];
+	}
 	return 0;
 }
 

@@ -375,9 +375,12 @@ unsigned check_config(
 	check_platform(&judge, config);
 	check_fragments(&judge, &config->platform);
 	check_upstreams(&judge, config);
-	if (config->scrubber_node)
+	if (config->scrubber.family)
 		check_gateway(&judge, config, config->scrubber_node, "next-hop-address",
 			&config->scrubber, NULL);
+	if (config->scrubber6.family)
+		check_gateway(&judge, config, config->scrubber_node, "ipv6-next-hop-address",
+			&config->scrubber6, NULL);
 	check_homes(&judge, config);
 	check_management(&judge, config);
 	check_hook(&judge, config);

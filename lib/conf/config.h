@@ -510,7 +510,8 @@ struct config {
 	struct config_client client;
 	struct config_inspect inspect;
 	const struct lyd_node *scrubber_node; // NULL: there is none
-	struct ipaddr scrubber;
+	struct ipaddr scrubber;               // of IPv4 packets; family 0: none
+	struct ipaddr scrubber6;              // of IPv6 packets
 	unsigned quarantine_allows;
 	struct ipprefix *quarantine_allow;
 	unsigned accepts;

@@ -124,6 +124,14 @@ static void read_inspect(struct config *config, const struct lyd_node *node)
 		rte_ether_unformat_addr(tree_text(port, "link-layer-address"), &in->capture_mac);
 }
 
+static void read_address(const struct lyd_node *node, const char *leaf, struct ipaddr *addr)
+{
+	const char *text = tree_text(node, leaf);
+
+	if (text)
+		ipaddr_parse(text, addr);
+}
+
 void read_upstreams(struct config *config, const struct lyd_node *server)
 {
 	unsigned i = 0;
@@ -135,9 +143,8 @@ void read_upstreams(struct config *config, const struct lyd_node *server)
 		read_upstream(config, n, &config->upstream[i++]);
 	read_inspect(config, tree_child(server, "inspect"));
 	config->scrubber_node = tree_child(server, "scrubber");
-	if (config->scrubber_node)
-		ipaddr_parse(
-			tree_text(config->scrubber_node, "next-hop-address"), &config->scrubber);
+	read_address(config->scrubber_node, "next-hop-address", &config->scrubber);
+	read_address(config->scrubber_node, "ipv6-next-hop-address", &config->scrubber6);
 	config->quarantine_allow =
 		read_plain_prefixes(config, server, "quarantine-allow", &config->quarantine_allows);
 	config->accept =

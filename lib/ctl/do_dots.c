@@ -185,6 +185,15 @@ static bool take_word(struct words *w, const char *name, const char *value)
 	return true;
 }
 
+static bool has_scrubber(const struct snapshot *snapshot, const struct scope *scope)
+{
+	for (unsigned i = 0; i < scope->sources; i++) {
+		if (!(scope->source[i].addr.family == 4 ? snapshot->scrubber : snapshot->scrubber6))
+			return false;
+	}
+	return true;
+}
+
 void do_mitigate(struct call *call)
 {
 	const struct request *r = &call->request;
@@ -208,12 +217,13 @@ void do_mitigate(struct call *call)
 			"--rate goes with --action rate-limit, and that with it alone");
 		return;
 	}
+	w.scope.source = w.source;
 	if (w.report.measure.action == ACL_REDIRECT &&
-		!call->source->snapshot(call->source->ctx)->scrubber) {
-		call_fail(call, PROTO_FAILED, "there is no scrubber: see dots/server/scrubber");
+		!has_scrubber(call->source->snapshot(call->source->ctx), &w.scope)) {
+		call_fail(call, PROTO_FAILED,
+			"there is no scrubber for these sources: see dots/server/scrubber");
 		return;
 	}
-	w.scope.source = w.source;
 	w.scope.source_port = w.source_port;
 	w.scope.target = w.target;
 	w.scope.target_port = w.target_port;

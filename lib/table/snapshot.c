@@ -131,22 +131,20 @@ static int longest_match(const struct nat_policy *policy, const struct ipaddr *a
 	return longest;
 }
 
-bool snapshot_has_home(const struct snapshot *snapshot, rte_be32_t source)
+bool snapshot_has_home(const struct snapshot *snapshot, const struct ipaddr *source)
 {
 	unsigned low = 0, high = snapshot->homes;
 
+	// the last that does not begin behind it
 	while (low < high) {
 		unsigned middle = (low + high) / 2;
-		int order = memcmp(&source, &snapshot->home[middle], sizeof(source));
 
-		if (!order)
-			return true;
-		if (order < 0)
-			high = middle;
-		else
+		if (ipaddr_compare(&snapshot->home[middle].addr, source) <= 0)
 			low = middle + 1;
+		else
+			high = middle;
 	}
-	return false;
+	return low && ipprefix_has(&snapshot->home[low - 1], source);
 }
 
 int snapshot_policy_of(const struct snapshot *snapshot, rte_be32_t inside)

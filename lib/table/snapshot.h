@@ -306,8 +306,8 @@ struct snapshot {
 	unsigned nexthops;
 	struct nexthop *nexthop;
 	uint32_t copy_rate; // packets that each worker copies a second for inspection; 0: none
-	uint32_t
-		scrubber; // place there of the gateway that mitigations redirect to; 0: there is none
+	uint32_t scrubber;  // places there of the gateways that mitigations redirect IPv4
+	uint32_t scrubber6; // and IPv6 packets to; 0: there is none
 	unsigned neighbours;
 	struct static_neighbour *neighbour;
 	unsigned policies; // slots from here on have none
@@ -321,7 +321,8 @@ struct snapshot {
 	unsigned networks;
 	struct subscriber_network *network; // disjoint
 	unsigned homes;
-	rte_be32_t *home;   // addresses that homes dial in from, in the order of memcmp()
+	struct ipprefix
+		*home;      // where homes dial in from: disjoint, in the order of ipaddr_compare()
 	unsigned softwires; // places in use, and free ones among them, which have no state
 	struct softwire *softwire;
 	struct mapdom *mapdom; // of the rules among them, by the same numbers; NULL: there are none
@@ -369,7 +370,7 @@ static inline bool snapshot_may_be_ours(const struct snapshot *snapshot, rte_be3
 }
 
 // Whether a home is expected to dial in from this source.
-bool snapshot_has_home(const struct snapshot *snapshot, rte_be32_t source);
+bool snapshot_has_home(const struct snapshot *snapshot, const struct ipaddr *source);
 
 // Builder: puts a policy, which the snapshot owns from then on, in its slot.
 void snapshot_add_policy(struct snapshot *snapshot, unsigned slot, struct nat_policy *policy);

@@ -50,19 +50,24 @@ static struct acl_packet describe6(const struct burst *b, unsigned i)
 	return packet;
 }
 
-// Whether the scrubber, which has an IPv4 address, can have packet i. What goes to an outside address of the box
-// cannot come back from there: its source is one too, which nobody outside may have.
+// Whether the scrubber can have packet i. What goes to an outside address of the box, or to another home by native
+// IPv6, cannot come back from there: its source is one of the box's or of a home's, which nobody outside may have.
 static bool can_be_scrubbed(const struct worker *w, const struct burst *b, unsigned i)
 {
-	return w->snapshot->scrubber && !(b->v6 & bit(i)) &&
-		!nexthop_is_outside(&w->snapshot->nexthop[b->route[i]]);
+	const struct nexthop *nh = &w->snapshot->nexthop[b->route[i]];
+
+	if (!(b->v6 & bit(i)))
+		return w->snapshot->scrubber && !nexthop_is_outside(nh);
+	return w->snapshot->scrubber6 && nh->realm & REALM_EXTERNAL &&
+		!snapshot_network_of(w->snapshot, b->ip[i] + IPV6_DESTINATION);
 }
 
 static void redirect(const struct worker *w, struct burst *b, unsigned i)
 {
-	const struct nexthop *scrubber = &w->snapshot->nexthop[w->snapshot->scrubber];
+	uint32_t place = b->v6 & bit(i) ? w->snapshot->scrubber6 : w->snapshot->scrubber;
+	const struct nexthop *scrubber = &w->snapshot->nexthop[place];
 
-	b->route[i] = w->snapshot->scrubber;
+	b->route[i] = place;
 	b->big = (b->big & ~bit(i)) | (uint64_t)(b->length[i] > scrubber->mtu) << i;
 }
 
@@ -184,12 +189,13 @@ uint64_t filter(struct worker *w, struct burst *b, uint64_t marked, uint64_t fir
 	return redirected;
 }
 
-void filter6(struct worker *w, struct burst *b, uint64_t mask)
+uint64_t filter6(struct worker *w, struct burst *b, uint64_t mask)
 {
+	uint64_t redirected = 0;
 	unsigned i;
 
 	if (!acl_count(w->dataplane->acl))
-		return;
+		return 0;
 	for (uint64_t todo = mask; bit_take(&todo, &i);) {
 		const uint8_t *source = b->ip[i] + IPV6_SOURCE;
 		const struct subscriber_network *network = snapshot_network_of(w->snapshot, source);
@@ -198,6 +204,7 @@ void filter6(struct worker *w, struct burst *b, uint64_t mask)
 		if (!network)
 			continue;
 		key = subscriber_network_key(network, source);
-		filter_by(w, b, i, &key);
+		redirected |= (uint64_t)filter_by(w, b, i, &key) << i;
 	}
+	return redirected;
 }

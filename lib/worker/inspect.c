@@ -8,6 +8,8 @@
 #include "net/hdr6.h"
 #include "table/snapshot.h"
 #include "worker/stages.h"
+#include "xlate/dslite.h"
+#include "xlate/nat64.h"
 
 #include <string.h>
 
@@ -64,6 +66,34 @@ void inspect_flow(struct worker *w, const struct burst *b, unsigned i, uint32_t 
 	channel_say(&w->channel, &msg);
 }
 
+// Gives the copy of a packet from an alias the address that its host has: whoever looks at it knows no other.
+static void name_host(
+	const struct worker *w, const struct burst *b, unsigned i, struct rte_mbuf *copy)
+{
+	struct burst one = {.n = 1, .live = 1, .ihl = {b->ihl[i]}, .l4 = {b->l4[i]}};
+
+	one.mbuf[0] = copy;
+	one.ip[0] = rte_pktmbuf_mtod(copy, uint8_t *);
+	one.room[0] = rte_pktmbuf_data_len(copy);
+	one.length[0] = b->length[i];
+	one.src[0] = b->src[i];
+	one.dst[0] = b->dst[i];
+	one.flags[0] = b->flags[i];
+	one.fragments = b->fragments >> i & 1;
+	one.tails = b->tails >> i & 1;
+	if (alias_at(&w->nat.aliases, b->src[i])->b4)
+		dslite_restore(&w->nat, &one, 0);
+	else if (nat64_restore(&w->nat, &one, 0))
+		rte_pktmbuf_adj(copy, (uint16_t)(one.ip[0] - rte_pktmbuf_mtod(copy, uint8_t *)));
+}
+
+// Whether packet i is from an alias, and of a kind that can become what it was: an error that is about another packet
+// names hosts twice.
+static bool is_from_alias(const struct burst *b, unsigned i)
+{
+	return !(b->v6 & bit(i)) && alias_is(b->src[i]) && !(b->icmp_error & bit(i));
+}
+
 void inspect(struct worker *w, const struct burst *b, unsigned i, uint32_t slot)
 {
 	struct rte_mempool *pool = w->dataplane->copies;
@@ -78,6 +108,8 @@ void inspect(struct worker *w, const struct burst *b, unsigned i, uint32_t slot)
 		stat_add(&w->stats.copies_missed, 1);
 		return;
 	}
+	if (is_from_alias(b, i))
+		name_host(w, b, i, msg.copy.mbuf);
 	w->copy_tokens--;
 	// there was room a moment ago, and only this worker fills it
 	channel_say(&w->channel, &msg);

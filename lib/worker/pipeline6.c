@@ -98,14 +98,16 @@ void carry_aliased(
 void carry6(struct worker *w, struct burst *b, uint64_t mask, bool may_steer)
 {
 	struct ways6 ways;
-	uint64_t native;
+	uint64_t native, redirected;
 
 	hdr6_read(b, mask);
 	ways = classify6(w, b, mask & b->live);
-	filter6(w, b, ways.out);
+	redirected = filter6(w, b, ways.out);
 	native = classify6_size(w, b, (ways.out | ways.in) & b->live);
 	hdr6_hop(b, native);
-	transmit(w, b, native, V_ROUTED6);
+	transmit(w, b, native & ~redirected, V_ROUTED6);
+	if (unlikely(redirected))
+		transmit(w, b, native & redirected, V_REDIRECTED);
 	if (ways.service[SERVICE_NAT64])
 		carry_nat64(w, b, ways.service[SERVICE_NAT64], may_steer);
 	if (ways.service[SERVICE_DSLITE])

@@ -4,10 +4,11 @@
 // which hands them to the kernel's stack (lib/host): as many a second from each interface as the
 // configuration allows, and never so many that the ring has no room for what matters more.
 //
-// Homes that are expected from an address have a share of their own, and of the ring's room too. So a
+// Homes that are expected from an address or prefix have a share of their own, and of the ring's room too. So a
 // flood from addresses that are made up keeps no home out, however strong it is (RFC 9066 section 8).
 
 #include "base/clock.h"
+#include "net/hdr6.h"
 #include "worker/stages.h"
 
 void punt_refill(struct worker *w, uint32_t ticks)
@@ -26,9 +27,10 @@ void punt_refill(struct worker *w, uint32_t ticks)
 
 static enum punt_class sender_of(const struct worker *w, const struct burst *b, unsigned i)
 {
-	if (b->v6 >> i & 1)
-		return PUNT_STRANGER;
-	return snapshot_has_home(w->snapshot, b->src[i]) ? PUNT_HOME : PUNT_STRANGER;
+	struct ipaddr source =
+		b->v6 & bit(i) ? ipaddr_v6(b->ip[i] + IPV6_SOURCE) : ipaddr_v4(b->src[i]);
+
+	return snapshot_has_home(w->snapshot, &source) ? PUNT_HOME : PUNT_STRANGER;
 }
 
 static bool ring_has_room(struct worker *w, enum punt_class who)

@@ -206,7 +206,7 @@ void identify(struct worker *w, struct burst *b, uint64_t mask);
 uint64_t filter(struct worker *w, struct burst *b, uint64_t marked, uint64_t first);
 
 // The same for native IPv6 packets from inside, by the subscriber network of their source.
-void filter6(struct worker *w, struct burst *b, uint64_t mask);
+uint64_t filter6(struct worker *w, struct burst *b, uint64_t mask);
 
 // The same for one packet, of a subscriber that the caller knows. Returns whether it goes to the scrubber.
 bool filter_by(struct worker *w, struct burst *b, unsigned i, const struct subkey *subscriber);

@@ -339,6 +339,11 @@ uint64_t dslite_leave(const struct nat *nat, struct burst *b, uint64_t mask)
 	return left;
 }
 
+void dslite_restore(const struct nat *nat, struct burst *b, unsigned i)
+{
+	put_address(b, i, IP_SOURCE, alias_at(&nat->aliases, b->src[i])->key.inner);
+}
+
 bool dslite_error_make(
 	const struct nat *nat, struct burst *b, unsigned i, const struct icmp_error *error)
 {
@@ -346,7 +351,7 @@ bool dslite_error_make(
 	uint32_t there = b->length[i] < b->room[i] ? b->length[i] : b->room[i];
 	struct icmp_error ours = *error;
 
-	put_address(b, i, IP_SOURCE, alias->key.inner);
+	dslite_restore(nat, b, i);
 	ours.source = dslite_aftr(nat, alias)->icmp_source;
 	b->ip[i] -= ICMP_ERROR_ADDED;
 	icmp_error_write(b->ip[i], &ours, there);

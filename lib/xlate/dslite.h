@@ -22,6 +22,9 @@ uint64_t dslite_of(const struct nat *nat, const struct burst *b, uint64_t mask);
 // returns the others.
 uint64_t dslite_leave(const struct nat *nat, struct burst *b, uint64_t mask);
 
+// Gives packet i, which has entered and is not translated further, its own inner source again.
+void dslite_restore(const struct nat *nat, struct burst *b, unsigned i);
+
 // Makes packet i, which has entered and is not translated further, an error about itself, in the softwire that it
 // came by. Returns false, with the packet as it was, if there is no room for its headers.
 bool dslite_error_make(

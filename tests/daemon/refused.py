@@ -624,6 +624,8 @@ SEMANTIC = [
      f"{BOX}/dots/server/inspect/capture-port/link-layer-address: 01:00:00:00:00:09. Allowed: a unicast address"),
     ({f"{SERVER}/scrubber": {"next-hop-address": "203.0.113.99"}},
      f"{BOX}/dots/server/scrubber/next-hop-address: 203.0.113.99 is in no network of any interface. Allowed: "),
+    ({f"{SERVER}/scrubber": {"ipv6-next-hop-address": "2001:db8:77::99"}},
+     f"{BOX}/dots/server/scrubber/ipv6-next-hop-address: 2001:db8:77::99 is in no network of any interface. Allowed: "),
     ({f"{SERVER}/scrubber": {"next-hop-address": "192.0.2.1"}},
      f"{BOX}/dots/server/scrubber/next-hop-address: 192.0.2.1 is the box's own. Allowed: a neighbour's"),
     ({f"{UPSTREAM}/class": [{"name": "a", "action": "rate-limit"}]},

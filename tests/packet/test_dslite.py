@@ -5,7 +5,7 @@ import itertools
 import random
 
 from scapy.all import (ICMP, IP, TCP, UDP, Ether, ICMPv6DestUnreach, ICMPv6EchoReply, ICMPv6EchoRequest,
-                       ICMPv6PacketTooBig, ICMPv6TimeExceeded, IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, Raw)
+                       ICMPv6PacketTooBig, ICMPv6TimeExceeded, IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, Raw, rdpcap)
 
 from config import AFTR, BOX_INSIDE6, GATEWAY_INSIDE6, MAC, TAP_DEVICES, config, dslite
 
@@ -619,6 +619,30 @@ def test_mitigation(fresh):
         home.send("drop-acl")
         box.ask("dots", "withdraw", entry["mid"])
         home.send()
+
+
+def test_scrubber_and_inspection(fresh, tmp_path):
+    """The scrubber gets what goes to the target, translated; a copy shows the host behind the B4 by its own address (RFC
+    9066 section 8)."""
+    file = tmp_path / "copies.pcap"
+    box = fresh(**dslite(
+        outside={"ietf-ip:ipv4": {"neighbor": [{"ip": "192.0.2.254", "link-layer-address": MAC["outside"]},
+                                               {"ip": "192.0.2.253", "link-layer-address": "02:00:00:00:00:13"}]}},
+        more={"homeport:homeport": {"dots": {"server": {
+            "scrubber": {"next-hop-address": "192.0.2.253"},
+            "inspect": {"packets-per-second": 1000, "capture-file": str(file)}}}}}))
+    for action, home in (("redirect", Home(box)), ("inspect", Home(box))):
+        home.send()
+        box.ask("dots", "mitigate", "--source", f"{home.outside[0]}/32", "--source-port", home.outside[1],
+                "--target", f"{home.remote}/32", "--action", action)
+        if action == "redirect":
+            home.send("redirected")
+            frame = box.rx_frame("outside")
+            assert frame.dst == "02:00:00:00:00:13" and (frame[IP].src, frame[UDP].sport) == home.outside
+        else:
+            home.send(data=b"what they look at", ttl=9)
+            copy, = rdpcap(str(file))
+            assert bytes(copy) == bytes(home.packet(b"what they look at", ttl=9))
 
 
 def spoilt(draw, packet):

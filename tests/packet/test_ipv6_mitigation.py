@@ -4,14 +4,28 @@ and all that prefix sends to the target is meant, from any of its addresses."""
 import ipaddress
 
 import pytest
-from scapy.all import (TCP, UDP, ICMPv6DestUnreach, ICMPv6EchoRequest, IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, Raw)
+from scapy.all import (TCP, UDP, Dot1Q, ICMPv6DestUnreach, ICMPv6EchoRequest, ICMPv6PacketTooBig, IPv6,
+                       IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, Raw, rdpcap)
 
 from box import check_config
-from config import BOX_INSIDE6, BOX_OUTSIDE6, config, ipv6
+from config import BOX_INSIDE6, BOX_OUTSIDE6, GATEWAY_OUTSIDE6, MAC, config, ipv6
 from control import Refused
 
 WORKERS = [1, 3]
-CONFIG = ipv6()
+SCRUBBER, SCRUBBER_MAC = "2001:db8:1::53", "02:00:00:00:00:13"
+
+
+def scrubber(address=SCRUBBER, leaf="ipv6-next-hop-address"):
+    return {"homeport:homeport": {"dots": {"server": {"scrubber": {leaf: address}}}}}
+
+
+NEIGHBOURS = {"ietf-ip:ipv6": {"neighbor": [
+    {"ip": GATEWAY_OUTSIDE6, "link-layer-address": MAC["outside"]},
+    {"ip": SCRUBBER, "link-layer-address": SCRUBBER_MAC}]},
+    "ietf-ip:ipv4": {"neighbor": [
+        {"ip": "192.0.2.254", "link-layer-address": MAC["outside"]},
+        {"ip": "192.0.2.253", "link-layer-address": SCRUBBER_MAC}]}}
+CONFIG = ipv6(outside=NEIGHBOURS, more=scrubber())
 
 
 def udp(src, dst, dport=2000, **fields):
@@ -128,6 +142,81 @@ def test_rate_limit(box, mitigate):
     box.tx_inside(big, "drop-acl-rate")
     box.advance(1)
     passes(box, big)
+
+
+def redirected(box, packet):
+    """Sends a packet that goes to the scrubber; returns it as it came there."""
+    box.tx_inside(packet, "redirected")
+    frame = box.rx_frame("outside")
+    assert (frame.src, frame.dst) == (MAC["box outside"], SCRUBBER_MAC)
+    return frame[IPv6]
+
+
+def test_redirect(box, mitigate):
+    """The scrubber gets what the home sends to the target, as it is but for its hop limit; answers and all else go
+    their way."""
+    host, target = box.host6(), box.remote6()
+    mitigate(f"{host}/128", f"{target}/128", "--action", "redirect")
+    for packet in (udp(host, target, hlim=9), IPv6(src=host, dst=target) / TCP(dport=443),
+                   IPv6(src=host, dst=target) / IPv6ExtHdrFragment(id=7, offset=10) / Raw(bytes(64))):
+        got = redirected(box, packet)
+        assert (got.src, got.dst, got.hlim) == (host, target, packet.hlim - 1)
+        assert bytes(got.payload) == bytes(IPv6(bytes(packet)).payload)
+    passes(box, udp(host, box.remote6()))
+    passes(box, udp(box.host6(), target))
+    box.tx_outside(udp(target, host), "routed-ipv6")
+    assert box.rx_inside()[IPv6].dst == host
+    box.tx_inside(udp(host, target, hlim=1), "drop-ttl")
+    box.rx_inside()
+
+
+def test_redirect_to_another_home(box, mitigate):
+    """The scrubber could not send it back here: its source is a home's, which nobody outside may have."""
+    host, victim = box.host6(), box.host6()
+    mitigate(f"{host}/128", f"{victim}/128", "--action", "redirect")
+    box.tx_inside(udp(host, victim), "drop-acl")
+
+
+def test_redirect_what_is_too_large(fresh):
+    """The interface that the scrubber is on decides how large a packet may be. Without a scrubber of its IP version,
+    after a reload, nothing goes anywhere, and no operator may ask for it."""
+    box = fresh(**CONFIG)
+    host, target = box.host6(), box.remote6()
+    report = ("dots", "mitigate", "--source", f"{host}/128", "--target", f"{target}/128", "--action", "redirect")
+    box.ask(*report)
+    tagged = config(**ipv6(outside=NEIGHBOURS, more=scrubber("2001:db8:0:9::53")))
+    tagged["ietf-interfaces:interfaces"]["interface"].append(
+        {"name": "scrubber", "type": "iana-if-type:ethernetCsmacd", "homeport:vlan": 9,
+         "homeport:device": "net_af_packet_outside,iface=outside", "homeport:realm": "external",
+         "homeport:mac-address": MAC["box outside"],
+         "ietf-ip:ipv6": {"mtu": 1280, "address": [{"ip": "2001:db8:0:9::1", "prefix-length": 64}],
+                          "neighbor": [{"ip": "2001:db8:0:9::53", "link-layer-address": SCRUBBER_MAC}]}})
+    box.reload(tagged)
+    box.tx_inside(udp(host, target) / Raw(bytes(1300)), "drop-too-big")
+    assert box.rx_inside()[ICMPv6PacketTooBig].mtu == 1280
+    box.tx_inside(udp(host, target) / Raw(bytes(1000)), "redirected")
+    frame = box.rx_frame("outside")
+    assert (frame.dst, frame[Dot1Q].vlan, frame[IPv6].dst) == (SCRUBBER_MAC, 9, target)
+    box.reload(config(**ipv6(outside=NEIGHBOURS, more=scrubber("192.0.2.253", "next-hop-address"))))
+    box.tx_inside(udp(host, target), "drop-acl")
+    with pytest.raises(Refused, match="no scrubber for these sources"):
+        box.ask(*report)
+
+
+def test_inspect(fresh, tmp_path):
+    """Nothing is stopped before the detector has seen an attack; the capture file has the packets as they came."""
+    file = tmp_path / "copies.pcap"
+    box = fresh(**ipv6(more={"homeport:homeport": {"dots": {"server": {"inspect": {
+        "packets-per-second": 3, "window": 2, "time": 20, "capture-file": str(file)}}}}}))
+    host, target = box.host6(), box.remote6()
+    box.ask("dots", "mitigate", "--source", f"{host}/128", "--target", f"{target}/128", "--action", "inspect")
+    sent = [udp(host, target, dport=2000 + n) for n in range(8)]
+    for packet in sent:
+        passes(box, packet)
+    passes(box, udp(host, box.remote6()))
+    box.advance(2)
+    box.tx_inside(udp(host, target), "drop-acl")
+    assert [bytes(p) for p in rdpcap(str(file))] == [bytes(p) for p in sent]
 
 
 def test_quarantine(box, mitigate):

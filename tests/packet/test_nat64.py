@@ -6,10 +6,10 @@ import ipaddress
 import pytest
 from scapy.all import (ESP, ICMP, IP, TCP, UDP, ICMPv6DestUnreach, ICMPv6EchoReply, ICMPv6EchoRequest,
                        ICMPv6PacketTooBig, ICMPv6ParamProblem, ICMPv6TimeExceeded, IPOption_Timestamp, IPOption_RR, IPv6, IPv6ExtHdrDestOpt,
-                       IPv6ExtHdrFragment, IPv6ExtHdrHopByHop, IPv6ExtHdrRouting, PadN, Raw, fragment, fragment6)
+                       IPv6ExtHdrFragment, IPv6ExtHdrHopByHop, IPv6ExtHdrRouting, PadN, Raw, fragment, fragment6, rdpcap)
 
 from box import check_config
-from config import BOX_INSIDE6, BOX_OUTSIDE, GATEWAY_INSIDE6, INSIDE6, PREF64, TAP_DEVICES, config, nat64
+from config import BOX_INSIDE6, BOX_OUTSIDE, GATEWAY_INSIDE6, INSIDE6, MAC, PREF64, TAP_DEVICES, config, nat64
 
 WORKERS = [1, 3]
 WELL_KNOWN = "64:ff9b::/96"
@@ -626,6 +626,30 @@ def test_mitigation(box):
     assert not [m for m in box.mappings() if m["internal-src-address"] == f"{brother.host}/128"]
     acls = box.ask("show", "acls")["ietf-access-control-list:acls"]["acl"]
     assert str(ipaddress.ip_network(f"{flow.host}/56", strict=False)) in str(acls)
+
+
+def test_scrubber_and_inspection(fresh, tmp_path):
+    """The scrubber gets what goes to the target, translated; a copy shows the host as it is, before it is translated
+    (RFC 9066 section 8)."""
+    file = tmp_path / "copies.pcap"
+    box = fresh(**nat64(
+        outside={"ietf-ip:ipv4": {"neighbor": [{"ip": "192.0.2.254", "link-layer-address": MAC["outside"]},
+                                               {"ip": "192.0.2.253", "link-layer-address": "02:00:00:00:00:13"}]}},
+        more={"homeport:homeport": {"dots": {"server": {
+            "scrubber": {"next-hop-address": "192.0.2.253"},
+            "inspect": {"packets-per-second": 1000, "capture-file": str(file)}}}}}))
+    for action, flow in (("redirect", Udp(box)), ("inspect", Udp(box)), ("inspect", Tcp(box))):
+        flow.send(**({"flags": "S"} if isinstance(flow, Tcp) else {}))
+        box.ask("dots", "mitigate", "--source", f"{flow.outside[0]}/32", "--source-port", flow.outside[1],
+                "--target", f"{flow.remote}/32", "--action", action)
+        if action == "redirect":
+            box.tx_inside(flow.outward(), "redirected")
+            frame = box.rx_frame("outside")
+            assert frame.dst == "02:00:00:00:00:13" and (frame[IP].src, frame[UDP].sport) == flow.outside
+        else:
+            flow.send(data=b"what they look at")
+            copy = rdpcap(str(file))[-1]
+            assert bytes(copy) == bytes(flow.outward(data=b"what they look at"))
 
 
 def test_segment_size(fresh):
