@@ -52,24 +52,31 @@ static bool may_report(const struct worker *w, const struct burst *b, unsigned i
 	return snapshot_route6(w->snapshot, b->ip[i] + IPV6_SOURCE)->kind != NEXTHOP_LOCAL;
 }
 
-void classify6_refuse(struct worker *w, struct burst *b, unsigned i, enum verdict verdict,
-	uint8_t type, uint8_t code, uint32_t word)
+static void refuse(struct worker *w, struct burst *b, unsigned i, enum verdict verdict,
+	const struct icmp6_error *error)
 {
 	unsigned iface = b->iface[i];
-	struct icmp6_error error = {
-		.type = type,
-		.code = code,
-		.word = word,
-		.source = w->snapshot->iface[iface].addr6,
-	};
 
 	burst_end(b, i, verdict);
 	if (!may_report(w, b, i) || classify_withholds_error(w) ||
-		!icmp6_error_make(b->mbuf[i], b->ip[i], &error))
+		!icmp6_error_make(b->mbuf[i], b->ip[i], error))
 		return;
 	classify_count_error(w, iface);
 	transmit_frame(w, iface, b->mbuf[i], verdict);
 	b->mbuf[i] = NULL;
+}
+
+void classify6_refuse(struct worker *w, struct burst *b, unsigned i, enum verdict verdict,
+	uint8_t type, uint8_t code, uint32_t word)
+{
+	const struct icmp6_error error = {
+		.type = type,
+		.code = code,
+		.word = word,
+		.source = w->snapshot->iface[b->iface[i]].addr6,
+	};
+
+	refuse(w, b, i, verdict, &error);
 }
 
 // A packet to an address of the box on `iface`.
@@ -345,10 +352,10 @@ bool classify6_asks_for_route(struct worker *w, struct burst *b, unsigned i)
 }
 
 void classify6_refuse_restored(struct worker *w, struct burst *b, unsigned i, enum verdict verdict,
-	uint8_t type, uint8_t code, uint32_t word)
+	const struct icmp6_error *error)
 {
 	follow_with_frame(b, i);
-	classify6_refuse(w, b, i, verdict, type, code, word);
+	refuse(w, b, i, verdict, error);
 }
 
 void classify6_refuse_aliased(struct worker *w, struct burst *b, unsigned i, enum verdict verdict,
@@ -379,5 +386,6 @@ void classify6_refuse_aliased(struct worker *w, struct burst *b, unsigned i, enu
 	}
 	if (!nat64_restore(&w->nat, b, i))
 		return;
-	classify6_refuse_restored(w, b, i, verdict, type6, code6, word);
+	follow_with_frame(b, i);
+	classify6_refuse(w, b, i, verdict, type6, code6, word);
 }

@@ -118,15 +118,28 @@ void mapt_refuse(struct worker *w, struct burst *b, unsigned i, const struct sof
 		.quoted = b->length[i],
 	};
 	struct siit_error told = {.type = error.type, .code = error.code, .word = error.mtu};
+	rte_be32_t self = softwire_error_source(w);
 	uint16_t length = b->length[i];
+	const struct softwire *from;
+	struct icmp6_error error6;
+	uint8_t source[16];
 
 	if ((b->icmp_error | b->tails) & bit(i) || !siit_error_to6(&told, &mtu)) {
 		burst_end(b, i, verdict);
 		return;
 	}
-	if (!mapt_restore(w->snapshot, b, i))
+	from = mapt_restore(w->snapshot, b, i);
+	if (!from)
 		return;
-	classify6_refuse_restored(w, b, i, verdict, told.type, told.code, told.word);
+	// hosts behind the subscriber's translator hear only of what has an IPv4 address
+	nat64pfx_embed(&from->dmr, self, source);
+	error6 = (struct icmp6_error){
+		.type = told.type,
+		.code = told.code,
+		.word = told.word,
+		.source = self ? source : w->snapshot->iface[b->iface[i]].addr6,
+	};
+	classify6_refuse_restored(w, b, i, verdict, &error6);
 	if (!b->mbuf[i])
 		softwire_count(&softwire_stats_of(w, softwire)->out_icmpv6_error, length);
 }

@@ -4,6 +4,7 @@
 // The stages of the pipeline that are not translation. pipeline.c says in which order they run.
 
 #include "net/icmp.h"
+#include "net/icmp6.h"
 #include "worker/worker.h"
 
 // Which way each packet goes. Every live packet is in one of out, in, routed, pass and the whole ones;
@@ -100,7 +101,7 @@ bool classify6_asks_for_route(struct worker *w, struct burst *b, unsigned i);
 
 // As classify6_refuse() for a packet that the box had made an IPv4 one of, and that is as it came again.
 void classify6_refuse_restored(struct worker *w, struct burst *b, unsigned i, enum verdict verdict,
-	uint8_t type, uint8_t code, uint32_t word);
+	const struct icmp6_error *error);
 
 // The same for a packet that a host without an IPv4 address sent, and that is an IPv4 one from its alias by now; what
 // it is told is given as ICMP.

@@ -159,7 +159,7 @@ bool mapt_leave(
 	return siit_to_ipv6(b, i, &to);
 }
 
-bool mapt_restore(const struct snapshot *s, struct burst *b, unsigned i)
+const struct softwire *mapt_restore(const struct snapshot *s, struct burst *b, unsigned i)
 {
 	const struct nexthop *nh = snapshot_route(s, rte_be_to_cpu_32(b->src[i]));
 	struct softwire_holder from;
@@ -167,9 +167,11 @@ bool mapt_restore(const struct snapshot *s, struct burst *b, unsigned i)
 
 	if (nh->kind != NEXTHOP_SERVICE ||
 		!softwire_holder(&s->softwire[nh->number], b->src[i],
-			rte_be_to_cpu_16(b->src_port[i]), !(b->portless & bit(i)), &from))
-		return refuse(b, i);
+			rte_be_to_cpu_16(b->src_port[i]), !(b->portless & bit(i)), &from)) {
+		refuse(b, i);
+		return NULL;
+	}
 	memcpy(to.src, from.subscriber, sizeof(to.src));
 	nat64pfx_embed(&from.softwire->dmr, b->dst[i], to.dst);
-	return siit_to_ipv6(b, i, &to);
+	return siit_to_ipv6(b, i, &to) ? from.softwire : NULL;
 }

@@ -24,6 +24,6 @@ uint64_t mapt_enter(const struct snapshot *s, struct burst *b, uint64_t mask, rt
 bool mapt_leave(const struct snapshot *s, struct burst *b, unsigned i,
 	const struct softwire_search *search);
 
-// Makes the IPv4 packet i, which has entered, the IPv6 packet again that it was, for an error about it. Returns
-// false, having ended it, if it cannot be.
-bool mapt_restore(const struct snapshot *s, struct burst *b, unsigned i);
+// Makes the IPv4 packet i, which has entered, the IPv6 packet again that it was, for an error about it. Returns the
+// rule that its sender is under, or NULL, having ended it, if it cannot be.
+const struct softwire *mapt_restore(const struct snapshot *s, struct burst *b, unsigned i);

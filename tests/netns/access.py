@@ -20,6 +20,7 @@ BOX_OUTSIDE6, VICTIM6, OTHER6 = "2001:db8:0:1::1", "2001:db8:0:1::10", "2001:db8
 PREF64 = "2001:db8:64::/96"
 CONCENTRATOR = "2001:db8:ffff::1"  # the AFTR or border relay
 AT_HOME = "192.168.1.10"
+ROUTER = "192.0.0.2"  # of a home that translates
 TUNNEL = 40  # bytes of outer header
 
 
@@ -121,6 +122,7 @@ class Nat64(OverIpv6):
 
 class Softwires(OverIpv6):
     """IPv4 in IPv6, between a home and the box."""
+    growth = TUNNEL
 
     def end(self, host):
         """The home's end of its tunnel."""
@@ -135,15 +137,19 @@ class Softwires(OverIpv6):
         # a fragment that the kernel has lost is not to be waited for when a test ends
         config["homeport:homeport"]["platform"]["reassembly"] = {"timeout": 2}
 
+    def make_tunnel(self, world, host):
+        """Makes the device that takes the home's IPv4 packets."""
+        tunnel = world.start(host, PYTHON, B4, "tunnel", self.end(host), CONCENTRATOR, stdout=subprocess.PIPE)
+        if tunnel.stdout.readline() != "ready\n":
+            raise lab.Failed("no tunnel")
+        tunnel.stdout.close()
+
     def connect(self, world):
         super().connect(world)
         for host in HOSTS6:
-            tunnel = world.start(host, PYTHON, B4, "tunnel", self.end(host), CONCENTRATOR, stdout=subprocess.PIPE)
-            if tunnel.stdout.readline() != "ready\n":
-                raise lab.Failed("no tunnel")
-            tunnel.stdout.close()
+            self.make_tunnel(world, host)
             world.ip(host, "addr", "add", f"{AT_HOME}/32", "dev", "tunnel")
-            world.ip(host, "link", "set", "tunnel", "up", "mtu", 1500 - TUNNEL)
+            world.ip(host, "link", "set", "tunnel", "up", "mtu", 1500 - self.growth)
             world.ip(host, "route", "add", "default", "dev", "tunnel", "src", AT_HOME)
             if self.home(host):
                 world.exec(host, "nft", "-f", "-", input=self.home(host))
@@ -249,6 +255,39 @@ class MapE(SharedAddress):
         super().attach(world)
         for host in HOSTS6:
             world.ip(host, "addr", "add", f"{self.end(host)}/128", "dev", "lo", "nodad")
+
+
+class MapT(MapE):
+    """The home's own router translates once more, to IPv6 (tayga, which maps one address to one): it forwards then."""
+    dmr = "2001:db8:fffe::/64"
+    growth = 0  # the device has the packets of both families
+
+    def configure(self, config):
+        super().configure(config)
+        rule = config["ietf-softwire-br:br-instances"]["algorithm"]["algo-instance"][0]
+        del rule["br-ipv6-addr"]
+        rule["dmr-ipv6-prefix"] = self.dmr
+        # or large pings would reach the home's translator in fragments, which it does not take
+        rule["homeport:lowest-ipv6-mtu"] = 1500
+
+    def attach(self, world):
+        OverIpv6.attach(self, world)
+
+    def make_tunnel(self, world, host):
+        folder = world.folder / f"tayga-{host}"
+        folder.mkdir()
+        file = folder / "tayga.conf"
+        file.write_text(f"tun-device tunnel\nipv4-addr {ROUTER}\nipv6-addr {self.prefix(host)[1]}\nprefix {self.dmr}\n"
+                        f"map {lab.POOL} {self.end(host)}\ndata-dir {folder}\n")
+        world.exec(host, "tayga", "-c", file, "--mktun")
+        world.start(host, "tayga", "-c", file, "-d", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        world.sysctl(host, "net.ipv6.conf.all.forwarding", 1)
+
+    def connect(self, world):
+        super().connect(world)
+        for host in HOSTS6:
+            world.ip(host, "-6", "route", "add", str(self.prefix(host)), "dev", "tunnel")
+            world.ip(host, "route", "change", "default", "dev", "tunnel", "src", AT_HOME, "mtu", 1480)
 
 
 def start(world, access, **more):

@@ -159,10 +159,11 @@ def test_hairpin(box):
 
 
 def test_nobody_to_hairpin_to(box):
-    """What goes wrong behind the translation is told in IPv6."""
+    """What goes wrong behind the translation is told in IPv6, from what stands for the box, so that the CE can tell it on
+    in IPv4."""
     box.tx_inside(from_ce(CE, udp(HIS, TOLD, 1232, 1023)), "drop-no-softwire")
     error = box.rx_inside()
-    assert (error.src, error.dst) == (BOX_INSIDE6, CE)
+    assert (error.src, error.dst) == (embedded(BOX_OUTSIDE), CE)
     assert (error[ICMPv6DestUnreach].type, error[ICMPv6DestUnreach].code) == (1, 0)
 
 
@@ -170,7 +171,7 @@ def test_hop_limit(box):
     """One hop, either way."""
     box.tx_inside(from_ce(CE, udp(HIS, THERE, 1232, 53, ttl=1)), "drop-ttl")
     error = box.rx_inside()
-    assert (error.src, error.dst, error[ICMPv6TimeExceeded].code) == (BOX_INSIDE6, CE, 0)
+    assert (error.src, error.dst, error[ICMPv6TimeExceeded].code) == (embedded(BOX_OUTSIDE), CE, 0)
     box.tx_outside(udp(THERE, HIS, 53, 1232, ttl=1), "drop-ttl")
     assert box.rx_outside()[ICMP].type == 11
 
@@ -232,7 +233,7 @@ def test_narrow_outside(fresh):
                                 routes=[("2001:db8::/40", "2001:db8:2::2")]))
     box.tx_inside(from_ce(CE, udp(HIS, THERE, 1232, 53, data=bytes(1400))), "drop-too-big")
     error = box.rx_inside(quoted=False)
-    assert (error.src, error.dst, error[ICMPv6PacketTooBig].mtu) == (BOX_INSIDE6, CE, 1280)
+    assert (error.src, error.dst, error[ICMPv6PacketTooBig].mtu) == (embedded(BOX_OUTSIDE), CE, 1280)
     box.tx_inside(from_ce(CE, udp(HIS, THERE, 1232, 53, data=bytes(1232))), "map-t-out")
     one, other = box.rx_outside(quoted=False), box.rx_outside(quoted=False)
     assert (one.id, one.flags, one.frag, other.flags, other.frag) == (other.id, "MF", 0, "", (len(one) - 20) // 8)
