@@ -5,7 +5,7 @@ import subprocess
 
 import lab
 import pytest
-from access import ATTACKER6, BOX6, Nat64, by_pref64, start
+from access import ATTACKER6, BOX6, HOSTS6, Nat64, by_pref64, start
 from test_hosts import iperf3, moved
 
 PYTHON = "/usr/bin/python3"
@@ -100,6 +100,35 @@ def test_hairpin(box):
              f's.bind(("", 6200)); s.sendto(b"neighbour", ("{by_pref64(lab.POOL)}", {port}))')
     source, _, data = heard(box, neighbour)
     assert (source, data) == (by_pref64(lab.POOL), "neighbour")
+
+
+def outside_port(box, host, protocol):
+    """The outside port, or identifier, of the last mapping that a host has of a protocol."""
+    answer = box.homeport("show", "mappings")["ietf-nat:nat"]["instances"]["instance"]
+    return [m["external-src-port"]["start-port-number"] for i in answer for m in i["mapping-table"]["mapping-entry"]
+            if m["internal-src-address"] == f"{HOSTS6[host]}/128" and m["transport-protocol"] == protocol][-1]
+
+
+def test_ping_from_outside(box):
+    """A host that has pinged can be pinged by the identifier that it has outside (RFC 5508 REQ-1)."""
+    box.exec("attacker", "ping", "-6", "-c", "1", "-e", "4711", Nat64.victim)
+    for size in (56, 1400):
+        assert "2 received" in box.exec("victim", "ping", "-c", "2", "-i", "0.2", "-s", str(size), "-e",
+                                        outside_port(box, "attacker", 1), lab.POOL).stdout
+
+
+def test_traceroute_from_outside(box):
+    """The box is one hop, and the host, whose ICMPv6 error is translated, the next (RFC 7915 section 5.2)."""
+    victim = listen(box, "victim", "", 9201)
+    box.exec("neighbour", PYTHON, "-c", "import socket; s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM); "
+             f's.bind(("", 6202)); s.sendto(b"hello", ("{Nat64.victim}", 9201))')
+    _, port, _ = heard(box, victim)
+
+    def hops():
+        out = box.exec("victim", "traceroute", "-n", "-q", "1", "-m", "5", "-U", "-p", port, lab.POOL).stdout
+        return re.findall(r"^ *(\d+) +(\S+)", out, re.M)
+
+    lab.wait_for("both hops", lambda: hops() == [("1", lab.BOX_OUTSIDE), ("2", lab.POOL)])
 
 
 def test_464xlat(box):
