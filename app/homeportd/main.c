@@ -242,12 +242,14 @@ static int start_ports(struct box *box, struct err *err)
 			.ports = s->ports,
 			.mbufs = d->mbufs,
 		};
+		unsigned realms = 0;
 
 		for (unsigned k = 0; k < s->ifaces; k++) {
 			const struct iface *iface = &s->iface[k];
 
 			if (!iface->name[0] || iface->port != i)
 				continue;
+			realms |= iface->realm;
 			if (iface->mtu > setup.mtu)
 				setup.mtu = iface->mtu;
 			if (iface->forwards6 && iface->mtu6 > setup.mtu)
@@ -260,6 +262,9 @@ static int start_ports(struct box *box, struct err *err)
 				setup.mac && !rte_is_same_ether_addr(setup.mac, &iface->mac);
 			setup.mac = &iface->mac;
 		}
+		setup.spread = realms == REALM_INTERNAL ? SPREAD_BY_SOURCE
+			: realms == REALM_EXTERNAL      ? SPREAD_BY_DESTINATION
+							: SPREAD_BY_BOTH;
 		if (port_start(&d->port[i], &setup, err) < 0)
 			return -1;
 		d->ports = i + 1;

@@ -15,8 +15,6 @@
 // addresses would fall too unevenly by their hash.
 #define ADDRESSES_A_WORKER 16
 
-#define RETA_SIZE 128
-
 // The hash key that Microsoft's RSS verification suite uses; NICs default to it.
 static const uint8_t toeplitz_key[8] = {0x6d, 0x5a, 0x56, 0xda, 0x25, 0x5b, 0x0e, 0xc2};
 
@@ -48,8 +46,8 @@ unsigned pool_worker_of_inside(rte_be32_t address, unsigned workers)
 	memcpy(byte, &address, sizeof(byte));
 	hash = toeplitz[0][byte[0]] ^ toeplitz[1][byte[1]] ^ toeplitz[2][byte[2]] ^
 		toeplitz[3][byte[3]];
-	// as through a redirection table of RETA_SIZE entries that names the workers in turn
-	return hash % RETA_SIZE % workers;
+	// as through a redirection table that names the workers in turn
+	return hash % POOL_RETA_SIZE % workers;
 }
 
 unsigned pool_worker_of_inside6(const uint8_t address[16], unsigned len, unsigned workers)

@@ -140,6 +140,9 @@ static inline void pool_set_block(struct pool *pool, uint32_t index, uint32_t bl
 		memory_order_relaxed);
 }
 
+#define POOL_RETA_SIZE                                                                             \
+	128 // entries of a NIC's redirection table, or as many of a larger one repeated
+
 // Which worker has an inside address (network order) as its subscriber: the share of the Toeplitz
 // hash that a NIC computes over the source address alone would give, for any number of workers.
 unsigned pool_worker_of_inside(rte_be32_t address, unsigned workers);

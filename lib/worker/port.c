@@ -63,6 +63,7 @@ static int configure(struct port *port, const struct port_setup *setup,
 	const struct rte_eth_dev_info *info, struct err *err)
 {
 	struct rte_eth_conf conf = {.rxmode = {.mtu = setup->mtu}};
+	const char *spread = NULL;
 	uint16_t descriptors_rx, descriptors_tx = DESCRIPTORS_MAX;
 	int rc;
 
@@ -72,6 +73,8 @@ static int configure(struct port *port, const struct port_setup *setup,
 	if (info->max_mtu && setup->mtu > info->max_mtu)
 		return err_set(err, "device %s: MTU %u, allowed up to %u", setup->device,
 			setup->mtu, info->max_mtu);
+	if (port->queues > 1)
+		spread = spread_configure(&conf, info, setup->spread);
 	rc = rte_eth_dev_configure(port->id, port->queues, port->queues, &conf);
 	if (rc < 0)
 		return err_code(err, rc, "device %s: %u queues, MTU %u: %s", setup->device,
@@ -86,7 +89,20 @@ static int configure(struct port *port, const struct port_setup *setup,
 	}
 	if (rc < 0)
 		return err_code(err, rc, "device %s: queue: %s", setup->device, rte_strerror(-rc));
+	port->spread = spread;
 	return 0;
+}
+
+// Once the device has started. What goes wrong costs no more than packets that have to be handed over.
+static void set_spread(const struct port *port, const struct port_setup *setup,
+	const struct rte_eth_dev_info *info)
+{
+	int rc = port->spread ? spread_start(port->id, info, port->queues) : 0;
+
+	if (rc < 0)
+		log_warning("port", "%s: redirection table: %s", setup->device, rte_strerror(-rc));
+	else if (port->spread)
+		log_info("port", "%s: spreads packets by %s", setup->device, port->spread);
 }
 
 // What a device cannot do is done in software (worker/link.c), so a refusal is only worth a word.
@@ -127,6 +143,7 @@ int port_start(struct port *port, const struct port_setup *setup, struct err *er
 	rc = rte_eth_dev_start(port->id);
 	if (rc < 0)
 		return err_code(err, rc, "device %s: start: %s", setup->device, rte_strerror(-rc));
+	set_spread(port, setup, &info);
 	rte_eth_macaddr_get(port->id, &port->mac);
 	port->mtu_max = info.max_mtu;
 	port->file = !strncmp(setup->device, "net_pcap", 8) && strstr(setup->device, "rx_pcap=") &&

@@ -5,6 +5,7 @@
 // them. A port with fewer belongs to one worker, to which the others hand their frames.
 
 #include "base/err.h"
+#include "worker/spread.h"
 
 #include <rte_ether.h>
 
@@ -20,6 +21,7 @@ struct port {
 	bool started;
 	bool file; // reads packets from a file that ends (net_pcap with rx_pcap)
 	uint16_t mtu_max;
+	const char *spread; // by what it spreads what it receives over its queues; NULL: by itself
 	struct rte_ether_addr mac;
 };
 
@@ -29,6 +31,7 @@ struct port_setup {
 	unsigned workers;
 	unsigned owner;
 	unsigned ports; // that share the buffers
+	enum spread spread;
 	uint16_t mtu;
 	bool promiscuous; // some interface wants it, or a MAC address the device cannot be given
 	const struct rte_ether_addr
