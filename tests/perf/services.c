@@ -89,12 +89,12 @@ static struct flow6 flow_of_session(struct bench *b, unsigned i)
 
 static void add_nat64(struct bench *b)
 {
-	services_add_nat64(b->world);
+	services_add_nat64(b->world, b->world->snapshot->policy[0]);
 }
 
 static void add_aftr(struct bench *b)
 {
-	services_add_aftr(b->world);
+	services_add_aftr(b->world, b->world->snapshot->policy[0]);
 }
 
 // 63 subscribers share an address; nobody has the set with the ports below 1024.
@@ -112,7 +112,8 @@ static struct binding_entry binding(unsigned n)
 
 static void add_bindings(struct bench *b)
 {
-	struct binding_table *table = services_add_bindings(b->world, TABLE_NETWORK, b->scale);
+	struct binding_table *table =
+		services_add_bindings(b->world, SERVICES_BR, TABLE_NETWORK, b->scale);
 
 	for (unsigned i = 0; i < b->scale; i++) {
 		struct binding_entry e = binding(i);
@@ -155,7 +156,7 @@ static void add_rules(struct bench *b)
 		fail("no memory for rules", b->scale);
 	for (unsigned i = 0; i < b->scale; i++)
 		b->rule[i] = rule(i);
-	services_add_rules(b->world, b->rule, b->scale, MAP_INSIDE);
+	services_add_rules(b->world, SERVICES_BR, b->rule, b->scale, MAP_INSIDE);
 }
 
 // A packet of any subscriber of any rule.

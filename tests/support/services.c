@@ -17,20 +17,17 @@ static void *need(void *what)
 	return what;
 }
 
-static void set_policy(struct world *world)
+static void set_policy(struct nat_policy *policy)
 {
-	struct nat_policy *policy = world->snapshot->policy[0];
-
 	ipprefix_parse("2001:db8:100::/40", &policy->match[0], NULL);
 	policy->subscriber_len = 56;
 }
 
-void services_add_nat64(struct world *world)
+void services_add_nat64(struct world *world, struct nat_policy *policy)
 {
-	struct nat_policy *policy = world->snapshot->policy[0];
 	struct ipprefix prefix;
 
-	set_policy(world);
+	set_policy(policy);
 	ipprefix_parse(SERVICES_PREF64, &prefix, NULL);
 	policy->lowest_mtu6 = 1280;
 	policy->nat64_prefix = need(calloc(1, sizeof(*policy->nat64_prefix)));
@@ -41,19 +38,21 @@ void services_add_nat64(struct world *world)
 		world6_hop(world,
 			(struct nexthop){.kind = NEXTHOP_SERVICE,
 				.service = SERVICE_NAT64,
+				.number = policy->instance,
 				.first = policy->subscriber_len}));
 }
 
-void services_add_aftr(struct world *world)
+void services_add_aftr(struct world *world, struct nat_policy *policy)
 {
 	struct snapshot *s = world->snapshot;
 	struct ipaddr address;
 
-	set_policy(world);
+	set_policy(policy);
 	ipaddr_parse(SERVICES_AFTR, &address);
 	s->aftr = need(calloc(1, sizeof(*s->aftr)));
 	*s->aftr = (struct aftr){
 		.icmp_source = s->iface[WORLD_OUTSIDE].addr4,
+		.instance = policy->instance,
 		.hop_limit = 64,
 		.uniform = true,
 		.inners = 1,
@@ -61,13 +60,13 @@ void services_add_aftr(struct world *world)
 			.mask = RTE_BE32(0xffff0000)}},
 	};
 	memcpy(s->aftr->address, address.bytes, sizeof(s->aftr->address));
-	s->policy[0]->softwires.each_subscriber = 1;
+	policy->softwires.each_subscriber = 1;
 	s->aftrs = 1;
 	world6_route(world, SERVICES_AFTR,
 		world6_hop(world,
 			(struct nexthop){.kind = NEXTHOP_SERVICE,
 				.service = SERVICE_DSLITE,
-				.first = s->policy[0]->subscriber_len}));
+				.first = policy->subscriber_len}));
 }
 
 static unsigned hop_to(struct world *world, unsigned number)
@@ -100,53 +99,62 @@ static void fill(struct world *world, struct softwire *softwire, enum softwire_k
 	};
 }
 
-struct binding_table *services_add_bindings(
-	struct world *world, const char *text, uint32_t bindings)
+// Makes room for more entries. Returns the number of the first.
+static unsigned append(struct snapshot *s, unsigned entries)
 {
-	struct snapshot *s = world->snapshot;
-	struct ipprefix prefix;
-	struct ipaddr br;
-	unsigned hop;
+	unsigned first = s->softwires;
 
-	ipprefix_parse(text, &prefix, NULL);
-	ipaddr_parse(SERVICES_BR, &br);
-	s->softwire = need(calloc(1, sizeof(*s->softwire)));
-	s->softwires = 1;
-	fill(world, s->softwire, SOFTWIRE_BINDING);
-	s->softwire->state->bindings = need(binding_table_new(bindings, world->rcu));
-	s->softwire->state->br = need(calloc(1, sizeof(*s->softwire->state->br)));
-	s->softwire->state->brs = 1;
-	memcpy(s->softwire->state->br[0], br.bytes, sizeof(br.bytes));
-	hop = hop_to(world, 0);
-	world6_route(world, SERVICES_BR, hop);
-	snapshot_add_route(s, rte_be_to_cpu_32(ipaddr_be32(&prefix.addr)), prefix.len, hop);
-	return s->softwire->state->bindings;
+	s->softwires += entries;
+	s->softwire = need(reallocarray(s->softwire, s->softwires, sizeof(*s->softwire)));
+	return first;
 }
 
-void services_add_rules(
-	struct world *world, const struct map_rule *rule, unsigned rules, const char *inside)
+struct binding_table *services_add_bindings(
+	struct world *world, const char *relay, const char *text, uint32_t bindings)
+{
+	struct snapshot *s = world->snapshot;
+	unsigned number = append(s, 1), hop = hop_to(world, number);
+	struct softwire_state *state;
+	struct ipprefix prefix;
+	struct ipaddr br;
+
+	ipprefix_parse(text, &prefix, NULL);
+	ipaddr_parse(relay, &br);
+	fill(world, &s->softwire[number], SOFTWIRE_BINDING);
+	state = s->softwire[number].state;
+	state->bindings = need(binding_table_new(bindings, world->rcu));
+	state->br = need(calloc(1, sizeof(*state->br)));
+	state->brs = 1;
+	memcpy(state->br[0], br.bytes, sizeof(br.bytes));
+	world6_route(world, relay, hop);
+	snapshot_add_route(s, rte_be_to_cpu_32(ipaddr_be32(&prefix.addr)), prefix.len, hop);
+	return state->bindings;
+}
+
+void services_add_rules(struct world *world, const char *relay, const struct map_rule *rule,
+	unsigned rules, const char *inside)
 {
 	struct snapshot *s = world->snapshot;
 	uint32_t *number = need(calloc(rules, sizeof(*number)));
+	unsigned first = append(s, rules);
 	struct ipaddr br;
 
-	ipaddr_parse(SERVICES_BR, &br);
+	ipaddr_parse(relay, &br);
 	world6_route(world, inside, world6_find(world, "2001:db8:100::"));
-	s->softwire = need(calloc(rules, sizeof(*s->softwire)));
-	s->softwires = rules;
 	for (unsigned i = 0; i < rules; i++) {
-		unsigned hop = hop_to(world, i);
+		struct softwire *softwire = &s->softwire[first + i];
+		unsigned hop = hop_to(world, first + i);
 
-		fill(world, &s->softwire[i], SOFTWIRE_MAP_E);
-		s->softwire[i].rule = rule[i];
-		memcpy(s->softwire[i].br, br.bytes, sizeof(br.bytes));
+		fill(world, softwire, SOFTWIRE_MAP_E);
+		softwire->rule = rule[i];
+		memcpy(softwire->br, br.bytes, sizeof(br.bytes));
 		snapshot_add_route(s, rule[i].prefix4, rule[i].len4, hop);
-		number[i] = i;
+		number[i] = first + i;
 		if (!i)
-			world6_route(world, SERVICES_BR, hop);
+			world6_route(world, relay, hop);
 	}
-	s->mapdom = need(mapdom_new(rule, number, rules, rules));
+	s->mapdom = need(mapdom_new(rule, number, rules, s->softwires));
 	for (unsigned i = 0; i < rules; i++)
-		s->softwire[i].nested = mapdom_is_nested(s->mapdom, i);
+		s->softwire[first + i].nested = mapdom_is_nested(s->mapdom, first + i);
 	free(number);
 }
