@@ -58,8 +58,6 @@ class Place(lab.Lab):
             self.sysctl(host, "net.ipv6.conf.default.disable_ipv6", 1)
         for side, port in PORTS.items():
             self.link("box", side, "trex", port, kernel=False)
-            for host, device in (("box", side), ("trex", port)):
-                self.ip(host, "link", "set", device, "mtu", "1600")  # tunnels want more than 1500
         self.devices = {side: f"net_af_packet_{side},iface={side},{FRAMES}" for side in PORTS}
 
     def start(self, host, *words, **options):

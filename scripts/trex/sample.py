@@ -16,6 +16,7 @@ CONFIG = pathlib.Path(__file__).resolve().parents[2] / "config"
 MAC = {"box inside": "02:00:00:00:00:01", "inside": "02:00:00:00:00:02",
        "box outside": "02:00:00:00:00:11", "outside": "02:00:00:00:00:12"}
 BOX_INSIDE, PORT_INSIDE = "172.31.255.1", "172.31.255.2"
+AF_PACKET_MTU = 1500  # the most that DPDK's driver takes
 CLIENTS = "100.64.0.0/10"  # of the control run, which has no policy to tell
 
 
@@ -75,6 +76,9 @@ def bed(whole, devices, socket, changes=None, platform=None, control=False, macs
     inside4 = False
     for interface, side in _ports(whole):
         interface["homeport:device"] = devices[side]
+        for family in ("ietf-ip:ipv4", "ietf-ip:ipv6"):
+            if "net_af_packet" in devices[side] and interface.get(family, {}).get("mtu", 0) > AF_PACKET_MTU:
+                interface[family]["mtu"] = AF_PACKET_MTU
         if macs:
             interface["homeport:mac-address"] = MAC[f"box {side}"]
         if side == "inside" and "ietf-ip:ipv4" in interface:

@@ -2,8 +2,8 @@
 """lw4o6 in both directions: from the subscribers' B4 by the lwAFTR to the Internet, and back.
 
 Subscriber n has the n-th PSID after --psid, with as many addresses as it takes, and the n-th B4 address after --b4; the
-binding table must say the same. The sample has one with the default values, and another that --b4 2001:db8:101::
---pub 203.0.113.2 --psid 0 --psid-len 0 plays.
+binding table must say the same. The sample has one with the default values, and another that
+--b4 2001:db8:101::cb00:7102:0 --pub 203.0.113.2 --psid 0 --psid-len 0 plays.
 """
 import ipaddress
 
