@@ -364,7 +364,7 @@ struct ways classify(struct worker *w, struct burst *b, uint64_t mask)
 
 uint64_t classify_inside(struct worker *w, struct burst *b, uint64_t mask)
 {
-	rte_be32_t address[BURST_MAX];
+	rte_be32_t address[BURST_MAX] = {0}; // gcc cannot tell that those of the mask are written
 	uint64_t inside = mask, aliased = 0;
 	unsigned i;
 

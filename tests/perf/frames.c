@@ -116,6 +116,16 @@ static int compare_double(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+__rte_noinline void carry_out(struct worker *w)
+{
+	pipeline_run(w, &w->burst, WORLD_INSIDE);
+}
+
+__rte_noinline void carry_in(struct worker *w)
+{
+	pipeline_run(w, &w->burst, WORLD_OUTSIDE);
+}
+
 uint64_t core_clocks(void)
 {
 	static double hz; // of clocks, in a nanosecond

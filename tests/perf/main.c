@@ -10,10 +10,11 @@
 #include <stdlib.h>
 
 static const char usage[] =
-	"usage: pipeline [--sessions N,N,...] [--runs N] [--works NAME,...] [--huge-pages] [--memory MB] [--json FILE]\n"
+	"usage: pipeline [--sessions N,N,...] [--runs N] [--packets N] [--works NAME,...] [--huge-pages] [--memory MB] [--json FILE]\n"
 	"Prints the clocks a packet takes from received to transmit-ready burst, and how fast flows come and go.\n"
 	"  --sessions   how many flows, 63 a subscriber       (1008,64512,1032192)\n"
 	"  --runs       medians are taken over so many        (9; at most 64)\n"
+	"  --packets    of a run, about                       (1000000)\n"
 	"  --works      the rows of these alone\n"
 	"  --huge-pages use them; without, 4 KiB pages cost extra at many sessions\n"
 	"  --memory     MiB to reserve without huge pages     (1024)\n"
@@ -24,13 +25,14 @@ int main(int argc, char **argv)
 	static const struct option options[] = {
 		{"sessions", required_argument, NULL, 's'},
 		{"runs", required_argument, NULL, 'r'},
+		{"packets", required_argument, NULL, 'p'},
 		{"works", required_argument, NULL, 'w'},
 		{"huge-pages", no_argument, NULL, 'h'},
 		{"memory", required_argument, NULL, 'm'},
 		{"json", required_argument, NULL, 'j'},
 		{0},
 	};
-	struct task task = {.runs = 9};
+	struct task task = {.runs = 9, .packets = 1000000};
 	char list[256] = "1008,64512,1032192";
 	const char *json_name = NULL;
 	unsigned memory = 1024;
@@ -43,6 +45,9 @@ int main(int argc, char **argv)
 			break;
 		case 'r':
 			task.runs = (unsigned)atoi(optarg);
+			break;
+		case 'p':
+			task.packets = (unsigned)atoi(optarg);
 			break;
 		case 'w':
 			task.works = optarg;

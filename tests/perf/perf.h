@@ -59,6 +59,7 @@ struct row {
 struct task {
 	unsigned sessions;
 	unsigned runs;
+	unsigned packets; // of a run, about
 	bool huge_pages;
 	const char *works; // names of works, between commas; NULL: all
 	FILE *json;        // or NULL
@@ -115,6 +116,11 @@ static inline void load_burst(struct buffers *b, const struct tuple *t, unsigned
 	}
 	burst->n = n;
 }
+
+// The pipeline for a burst that has been received from inside, and from outside. The two have names of their own for
+// those who count instructions (test_instructions.py).
+void carry_out(struct worker *w);
+void carry_in(struct worker *w);
 
 // Clocks of the time stamp counter that have passed while a core was ours: what others on the machine take of it is
 // left out, but not what they take of its caches.

@@ -21,8 +21,7 @@
 #define DISTINCT_MIN  4096
 #define IMIX_SCALE    64512 // where frames of several sizes are measured too
 #define RULES_MOST    10000
-#define MAP_PACKETS   262144  // a run, of random subscribers
-#define MEASURED      1000000 // packets a run, about
+#define MAP_PACKETS   262144 // a run, of random subscribers
 #define PSID_LENGTH   6
 #define MAP_INSIDE    "2a00::/16"
 #define MAP_PREFIX    0x2a00u
@@ -411,7 +410,10 @@ static uint64_t run_pass(struct bench *b, enum way way, bool null)
 		receive(b, way, at, burst_at(b, at));
 		if (null)
 			continue;
-		pipeline_run(b->worker, &b->worker->burst, way);
+		if (way == WAY_OUT)
+			carry_out(b->worker);
+		else
+			carry_in(b->worker);
 		sent->n = 0;
 	}
 	return core_clocks() - start;
@@ -420,7 +422,7 @@ static uint64_t run_pass(struct bench *b, enum way way, bool null)
 static void measure_way(struct bench *b, struct task *task, enum way way)
 {
 	double clocks[RUNS_MAX], nulls[RUNS_MAX];
-	unsigned rounds = RTE_MAX(1u, MEASURED / b->packets);
+	unsigned rounds = RTE_MAX(1u, task->packets / b->packets);
 	struct row row = {
 		.work = b->work->name,
 		.direction = way == WAY_OUT ? "out" : "in",
@@ -496,8 +498,11 @@ void measure_rules(struct task *task)
 	static const unsigned rules[] = {1, 1000, RULES_MOST};
 
 	for (unsigned i = 0; i < RTE_DIM(rules); i++) {
-		unsigned packets = MAP_PACKETS - MAP_PACKETS % rules[i];
+		unsigned packets = RTE_MIN(task->packets, (unsigned)MAP_PACKETS);
 
+		if (rules[i] > packets / 8)
+			break;
+		packets -= packets % rules[i];
 		measure_service(task, &map_e, rules[i], packets, false);
 	}
 }
