@@ -20,10 +20,6 @@
 
 #define ROUTING_TYPE_0 0 // RFC 5095
 
-#define PROTOCOL_MOBILITY 135
-#define PROTOCOL_HIP      139
-#define PROTOCOL_SHIM6    140
-
 static uint16_t load16(const uint8_t *p)
 {
 	uint16_t v;
@@ -77,13 +73,6 @@ static uint32_t extension_size(uint8_t protocol, const uint8_t *p)
 	default:
 		return 0;
 	}
-}
-
-bool hdr6_is_extension(uint8_t protocol)
-{
-	static const uint8_t any[2];
-
-	return extension_size(protocol, any) != 0;
 }
 
 static void note_fragment(struct hdr6_chain *chain, const uint8_t *ip, uint32_t at)
@@ -187,6 +176,14 @@ static void read_headers(struct burst *b, unsigned i, uint32_t there)
 	struct hdr6_chain chain;
 	bool whole;
 
+	// nearly always nothing stands between
+	if (likely(!hdr6_is_extension(b->ip[i][IPV6_NEXT]))) {
+		b->ihl[i] = IPV6_MIN;
+		b->protocol[i] = b->ip[i][IPV6_NEXT];
+		if (!read_l4(b, i, there - IPV6_MIN))
+			burst_end(b, i, V_L4_SHORT);
+		return;
+	}
 	if (!hdr6_follow(b->ip[i], there, &chain)) {
 		burst_end(b, i, chain.fragment ? V_FRAGMENT_HEADER : V_HEADER_CHAIN);
 		return;

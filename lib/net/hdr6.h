@@ -24,6 +24,9 @@
 #define PROTOCOL_AH          51
 #define PROTOCOL_NONE        59
 #define PROTOCOL_DESTINATION 60
+#define PROTOCOL_MOBILITY    135
+#define PROTOCOL_HIP         139
+#define PROTOCOL_SHIM6       140
 
 // ICMPv6 types (RFC 4443), as far as somebody asks for them; those below 128 are errors.
 enum icmp6_type {
@@ -57,7 +60,20 @@ struct hdr6_chain {
 };
 
 // Whether a protocol number is that of an extension header that hdr6_follow() looks behind.
-bool hdr6_is_extension(uint8_t protocol);
+static inline bool hdr6_is_extension(uint8_t protocol)
+{
+	// by number, in words of 64
+	static const uint64_t extension[4] = {
+		UINT64_C(1) << PROTOCOL_HOP_BY_HOP | UINT64_C(1) << PROTOCOL_ROUTING |
+			UINT64_C(1) << PROTOCOL_FRAGMENT | UINT64_C(1) << PROTOCOL_AH |
+			UINT64_C(1) << PROTOCOL_DESTINATION,
+		0,
+		UINT64_C(1) << (PROTOCOL_MOBILITY - 128) | UINT64_C(1) << (PROTOCOL_HIP - 128) |
+			UINT64_C(1) << (PROTOCOL_SHIM6 - 128),
+	};
+
+	return extension[protocol / 64] >> (protocol % 64) & 1;
+}
 
 // Follows the extension headers of the packet at `ip`, of which `room` bytes, at least 40, are there. Of a later
 // fragment `upper` is where its part begins, and `protocol` what its fragment header says. Returns false if

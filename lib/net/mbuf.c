@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-void mbuf_cut(struct rte_mbuf *mbuf, uint32_t length)
+void mbuf_cut_off(struct rte_mbuf *mbuf, uint32_t length)
 {
 	struct rte_mbuf *last = mbuf;
 	uint32_t there = mbuf->data_len;
@@ -20,16 +20,6 @@ void mbuf_cut(struct rte_mbuf *mbuf, uint32_t length)
 	last->data_len = (uint16_t)(last->data_len - (there - length));
 	rte_pktmbuf_free(last->next);
 	last->next = NULL;
-}
-
-void mbuf_begin(struct rte_mbuf *mbuf, const uint8_t *start)
-{
-	uint16_t at = (uint16_t)(start - (const uint8_t *)mbuf->buf_addr);
-	int grown = mbuf->data_off - at;
-
-	mbuf->data_off = at;
-	mbuf->data_len = (uint16_t)(mbuf->data_len + grown);
-	mbuf->pkt_len = (uint32_t)((int)mbuf->pkt_len + grown);
 }
 
 // The rest of a chain without its first segment, which is freed; NULL if there is none.

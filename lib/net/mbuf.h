@@ -7,11 +7,26 @@
 
 #include <stdint.h>
 
+// The same for a packet that is longer.
+void mbuf_cut_off(struct rte_mbuf *mbuf, uint32_t length);
+
 // Makes the packet end after `length` bytes, which are all there.
-void mbuf_cut(struct rte_mbuf *mbuf, uint32_t length);
+static inline void mbuf_cut(struct rte_mbuf *mbuf, uint32_t length)
+{
+	if (mbuf->pkt_len != length)
+		mbuf_cut_off(mbuf, length);
+}
 
 // Makes the packet begin at `start`, which lies in its first segment or the room before.
-void mbuf_begin(struct rte_mbuf *mbuf, const uint8_t *start);
+static inline void mbuf_begin(struct rte_mbuf *mbuf, const uint8_t *start)
+{
+	uint16_t at = (uint16_t)(start - (const uint8_t *)mbuf->buf_addr);
+	int grown = mbuf->data_off - at;
+
+	mbuf->data_off = at;
+	mbuf->data_len = (uint16_t)(mbuf->data_len + grown);
+	mbuf->pkt_len = (uint32_t)((int)mbuf->pkt_len + grown);
+}
 
 // Appends the data of `tail`, which is not to be used any more: in the last segment of the packet as far as it
 // has room, the rest in segments of its own.

@@ -18,6 +18,7 @@
 
 #include <assert.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -85,6 +86,24 @@ static inline rte_be32_t alias_address(uint32_t number)
 static inline const struct alias *alias_at(const struct alias_table *table, rte_be32_t address)
 {
 	return &table->alias[alias_number(address)];
+}
+
+// A key whose second half is stored at once: to be hashed it is read at once.
+static inline struct alias_key alias_key_make(
+	const uint8_t address[16], rte_be32_t inner, uint16_t instance)
+{
+	struct alias_key key;
+	struct {
+		rte_be32_t inner;
+		uint16_t instance;
+		uint16_t unused;
+	} tail = {inner, instance, 0};
+	uint64_t word;
+
+	memcpy(&word, &tail, sizeof(word));
+	memcpy(key.address, address, sizeof(key.address));
+	memcpy((uint8_t *)&key + offsetof(struct alias_key, inner), &word, sizeof(word));
+	return key;
 }
 
 static inline uint64_t alias_hash(const struct alias_table *table, const struct alias_key *key)

@@ -14,10 +14,7 @@
 static struct alias_key key_of(
 	const struct nat *nat, const struct burst *b, unsigned i, const uint8_t host[16])
 {
-	struct alias_key key = {.instance = (uint16_t)nat->snapshot->nexthop[b->route[i]].number};
-
-	memcpy(key.address, host, sizeof(key.address));
-	return key;
+	return alias_key_make(host, 0, (uint16_t)nat->snapshot->nexthop[b->route[i]].number);
 }
 
 static const struct nat_policy *policy_of_alias(const struct nat *nat, uint32_t alias)
