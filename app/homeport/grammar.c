@@ -15,6 +15,8 @@ static const struct command commands[] = {
 	{{"show", "notifications"}, 0, 0, "", "thresholds that pools and instances have crossed",
 		output_notifications},
 	{{"show", "mappings"}, 0, 0, "", "mappings of every NAT instance", output_mappings},
+	{{"show", "bindings"}, 0, 0, "",
+		"bindings or rules of border relays, and what they have carried", output_bindings},
 	{{"show", "subscribers"}, 0, 0, "", "subscribers, their outside address and ports",
 		output_subscribers},
 	{{"show", "deterministic"}, 1, 1, "ADDRESS",

@@ -8,6 +8,7 @@ void output_interfaces(const json_t *answer);
 void output_instances(const json_t *answer);
 void output_notifications(const json_t *answer);
 void output_mappings(const json_t *answer);
+void output_bindings(const json_t *answer);
 void output_subscribers(const json_t *answer);
 void output_deterministic(const json_t *answer);
 void output_acls(const json_t *answer);

@@ -40,6 +40,7 @@ static const struct {
 	{"show", "interfaces", 2, 2, show_interfaces},
 	{"show", "instances", 2, 2, show_instances},
 	{"show", "mappings", 2, 2, show_mappings},
+	{"show", "bindings", 2, 2, show_bindings},
 	{"show", "notifications", 2, 2, show_notifications},
 	{"show", "subscribers", 2, 2, show_subscribers},
 	{"show", "deterministic", 3, 3, show_deterministic},

@@ -21,6 +21,9 @@ void show_mappings(struct call *call);
 void show_subscribers(struct call *call);
 void show_deterministic(struct call *call);
 
+// show_bindings.c: border relays.
+void show_bindings(struct call *call);
+
 // show_instance.c: NAT instances, what they can do and how they do; and what they have notified of.
 void show_instances(struct call *call);
 void show_notifications(struct call *call);

@@ -48,7 +48,7 @@ uint16_t icmp_error_write(uint8_t *at, const struct icmp_error *error, uint32_t 
 	return length;
 }
 
-bool icmp_error_make(struct rte_mbuf *mbuf, uint8_t *ip, const struct icmp_error *error)
+uint16_t icmp_error_make(struct rte_mbuf *mbuf, uint8_t *ip, const struct icmp_error *error)
 {
 	uint8_t *frame = rte_pktmbuf_mtod(mbuf, uint8_t *);
 	size_t l2 = (size_t)(ip - frame);
@@ -57,7 +57,7 @@ bool icmp_error_make(struct rte_mbuf *mbuf, uint8_t *ip, const struct icmp_error
 
 	if (frame[0] & 1 || // to a group
 		rte_pktmbuf_headroom(mbuf) < ICMP_ERROR_ADDED)
-		return false;
+		return 0;
 	rte_pktmbuf_free(mbuf->next);
 	mbuf->next = NULL;
 	mbuf->nb_segs = 1;
@@ -68,5 +68,5 @@ bool icmp_error_make(struct rte_mbuf *mbuf, uint8_t *ip, const struct icmp_error
 	mbuf->data_len = (uint16_t)(l2 + length);
 	mbuf->pkt_len = mbuf->data_len;
 	turn_frame((struct rte_ether_hdr *)frame);
-	return true;
+	return length;
 }

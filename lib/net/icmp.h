@@ -33,7 +33,7 @@ uint16_t icmp_error_write(uint8_t *at, const struct icmp_error *error, uint32_t 
 
 // Turns the packet whose IPv4 header is at `ip` inside mbuf into an error about it, addressed to its
 // source and to the station that sent the frame. As much is quoted as fits 576 bytes (RFC 1812
-// section 4.3.2.3) and lies in the first segment. Returns false, with the packet as it was, if the
-// frame was not addressed to this station alone or there is no headroom. The caller has made sure that
+// section 4.3.2.3) and lies in the first segment. Returns the length of the error, or 0, with the packet as it was,
+// if the frame was not addressed to this station alone or there is no headroom. The caller has made sure that
 // it is no ICMP error itself (RFC 1122 section 3.2.2).
-bool icmp_error_make(struct rte_mbuf *mbuf, uint8_t *ip, const struct icmp_error *error);
+uint16_t icmp_error_make(struct rte_mbuf *mbuf, uint8_t *ip, const struct icmp_error *error);

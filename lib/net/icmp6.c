@@ -60,7 +60,7 @@ static void write_error(uint8_t *ip, uint16_t quote, const struct icmp6_error *e
 	memcpy(icmp + 2, &sum, sizeof(sum));
 }
 
-bool icmp6_error_make(struct rte_mbuf *mbuf, uint8_t *ip, const struct icmp6_error *error)
+uint16_t icmp6_error_make(struct rte_mbuf *mbuf, uint8_t *ip, const struct icmp6_error *error)
 {
 	uint8_t *frame = rte_pktmbuf_mtod(mbuf, uint8_t *);
 	size_t l2 = (size_t)(ip - frame);
@@ -68,7 +68,7 @@ bool icmp6_error_make(struct rte_mbuf *mbuf, uint8_t *ip, const struct icmp6_err
 
 	if (frame[0] & 1 || // to a group
 		rte_pktmbuf_headroom(mbuf) < ADDED)
-		return false;
+		return 0;
 	rte_pktmbuf_free(mbuf->next);
 	mbuf->next = NULL;
 	mbuf->nb_segs = 1;
@@ -78,5 +78,5 @@ bool icmp6_error_make(struct rte_mbuf *mbuf, uint8_t *ip, const struct icmp6_err
 	mbuf->pkt_len = mbuf->data_len;
 	turn_frame((struct rte_ether_hdr *)(frame - ADDED));
 	write_error(ip - ADDED, quote, error);
-	return true;
+	return (uint16_t)(ADDED + quote);
 }

@@ -32,6 +32,7 @@ struct icmp6_error {
 
 // Turns the packet whose IPv6 header is at `ip` inside mbuf into an error about it, addressed to its source and
 // to the station that sent the frame. As much is quoted as fits 1280 bytes (RFC 4443 section 2.4c) and lies in
-// the first segment. Returns false, with the packet as it was, if the frame was not addressed to this station
-// alone or there is no headroom. The caller has made sure that one may be sent (RFC 4443 section 2.4e).
-bool icmp6_error_make(struct rte_mbuf *mbuf, uint8_t *ip, const struct icmp6_error *error);
+// the first segment. Returns the length of the error, or 0, with the packet as it was, if the frame was not
+// addressed to this station alone or there is no headroom. The caller has made sure that one may be sent (RFC
+// 4443 section 2.4e).
+uint16_t icmp6_error_make(struct rte_mbuf *mbuf, uint8_t *ip, const struct icmp6_error *error);

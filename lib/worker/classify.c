@@ -70,9 +70,9 @@ void classify_count_error(struct worker *w, unsigned iface)
 	stat_add(&w->stats.iface[iface].rx_drops, 1);
 }
 
-// Ends packet i with a verdict and makes it an ICMP error about itself. Returns whether it is one now, which
-// the caller has to send.
-static bool report(struct worker *w, struct burst *b, unsigned i, enum verdict verdict,
+// Ends packet i with a verdict and makes it an ICMP error about itself. Returns the length of that if it is one now,
+// which the caller has to send.
+static uint16_t report(struct worker *w, struct burst *b, unsigned i, enum verdict verdict,
 	uint8_t type, uint8_t code, uint16_t mtu)
 {
 	unsigned iface = b->iface[i];
@@ -82,31 +82,35 @@ static bool report(struct worker *w, struct burst *b, unsigned i, enum verdict v
 		.mtu = mtu,
 		.source = w->snapshot->iface[iface].addr4,
 	};
+	uint16_t length;
 
 	if (unlikely(alias_is(b->src[i]))) {
 		classify6_refuse_aliased(w, b, i, verdict, type, code, mtu);
-		return false;
+		return 0;
 	}
 	burst_end(b, i, verdict);
 	if (!may_report(w, b, i))
-		return false;
+		return 0;
 	if (classify_withholds_error(w))
-		return false;
+		return 0;
 	if (unlikely(w->snapshot->dstnat.count))
 		dstnat_undo(w, b, i);
-	if (!icmp_error_make(b->mbuf[i], b->ip[i], &error))
-		return false;
-	classify_count_error(w, iface);
-	return true;
+	length = icmp_error_make(b->mbuf[i], b->ip[i], &error);
+	if (length)
+		classify_count_error(w, iface);
+	return length;
 }
 
-void classify_refuse(struct worker *w, struct burst *b, unsigned i, enum verdict verdict,
+uint16_t classify_refuse(struct worker *w, struct burst *b, unsigned i, enum verdict verdict,
 	uint8_t type, uint8_t code, uint16_t mtu)
 {
-	if (!report(w, b, i, verdict, type, code, mtu))
-		return;
+	uint16_t length = report(w, b, i, verdict, type, code, mtu);
+
+	if (!length)
+		return 0;
 	transmit_frame(w, b->iface[i], b->mbuf[i], verdict);
 	b->mbuf[i] = NULL;
+	return length;
 }
 
 // A packet on its way from inside to inside is from its sender's outside address by now: the error about it

@@ -52,21 +52,25 @@ static bool may_report(const struct worker *w, const struct burst *b, unsigned i
 	return snapshot_route6(w->snapshot, b->ip[i] + IPV6_SOURCE)->kind != NEXTHOP_LOCAL;
 }
 
-static void refuse(struct worker *w, struct burst *b, unsigned i, enum verdict verdict,
+static uint16_t refuse(struct worker *w, struct burst *b, unsigned i, enum verdict verdict,
 	const struct icmp6_error *error)
 {
 	unsigned iface = b->iface[i];
+	uint16_t length;
 
 	burst_end(b, i, verdict);
-	if (!may_report(w, b, i) || classify_withholds_error(w) ||
-		!icmp6_error_make(b->mbuf[i], b->ip[i], error))
-		return;
+	if (!may_report(w, b, i) || classify_withholds_error(w))
+		return 0;
+	length = icmp6_error_make(b->mbuf[i], b->ip[i], error);
+	if (!length)
+		return 0;
 	classify_count_error(w, iface);
 	transmit_frame(w, iface, b->mbuf[i], verdict);
 	b->mbuf[i] = NULL;
+	return length;
 }
 
-void classify6_refuse(struct worker *w, struct burst *b, unsigned i, enum verdict verdict,
+uint16_t classify6_refuse(struct worker *w, struct burst *b, unsigned i, enum verdict verdict,
 	uint8_t type, uint8_t code, uint32_t word)
 {
 	const struct icmp6_error error = {
@@ -76,7 +80,7 @@ void classify6_refuse(struct worker *w, struct burst *b, unsigned i, enum verdic
 		.source = w->snapshot->iface[b->iface[i]].addr6,
 	};
 
-	refuse(w, b, i, verdict, &error);
+	return refuse(w, b, i, verdict, &error);
 }
 
 // A packet to an address of the box on `iface`.
@@ -351,11 +355,11 @@ bool classify6_asks_for_route(struct worker *w, struct burst *b, unsigned i)
 	return true;
 }
 
-void classify6_refuse_restored(struct worker *w, struct burst *b, unsigned i, enum verdict verdict,
-	const struct icmp6_error *error)
+uint16_t classify6_refuse_restored(struct worker *w, struct burst *b, unsigned i,
+	enum verdict verdict, const struct icmp6_error *error)
 {
 	follow_with_frame(b, i);
-	refuse(w, b, i, verdict, error);
+	return refuse(w, b, i, verdict, error);
 }
 
 void classify6_refuse_aliased(struct worker *w, struct burst *b, unsigned i, enum verdict verdict,

@@ -119,7 +119,7 @@ void mapt_refuse(struct worker *w, struct burst *b, unsigned i, const struct sof
 	};
 	struct siit_error told = {.type = error.type, .code = error.code, .word = error.mtu};
 	rte_be32_t self = softwire_error_source(w);
-	uint16_t length = b->length[i];
+	uint16_t length;
 	const struct softwire *from;
 	struct icmp6_error error6;
 	uint8_t source[16];
@@ -139,8 +139,8 @@ void mapt_refuse(struct worker *w, struct burst *b, unsigned i, const struct sof
 		.word = told.word,
 		.source = self ? source : w->snapshot->iface[b->iface[i]].addr6,
 	};
-	classify6_refuse_restored(w, b, i, verdict, &error6);
-	if (!b->mbuf[i])
+	length = classify6_refuse_restored(w, b, i, verdict, &error6);
+	if (length)
 		softwire_count(&softwire_stats_of(w, softwire)->out_icmpv6_error, length);
 }
 

@@ -9,7 +9,7 @@
 #include "net/hdr6.h"
 #include "net/icmp6.h"
 #include "net/mbuf.h"
-#include "worker/stages.h"
+#include "worker/softwire.h"
 
 #include <string.h>
 
@@ -110,8 +110,12 @@ static void send_on(struct worker *w, uint32_t number)
 	struct datagram_table *t = &w->tunnelled;
 	struct part part[UINT8_MAX];
 	unsigned n = read_all(datagram_take(t, number), part);
+	uint32_t bytes = 0;
 
 	datagram_remove(t, number);
+	for (unsigned k = 0; k < n; k++)
+		bytes += part[k].at + IPV6_FRAGMENT + part[k].size;
+	softwire_count_reassembled(w, ip_of(part[0].mbuf) + IPV6_DESTINATION, n, bytes);
 	fragment_push(&w->again, join(w, part, n));
 }
 

@@ -39,6 +39,19 @@ bool softwire_may_pass(uint32_t rate, uint32_t *tokens, uint32_t *tick, uint32_t
 	return true;
 }
 
+void softwire_count_reassembled(
+	const struct worker *w, const uint8_t br[16], uint32_t fragments, uint32_t bytes)
+{
+	const struct nexthop *nh = snapshot_route6(w->snapshot, br);
+	struct softwire_stats *stats;
+
+	if (nh->kind != NEXTHOP_SERVICE || nh->service != SERVICE_SOFTWIRE)
+		return;
+	stats = softwire_stats_of(w, &w->snapshot->softwire[nh->number]);
+	stat_add(&stats->reassembled_ipv6.packets, fragments);
+	stat_add(&stats->reassembled_ipv6.bytes, bytes);
+}
+
 bool softwire_way_back(
 	const struct worker *w, const struct burst *b, unsigned i, struct softwire_back *back)
 {
@@ -93,6 +106,8 @@ static void refuse_tunnelled(struct worker *w, struct burst *b, unsigned i,
 void softwire_refuse(struct worker *w, struct burst *b, unsigned i, const struct softwire *softwire,
 	enum verdict verdict, struct icmp_error error)
 {
+	uint32_t bytes;
+
 	if (b->mapped & bit(i)) {
 		mapt_refuse(w, b, i, softwire, verdict, error);
 		return;
@@ -101,7 +116,7 @@ void softwire_refuse(struct worker *w, struct burst *b, unsigned i, const struct
 		refuse_tunnelled(w, b, i, softwire, verdict, error);
 		return;
 	}
-	classify_refuse(w, b, i, verdict, error.type, error.code, error.mtu);
-	if (!b->mbuf[i])
-		softwire_count(&softwire_stats_of(w, softwire)->out_icmpv4_error, b->length[i]);
+	bytes = classify_refuse(w, b, i, verdict, error.type, error.code, error.mtu);
+	if (bytes)
+		softwire_count(&softwire_stats_of(w, softwire)->out_icmpv4_error, bytes);
 }

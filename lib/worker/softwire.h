@@ -24,6 +24,10 @@ static inline void softwire_count(struct softwire_count *c, uint32_t bytes)
 	stat_add(&c->bytes, bytes);
 }
 
+// Counts `fragments` of a tunnel packet that have been put together.
+void softwire_count_reassembled(
+	const struct worker *w, const uint8_t br[16], uint32_t fragments, uint32_t bytes);
+
 // The outer header of a tunnelled packet.
 static inline const uint8_t *softwire_outer_of(const struct burst *b, unsigned i)
 {

@@ -173,6 +173,7 @@ static void refuse_source(
 	struct worker *w, struct burst *b, unsigned i, const struct softwire *softwire)
 {
 	struct softwire_stats *stats = softwire_stats_of(w, softwire);
+	uint32_t bytes;
 
 	softwire_count(&stats->dropped_ipv6, b->length[i] + TUNNEL_HEADER);
 	if (!softwire->generate_icmp6 || b->icmp_error & bit(i) ||
@@ -186,9 +187,9 @@ static void refuse_source(
 	b->v6 |= bit(i);
 	// of the outer packet
 	b->tails &= ~bit(i);
-	classify6_refuse(w, b, i, V_SOFTWIRE_SOURCE, ICMP6_UNREACHABLE, ICMP6_POLICY, 0);
-	if (!b->mbuf[i])
-		softwire_count(&stats->out_icmpv6_error, b->length[i] + TUNNEL_HEADER);
+	bytes = classify6_refuse(w, b, i, V_SOFTWIRE_SOURCE, ICMP6_UNREACHABLE, ICMP6_POLICY, 0);
+	if (bytes)
+		softwire_count(&stats->out_icmpv6_error, bytes);
 }
 
 // Whether the tunnel that packet i came by is that of who has its source.

@@ -57,8 +57,9 @@ uint64_t classify_first(struct worker *w, struct burst *b, uint64_t mask);
 // to be fragmented are `big`.
 uint64_t classify_size(struct worker *w, struct burst *b, uint64_t mask, uint64_t hairpin);
 
-// Ends packet i with a verdict and sends its sender an ICMP error, as far as rules and rate allow.
-void classify_refuse(struct worker *w, struct burst *b, unsigned i, enum verdict verdict,
+// Ends packet i with a verdict and sends its sender an ICMP error, as far as rules and rate allow. Returns the length of
+// what it has sent.
+uint16_t classify_refuse(struct worker *w, struct burst *b, unsigned i, enum verdict verdict,
 	uint8_t type, uint8_t code, uint16_t mtu);
 
 // Whether the box has sent as many ICMP and ICMPv6 errors as it may for now; it is counted if so.
@@ -92,16 +93,16 @@ uint16_t classify6_inner_mtu(const struct worker *w, const struct burst *b, unsi
 uint64_t classify6_size(struct worker *w, struct burst *b, uint64_t mask);
 
 // Ends packet i with a verdict and sends its sender an ICMPv6 error, as far as rules and rate allow; `word` is
-// an MTU, or where in the packet the trouble is.
-void classify6_refuse(struct worker *w, struct burst *b, unsigned i, enum verdict verdict,
+// an MTU, or where in the packet the trouble is. Returns the length of what it has sent.
+uint16_t classify6_refuse(struct worker *w, struct burst *b, unsigned i, enum verdict verdict,
 	uint8_t type, uint8_t code, uint32_t word);
 
 // Whether packet i asks for a route that has not been followed to its end (RFC 7915 section 5.1); it is ended then.
 bool classify6_asks_for_route(struct worker *w, struct burst *b, unsigned i);
 
 // As classify6_refuse() for a packet that the box had made an IPv4 one of, and that is as it came again.
-void classify6_refuse_restored(struct worker *w, struct burst *b, unsigned i, enum verdict verdict,
-	const struct icmp6_error *error);
+uint16_t classify6_refuse_restored(struct worker *w, struct burst *b, unsigned i,
+	enum verdict verdict, const struct icmp6_error *error);
 
 // The same for a packet that a host without an IPv4 address sent, and that is an IPv4 one from its alias by now; what
 // it is told is given as ICMP.

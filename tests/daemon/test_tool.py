@@ -15,7 +15,7 @@ from conftest import BUILD, HOMEPORT, PATIENCE, Daemon
 from yanglint import yanglint
 
 DOTSC = BUILD / "app/homeport-dotsc/homeport-dotsc"
-COMMANDS = ["interfaces", "mappings", "subscribers", "acls", "counters", "workers", "dots", "mitigations", "config"]
+COMMANDS = ["interfaces", "mappings", "bindings", "subscribers", "acls", "counters", "workers", "dots", "mitigations", "config"]
 ATTACKER = "100.64.0.10"
 
 
