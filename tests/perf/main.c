@@ -83,6 +83,8 @@ int main(int argc, char **argv)
 		task.sessions = (unsigned)atoi(word);
 		measure_pipeline(&task);
 		measure_services(&task);
+		if (is_wanted(&task, "bindings"))
+			measure_bindings(&task);
 		if (is_wanted(&task, "rates"))
 			measure_rates(&task);
 	}

@@ -144,6 +144,9 @@ void measure_services(struct task *task);
 // MAP-E by the number of its rules, which the scale of the rows counts.
 void measure_rules(struct task *task);
 
+// How fast a binding table is filled and changed.
+void measure_bindings(struct task *task);
+
 // How fast flows come and go, and how many fit.
 void measure_rates(struct task *task);
 void measure_tables(struct task *task);

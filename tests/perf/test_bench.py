@@ -7,7 +7,7 @@ import subprocess
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FORWARDING = {"nat44-eim-pba", "nat44-deterministic", "nat64", "ds-lite", "lw4o6", "ipv6"}
 WORKS = FORWARDING | {"map-e", "new-mappings", "expiry", "mitigations", "fragments", "fragment-flood", "new-blocks",
-                      "tcp-open", "tcp-close", "tcp-expiry", "nat64-new", "ds-lite-new"}
+                      "tcp-open", "tcp-close", "tcp-expiry", "nat64-new", "ds-lite-new", "binding-add", "binding-change"}
 SCALES = (1008, 64512)
 RULES = (1, 1000, 10000)
 
@@ -29,6 +29,7 @@ def test_quick(tmp_path):
     assert {(w, d, n) for w in FORWARDING for d in ("out", "in") for n in SCALES} <= rows
     assert {("map-e", d, n) for d in ("out", "in") for n in RULES} <= rows
     assert {(w, d, 64512) for w in FORWARDING - {"nat44-deterministic"} for d in ("out", "in")} <= mixed
+    assert {(w, "out", n) for w in ("binding-add", "binding-change") for n in SCALES} <= rows
     assert {(w, "out", n) for w in ("nat64-new", "ds-lite-new") for n in SCALES[1:]} <= rows
     assert {(w, "out", n) for w in ("new-mappings", "expiry", "tcp-open", "tcp-close") for n in SCALES} <= rows
     tables = result["tables"]
