@@ -10,6 +10,7 @@ import os
 import re
 import signal
 import subprocess
+import time
 
 import lab
 import pytest
@@ -25,7 +26,8 @@ BOX_INSIDE6 = "2001:db8:64::1"
 class Homes:
     """The box with an upstream and two homes."""
 
-    def __init__(self, world, relay="home-then-box", transport="dtls", rate=20000, **client):
+    def __init__(self, world, relay="home-then-box", transport="dtls", rate=20000, networks=(), warning=None,
+                 management=None, **client):
         self.lab = world
         self.mids = itertools.count(1)
         self.homes = {}
@@ -39,7 +41,13 @@ class Homes:
         inside = self.config["ietf-interfaces:interfaces"]["interface"][0]
         inside["homeport:host-device"] = "hp-inside"
         self.config["homeport:homeport"]["platform"]["host-packet-rate"] = rate
+        self.config["homeport:homeport"]["management"].update(management or {})
         dots = self.config["homeport:homeport"]["dots"]
+        if networks:
+            self.config["homeport:homeport"]["ipv6"] = {"subscriber-network": networks}
+            dots["server"]["upstream"][0]["domain-prefix"] += [n["prefix"] for n in networks]
+        if warning:
+            dots["certificate-warning"] = warning
         dots["server"]["upstream"][0]["relay"] = relay
         dots["client"] = {
             "certificate": "pki/homes.pem", "private-key": "pki/homes.key", "ca": "pki/ca.pem",
@@ -60,15 +68,16 @@ class Homes:
         world.start_box(self.config)
         self.events.wait("the session comes up", lambda e: e["event"] == "up")
 
-    def dial(self, name, transport=None, certificate=None, where=None, host=lab.BOX_INSIDE, files=None):
-        """Starts a home; returns the lines that it prints. `files` are its credentials, if no certificate."""
+    def dial(self, name, transport=None, certificate=None, where=None, host=lab.BOX_INSIDE, files=None, address=None):
+        """Starts a home; returns the lines that it prints. `files` are its credentials, if no certificate, `address`
+        is its own as the box knows it."""
         number = list(HOMES).index(certificate or name) + 1
         process = self.lab.start(
             where or name, TESTSERVER, "--upstream",
             f"name=box,host={host},port=4647,peer={BOX_NAME},"
             f"transport={transport or self.transport},retry-interval=60",
             *(files or ["--cert", self.pki / f"home-{number}.pem", "--key", self.pki / f"home-{number}.key",
-                        "--ca", self.pki / "ca.pem"]), f"{HOMES[name]}=192.168.1.10",
+                        "--ca", self.pki / "ca.pem"]), f"{address or HOMES[name]}=192.168.1.10",
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         self.homes[name] = process
         return Lines(process)
@@ -160,6 +169,52 @@ def test_home_over_ipv6(world, transport):
     assert world.acls() == []
     assert box.ask(f"withdraw --mid {mid}")["code"] == "2.02"
     home.wait("the rule is gone", lambda line: line.get("event") == "acl-remove")
+    box.end()
+
+
+@pytest.mark.parametrize("transport", ["dtls", "tls"])
+def test_home_of_a_prefix(world, transport):
+    """CH-05, NA-01: the home of an IPv6 prefix dials from an address in it, and is asked about that address; who has its
+    certificate at another address is refused."""
+    box = Homes(world, transport=transport, listener=[{"address": BOX_INSIDE6, "port": 4647}],
+                home=[{"name": "attacker", "certificate-name": "attacker.example.net",
+                       "subscriber": "2001:db8:64::10/124"}],
+                networks=[{"prefix": "2001:db8:64::/64", "subscriber-length": 124}])
+    for host, address in (("attacker", "2001:db8:64::10"), ("neighbour", "2001:db8:64::20")):
+        world.ip(host, "addr", "add", f"{address}/64", "dev", "eth0", "nodad")
+    box.dial("attacker", where="neighbour", host=BOX_INSIDE6)
+    lab.wait_for("it is refused", lambda: int(box.counters()["misplaced"]) > 0)
+    assert box.counters()["ready"] == 0
+    box.kill("attacker")
+    home = box.dial("attacker", host=BOX_INSIDE6, address="2001:db8:64::10")
+    box.wait_ready("attacker")
+    assert box.state("attacker")["peer-address"] == "2001:db8:64::10"
+    reply = box.ask("mitigate --source 2001:db8:64::10/128 --target 2001:db8:ffff::1/128 --protocol 17 --lifetime 600")
+    assert reply["code"] == "2.01", reply
+    rule = home.wait("the home's rule", lambda line: line.get("event") == "acl-add")
+    assert rule["target"] == "2001:db8:ffff::1/128"
+    lab.wait_for("it is confirmed", lambda: box.state("attacker")["confirmed"] == 1)
+    assert world.acls() == []
+    box.end()
+
+
+def test_certificate_that_ends_soon(world):
+    """A home's certificate that is about to end shows in show dots, in the log and in the metrics."""
+    box = Homes(world, warning=60, management={"metrics": {"address": "127.0.0.1", "port": 9647}})
+    world.ip("box", "link", "set", "lo", "up")
+    box.dial("attacker")
+    box.wait_ready("attacker")
+    said, = box.state("attacker")["warning"]
+    assert said.startswith("the certificate of a home expires on ")
+    # once a day, and when the configuration asks for it
+    box.config["homeport:homeport"]["dots"]["certificate-warning"] = 61
+    (world.folder / "homeport.json").write_text(json.dumps(box.config))
+    world.box.send_signal(signal.SIGHUP)
+    lab.wait_for("a line of the log", lambda: f"attacker: {said}" in world.log_text())
+    shown = world.exec("box", "/usr/bin/python3", "-c", "import urllib.request as u\n"
+                       "print(u.urlopen('http://127.0.0.1:9647/metrics').read().decode())").stdout
+    ends = re.search(r'^homeport_certificate_end_timestamp_seconds\{upstream="",certificate="peer"\} (\S+)', shown, re.M)
+    assert 0 < float(ends.group(1)) - time.time() < 31 * 86400
     box.end()
 
 

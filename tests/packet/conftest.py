@@ -52,11 +52,14 @@ def box(shared_box):
 
 @pytest.fixture
 def fresh():
-    """Makes a daemon for one case alone: fresh(workers=3, policy={...}) takes what config() does."""
+    """Makes a daemon for one case alone: fresh(workers=3, policy={...}) takes what config() does; with kernel6 its host
+    devices have IPv6."""
     made = []
 
-    def start(**parts):
+    def start(kernel6=False, **parts):
         made.append(Box())
+        if kernel6:
+            made[-1].sysctl("box", "net.ipv6.conf.default.disable_ipv6", 0)
         return made[-1].start_daemon(config(**parts))
 
     try:

@@ -5,7 +5,7 @@ import pytest
 from scapy.all import (ARP, GRE, ICMP, IP, TCP, UDP, Dot1Q, Ether, ICMPv6EchoReply, ICMPv6EchoRequest, ICMPv6ND_NA,
                        ICMPv6ND_NS, ICMPv6NDOptSrcLLAddr, ICMPv6NDOptDstLLAddr, IPOption_NOP, IPOption_RR, IPv6, Raw)
 
-from config import BOX_INSIDE, BOX_OUTSIDE, BOX_OUTSIDE6, GATEWAY_INSIDE, GATEWAY_OUTSIDE, MAC
+from config import BOX_INSIDE, BOX_INSIDE6, BOX_OUTSIDE, BOX_OUTSIDE6, GATEWAY_INSIDE, GATEWAY_OUTSIDE, MAC, ipv6
 
 OUTSIDE = MAC["outside"]
 BOX = MAC["box outside"]
@@ -277,6 +277,30 @@ def test_vlan_interfaces(fresh):
     assert box.rx_inside().dst == host
     box.tx_outside(IP(src=SOMEBODY, dst=got[IP].src) / UDP(sport=2000, dport=got[UDP].sport), "drop-vlan")
     box.tx_outside(to_box(Dot1Q(vlan=8) / IP(src=SOMEBODY, dst=got[IP].src) / UDP()), "drop-vlan")
+
+
+def test_homes_have_a_share_of_their_own(fresh, tmp_path):
+    """What strangers send to the box's own addresses takes nothing from homes, over IPv6 as over IPv4; all homes
+    together have as much (RFC 9066 section 8)."""
+    keys = tmp_path / "homes.psk"
+    keys.write_text("".join(f"{name}:{number:032x}\n" for number, name in enumerate(("one", "two"))))
+    keys.chmod(0o600)
+    homes = [{"name": "one", "psk-identity": "one", "subscriber": "2001:db8:100:100::/56"},
+             {"name": "two", "psk-identity": "two", "subscriber": "100.65.0.77/32"}]
+    box = fresh(kernel6=True, **ipv6(inside={"homeport:host-device": "hp-inside"},
+                       more={"homeport:homeport": {"dots": {"client": {"psk-file": str(keys), "home": homes}}}}),
+                platform={"host-packet-rate": 10})
+    box.advance(1)
+
+    def sent_by(source):
+        if ":" in source:
+            return IPv6(src=source, dst=BOX_INSIDE6) / ICMPv6EchoReply()
+        return IP(src=source, dst=BOX_INSIDE) / ICMP(type=0, id=1)
+    box.tx_inside([sent_by("2001:db8:100:200::1")] * 15 + [sent_by("100.65.0.78")] * 5,
+                  {"punted": 10, "drop-punt-limit": 10})
+    box.tx_inside([sent_by("2001:db8:100:1ff::1")] * 4, "punted")
+    box.tx_inside([sent_by("100.65.0.77")] * 4, "punted")
+    box.tx_inside([sent_by("2001:db8:100:100::1")] * 4, {"punted": 2, "drop-punt-limit": 2})
 
 
 def test_kernel_behind_own_addresses(fresh):

@@ -3,7 +3,9 @@
 // What many homes cost the box: a process with lib/dots as the box has it, and one that is all homes,
 // over DTLS on the loopback address. The figures are the box's own: CPU by getrusage(), memory by its
 // resident set. How long a relayed request takes runs from the bytes of an upstream's PUT until the last home
-// that it is for has confirmed.
+// that it is for has confirmed. It is a soak test too (meson's suite soak): it ends well only if every home has
+// had its one session throughout, has carried out what it was asked, and was heard when all sent their heartbeats
+// at once.
 //
 // usage: bench-homes [HOMES [FAN-OUT]]        (10000, 1000)
 
@@ -333,17 +335,29 @@ static void configure_homes(void)
 	free(name);
 }
 
-static void add_heard(void *ctx, const struct dots_home_row *row)
+// The heartbeats of each home, in the order in which homes are listed, which stays.
+struct pulse {
+	unsigned at;
+	unsigned heard; // homes whose count is another than the one kept
+	uint64_t *kept;
+	bool keep;
+};
+
+static void take_pulse(void *ctx, const struct dots_home_row *row)
 {
-	*(uint64_t *)ctx += row->heartbeats_heard;
+	struct pulse *pulse = ctx;
+
+	if (pulse->keep)
+		pulse->kept[pulse->at] = row->heartbeats_heard;
+	pulse->heard += row->heartbeats_heard != pulse->kept[pulse->at++];
 }
 
-static uint64_t heard(void)
+static unsigned heard(struct pulse *pulse, bool keep)
 {
-	uint64_t sum = 0;
-
-	homes_list(homes, NULL, add_heard, &sum);
-	return sum;
+	pulse->at = pulse->heard = 0;
+	pulse->keep = keep;
+	homes_list(homes, NULL, take_pulse, pulse);
+	return pulse->heard;
 }
 
 // Tells its port, waits for all homes, measures, and has them send their heartbeats.
@@ -351,7 +365,8 @@ static void be_box(int out)
 {
 	struct dots_homes_counters c;
 	double before_cpu, before_kb;
-	uint64_t began, before_heard;
+	struct pulse pulse = {.kept = calloc(count, sizeof(*pulse.kept))};
+	uint64_t began;
 	uint16_t port;
 
 	loop = evloop_new();
@@ -375,17 +390,19 @@ static void be_box(int out)
 	order_all(count, "one request to each");
 	order_all(fan_out < count ? fan_out : count, "one request to many");
 	relay_all();
-	// those that were due by themselves meanwhile do not count
-	before_heard = heard();
+	heard(&pulse, true);
 	began = clock_now();
 	before_cpu = cpu();
 	must(write(out, &port, 1) == 1, "pipe");
-	while (heard() < before_heard + count) {
+	while (heard(&pulse, false) < count) {
 		for (unsigned i = 0; i < 100; i++)
 			evloop_turn(loop, 1);
 	}
 	printf("%-26s %6u homes %8.3f s %8.3f ms of CPU each\n", "heartbeats, all at once", count,
 		seconds(began), 1000 * (cpu() - before_cpu) / count);
+	homes_count(homes, &c);
+	must(c.ready == count && c.handshakes == count, "not every home has kept its session");
+	free(pulse.kept);
 	homes_free(homes);
 	evloop_free(loop);
 }
