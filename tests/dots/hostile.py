@@ -167,20 +167,27 @@ def well(request):
 
 
 class Home:
-    """A Call Home DOTS server that dials in over TLS, says `words`, and answers each request by `answer(request)`; what
-    came is in `asked`, and whatever went wrong in `why`."""
+    """A Call Home DOTS server that dials in over TLS, says `words`, and answers each request by `answer(request)`, or
+    reads none if that is None; with `slowly` a byte at a time. What came is in `asked`, and whatever went wrong in
+    `why`."""
 
-    def __init__(self, port, certificate, key, ca, answer=well, words=frame(CSM, token=b"")):
+    def __init__(self, port, certificate, key, ca, answer=well, words=frame(CSM, token=b""), slowly=False):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.load_verify_locations(ca)
         if certificate:
             context.load_cert_chain(certificate, key)
-        self.answer, self.asked, self.why = answer, [], None
+        self.answer, self.slowly, self.asked, self.why = answer, slowly, [], None
         self.tls = context.wrap_socket(socket.create_connection(("127.0.0.1", port), timeout=PATIENCE),
                                        server_hostname="box.example")
-        self.tls.sendall(words)
-        self.thread = threading.Thread(target=self._serve, daemon=True)
-        self.thread.start()
+        self.say(words)
+        # from now on the stream is the thread's: OpenSSL's are not for two at once
+        if answer:
+            threading.Thread(target=self._serve, daemon=True).start()
+
+    def say(self, words):
+        step = 1 if self.slowly else len(words)
+        for at in range(0, len(words), step or 1):
+            self.tls.sendall(words[at:at + step])
 
     def _read(self, length):
         data = b""
@@ -205,7 +212,7 @@ class Home:
                     request = Request(code, token, body)
                     self.asked.append(str(request))
                     if said := self.answer(request):
-                        self.tls.sendall(said)
+                        self.say(said)
         except OSError as error:
             self.why = error
 

@@ -192,23 +192,17 @@ def test_more_than_it_may_hold(box, dial):
 
 def test_one_who_does_not_listen(box, dial):
     """It asks and asks, and reads nothing."""
-    home = dial(answer=lambda r: home.thread.join())
+    home = dial(answer=None)
     with pytest.raises(OSError):
         for _ in itertools.count():
-            home.tls.sendall(frame(GET, path("mitigate", "cuid=x")) * 200)
+            home.say(frame(GET, path("mitigate", "cuid=x")) * 200)
     lost = wait_until(box, BAD, lambda h: h["state"] == "absent")
     assert "does not read" in lost["last-error"]
     well_served(box, dial)
 
 
 def test_a_byte_at_a_time(box, dial):
-    def slowly(request):
-        for byte in well(request):
-            home.tls.sendall(bytes([byte]))
-
-    home = dial(words=b"", answer=slowly)
-    for byte in FIRST:
-        home.tls.sendall(bytes([byte]))
+    dial(slowly=True)
     box.say(f"order {BAD} {TARGET}")
     box.wait("order", home=BAD, state="confirmed")
     well_served(box, dial)
