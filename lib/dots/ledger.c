@@ -3,18 +3,15 @@
 #include "dots/ledger.h"
 
 #include "base/clock.h"
+#include "base/database.h"
 #include "base/log.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#define FORMAT      "2" // of the tables, in the file as user_version
 #define LOG_MS      60000
 #define PRUNE_EVERY 256 // ended records
 #define SCOPE_ROOM  (64 * 1024)
@@ -84,8 +81,7 @@ static const char schema_text[] =
 	"  ended INTEGER, decided TEXT, action TEXT, rules INTEGER, outcome TEXT, packets INTEGER,"
 	"  bytes INTEGER, reason TEXT, missed INTEGER);"
 	"CREATE INDEX IF NOT EXISTS audit_refused ON audit (number) WHERE outcome = 'refused';"
-	"CREATE INDEX IF NOT EXISTS audit_open ON audit (upstream, cuid, mid) WHERE ended IS NULL;"
-	"PRAGMA user_version = " FORMAT;
+	"CREATE INDEX IF NOT EXISTS audit_open ON audit (upstream, cuid, mid) WHERE ended IS NULL;";
 
 // What makes the tables of format 1 those of today.
 static const char from_1[] = "ALTER TABLE mitigation ADD COLUMN action TEXT;"
@@ -94,7 +90,8 @@ static const char from_1[] = "ALTER TABLE mitigation ADD COLUMN action TEXT;"
 			     "ALTER TABLE audit ADD COLUMN missed INTEGER;";
 
 struct ledger {
-	sqlite3 *db;
+	struct database *file;
+	sqlite3 *db; // of it
 	sqlite3_stmt *query[Q_COUNT];
 	struct resolver *resolver;
 	int64_t retention_ms;
@@ -543,52 +540,11 @@ void ledger_audit(
 
 // ------------------------------------------------------------------ the file
 
-static bool execute(struct ledger *l, const char *text)
-{
-	return sqlite3_exec(l->db, text, NULL, NULL, NULL) == SQLITE_OK;
-}
-
-static int format_of(struct ledger *l)
-{
-	sqlite3_stmt *q;
-	int format = -1;
-
-	if (sqlite3_prepare_v2(l->db, "PRAGMA user_version", -1, &q, NULL) != SQLITE_OK)
-		return -1;
-	if (sqlite3_step(q) == SQLITE_ROW)
-		format = sqlite3_column_int(q, 0);
-	sqlite3_finalize(q);
-	return format;
-}
-
-static int prepare(struct ledger *l)
-{
-	int format;
-
-	if (!execute(l,
-		    "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;"
-		    "PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY"))
-		return -EIO;
-	format = format_of(l);
-	if (format == 1 && execute(l, from_1))
-		format = 2;
-	if (format != 0 && format != atoi(FORMAT))
-		return format < 0 ? -EIO : -EPROTO;
-	if (!execute(l, schema_text))
-		return -EIO;
-	for (unsigned i = 0; i < Q_COUNT; i++) {
-		if (sqlite3_prepare_v3(l->db, text_of[i], -1, SQLITE_PREPARE_PERSISTENT,
-			    &l->query[i], NULL) != SQLITE_OK)
-			return -EIO;
-	}
-	return prune(l) ? 0 : -EIO;
-}
-
 struct ledger *ledger_open(const char *path, uint32_t retention_s, uint32_t most,
 	struct resolver *resolver, struct err *err)
 {
+	static const struct database_setup setup = {schema_text, 2, from_1};
 	struct ledger *l = calloc(1, sizeof(*l));
-	int fd, rc = -EIO;
 
 	if (!l) {
 		err_set(err, "out of memory");
@@ -597,20 +553,15 @@ struct ledger *ledger_open(const char *path, uint32_t retention_s, uint32_t most
 	l->resolver = resolver;
 	l->retention_ms = (int64_t)retention_s * 1000;
 	l->most = most;
-	// who did what is nobody else's business; SQLite gives its log file the same mode
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (fd < 0) {
-		err_set(err, "%s: %s", path, strerror(errno));
+	l->file = database_open(path, &setup, err);
+	if (!l->file) {
 		free(l);
 		return NULL;
 	}
-	close(fd);
-	if (sqlite3_open_v2(path, &l->db, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK)
-		rc = prepare(l);
-	if (rc == 0)
+	l->db = database_handle(l->file);
+	if (database_prepare(l->file, text_of, l->query, Q_COUNT) && prune(l))
 		return l;
-	err_set(err, "%s: %s", path,
-		rc == -EPROTO ? "made by another version of homeportd" : sqlite3_errmsg(l->db));
+	err_set(err, "%s: %s", path, sqlite3_errmsg(l->db));
 	ledger_close(l);
 	return NULL;
 }
@@ -621,6 +572,6 @@ void ledger_close(struct ledger *l)
 		return;
 	for (unsigned i = 0; i < Q_COUNT; i++)
 		sqlite3_finalize(l->query[i]);
-	sqlite3_close(l->db);
+	database_close(l->file);
 	free(l);
 }

@@ -3,18 +3,15 @@
 #include "resolve/store.h"
 
 #include "base/bits.h"
+#include "base/database.h"
 #include "base/log.h"
 
 #include <rte_byteorder.h>
 
 #include <errno.h>
-#include <fcntl.h>
-#include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#define FORMAT        "1" // of the tables, in the file as user_version
 #define COMMIT_MS     1000
 #define COMMIT_EVENTS 4096
 #define PRUNE_ROWS    1000  // a step of what is too old; two for each commit keep up with any load
@@ -59,11 +56,11 @@ static const char schema_text[] =
 	"CREATE TABLE IF NOT EXISTS ended (number INTEGER PRIMARY KEY, instance INTEGER,"
 	"  family INTEGER, length INTEGER, address BLOB, outside INTEGER, first INTEGER,"
 	"  last INTEGER, since INTEGER, until INTEGER);"
-	"CREATE INDEX IF NOT EXISTS ended_place ON ended (outside, first, until);"
-	"PRAGMA user_version = " FORMAT;
+	"CREATE INDEX IF NOT EXISTS ended_place ON ended (outside, first, until);";
 
 struct store {
-	sqlite3 *db;
+	struct database *file;
+	sqlite3 *db; // of it
 	sqlite3_stmt *query[Q_COUNT];
 	uint32_t most;
 	int64_t retention_ms;
@@ -260,89 +257,49 @@ int64_t store_newest(const struct store *s)
 	return s->newest;
 }
 
-static int execute(struct store *s, const char *text)
-{
-	return sqlite3_exec(s->db, text, NULL, NULL, NULL) == SQLITE_OK ? 0 : -EIO;
-}
-
-static int64_t one_number(struct store *s, const char *text)
-{
-	sqlite3_stmt *q;
-	int64_t value = 0;
-
-	if (sqlite3_prepare_v2(s->db, text, -1, &q, NULL) != SQLITE_OK)
-		return -1;
-	if (sqlite3_step(q) == SQLITE_ROW)
-		value = column(q, 0);
-	sqlite3_finalize(q);
-	return value;
-}
-
 // Grants that were in force when the last run ended without a word, ended at the latest now.
-static int settle(struct store *s, int64_t now)
+static bool settle(struct store *s, int64_t now)
 {
 	static const char move[] =
 		"INSERT INTO ended (" COLUMNS ") SELECT instance, family, length,"
 		" address, outside, first, last, since, max(since, %lld)"
 		" FROM live; DELETE FROM live";
 	char *text = sqlite3_mprintf(move, (long long)now);
-	int rc = text ? execute(s, text) : -ENOMEM;
+	bool done = text && database_run(s->file, text);
 
 	sqlite3_free(text);
-	return rc;
+	return done;
 }
 
-static int prepare(struct store *s, int64_t now)
+static bool prepare(struct store *s, int64_t now)
 {
-	int64_t format = one_number(s, "PRAGMA user_version");
-
-	if (format < 0)
-		return -EIO;
-	if (format != 0 && format != strtol(FORMAT, NULL, 10))
-		return -EPROTO;
-	if (execute(s, schema_text) < 0 || settle(s, now) < 0)
-		return -EIO;
-	for (unsigned i = 0; i < Q_COUNT; i++) {
-		if (sqlite3_prepare_v3(s->db, text_of[i], -1, SQLITE_PREPARE_PERSISTENT,
-			    &s->query[i], NULL) != SQLITE_OK)
-			return -EIO;
-	}
-	s->last = (uint64_t)one_number(s, "SELECT max(number) FROM ended");
-	s->newest = one_number(s, "SELECT max(until) FROM ended");
+	if (!settle(s, now) || !database_prepare(s->file, text_of, s->query, Q_COUNT))
+		return false;
+	s->last = (uint64_t)database_number(s->file, "SELECT max(number) FROM ended");
+	s->newest = database_number(s->file, "SELECT max(until) FROM ended");
 	s->begin = s->last + 1;
-	return 0;
+	return true;
 }
 
 struct store *store_open(
 	const char *path, uint32_t most, int64_t retention_ms, int64_t now, struct err *err)
 {
+	static const struct database_setup setup = {schema_text, 1, NULL};
 	struct store *s = calloc(1, sizeof(*s));
-	int fd, rc;
+	struct err why;
 
 	if (!s)
 		return NULL;
 	s->most = most;
 	s->retention_ms = retention_ms;
-	// who had which port is nobody else's business; SQLite gives its log file the same mode
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (fd < 0) {
-		err_set(err, "/homeport:homeport/resolve/history-file: %s: %s", path,
-			strerror(errno));
-		free(s);
-		return NULL;
+	s->file = database_open(path, &setup, &why);
+	if (s->file) {
+		s->db = database_handle(s->file);
+		if (prepare(s, now))
+			return s;
+		err_set(&why, "%s: %s", path, sqlite3_errmsg(s->db));
 	}
-	close(fd);
-	rc = sqlite3_open_v2(path, &s->db, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK ? 0 : -EIO;
-	if (!rc)
-		rc = execute(s,
-			"PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;"
-			"PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY");
-	if (!rc)
-		rc = prepare(s, now);
-	if (!rc)
-		return s;
-	err_set(err, "/homeport:homeport/resolve/history-file: %s: %s", path,
-		rc == -EPROTO ? "made by another version of homeportd" : sqlite3_errmsg(s->db));
+	err_set(err, "/homeport:homeport/resolve/history-file: %s", why.text);
 	store_close(s);
 	return NULL;
 }
@@ -351,10 +308,10 @@ void store_close(struct store *s)
 {
 	if (!s)
 		return;
-	if (!sqlite3_get_autocommit(s->db) && run(s, Q_COMMIT) < 0)
+	if (s->file && !sqlite3_get_autocommit(s->db) && run(s, Q_COMMIT) < 0)
 		complain(s, "close");
 	for (unsigned i = 0; i < Q_COUNT; i++)
 		sqlite3_finalize(s->query[i]);
-	sqlite3_close(s->db);
+	database_close(s->file);
 	free(s);
 }

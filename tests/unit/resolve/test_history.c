@@ -224,7 +224,7 @@ static void test_the_file_is_one_box_s(void **state)
 	(void)state;
 	assert_null(store_open(path, 1000, RETENTION, START, &err));
 	assert_text_has(err.text, "history-file");
-	assert_text_has(err.text, "locked");
+	assert_text_has(err.text, "in use by another process");
 	store_close(store);
 	remove_file();
 }
