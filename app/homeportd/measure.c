@@ -319,12 +319,12 @@ static void walk_certificates(const struct sheet *sheet)
 }
 
 static const struct column rule_column[] = {
-	{"homeport_acl_rules", EXPOSITION_GAUGE, "Rules of mitigations.", 0, sizeof(uint32_t)},
+	{"homeport_acl_rules", EXPOSITION_GAUGE, "Rules of mitigations.", 0, sizeof(uint64_t)},
 };
 
 static void walk_rules(const struct sheet *sheet)
 {
-	uint32_t rules = acl_count(sheet->box->acl);
+	uint64_t rules = acl_count(sheet->box->acl);
 
 	add(sheet, NULL, &rules);
 }

@@ -88,9 +88,12 @@ static struct behaviour make_behaviour(
 			strcmp(from->mapping_type, "adm") ? MAP_BY_ENDPOINT : MAP_BY_ADDRESS;
 	for (enum l4 l4 = 0; l4 < L4_COUNT; l4++)
 		behaviour.filtering[l4] = (uint8_t)filtering_of(from->filtering_type);
-	for (unsigned i = 0; i < from->filterings; i++)
-		behaviour.filtering[l4_of(from->filtering[i].protocol)] =
-			(uint8_t)filtering_of(from->filtering[i].type);
+	for (unsigned i = 0; i < from->filterings; i++) {
+		enum l4 l4 = l4_of(from->filtering[i].protocol);
+
+		if (l4 < L4_COUNT)
+			behaviour.filtering[l4] = (uint8_t)filtering_of(from->filtering[i].type);
+	}
 	return behaviour;
 }
 
