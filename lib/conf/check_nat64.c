@@ -166,7 +166,9 @@ static void check_policy(struct judge *j, const struct config *config,
 
 	refuse(j, p, "homeport:deterministic", p->deterministic, "napt44");
 	refuse(j, p, "homeport:portless-protocols", p->portless, "napt44");
-	refuse(j, p, "homeport:reset-strays", p->reset_strays, "napt44");
+	if (p->reset_strays)
+		judge_fault(j, p->node, "homeport:stray-segments",
+			"reset. Allowed: drop, with type ietf-nat:nat64");
 	if (p->has_subscriber_mask && !p->subscriber_mask)
 		judge_fault(j, p->node, "subscriber-mask-v6", "0. Allowed: 1 to 128");
 	for (unsigned i = 0; i < p->nat64_prefixes; i++) {

@@ -298,6 +298,8 @@ SEMANTIC = [
     ({f"{INSTANCE}/type": "ietf-nat:nat64", f"{POLICY}/subscriber-match/0/subnet": "2001:db8:100::/40"},
      f"{ENTRY}/internal-src-address: of a NAT64 instance. Allowed: static mappings of ietf-nat:napt44"),
     ({f"{POLICY}/subscriber-mask-v6": 64}, f"{ONE}/subscriber-mask-v6: set. Allowed: where inside sources are IPv6"),
+    (prefixes(["64:ff9b::/96"]) | {f"{POLICY}/homeport:stray-segments": "reset"},
+     f"{ONE}/homeport:stray-segments: reset. Allowed: drop, with type ietf-nat:nat64"),
     ({f"{POLICY}/homeport:lowest-ipv6-mtu": 1400}, f"{ONE}/homeport:lowest-ipv6-mtu: set. Allowed: with type ietf-nat:nat64"),
     ({f"{POLICY}/nat64-prefixes": [{"nat64-prefix": "64:ff9b::/96"}]},
      f"{ONE}/nat64-prefixes: set. Allowed: with type ietf-nat:nat64 alone"),
