@@ -176,10 +176,11 @@ def test_refused(change, expected, tmp_path):
 
 @pytest.mark.parametrize("change", [
     among_all("2001:db8:100:100::/56"), among_all("2001:db8:1000:1::/64"), among_all("2001:db8:2000:100::/56"),
-    among_all("2001:db8:8000:100::/56", softwires="map-e"), among_all("2001:db8:100::1/128"), among_all("100.64.0.11/32"),
+    among_all("2001:db8:8000:100::/56", softwires="map-e"), among_all("2001:db8:8000:100::/56", softwires="map-t"),
+    among_all("2001:db8:100::1/128"), among_all("100.64.0.11/32"),
     # a subscriber of native IPv6, and the B4 in his prefix, whose home is another box
     two_homes("2001:db8:100::/56", "2001:db8:100::1/128")],
-    ids=["native", "nat64", "ds-lite", "map-e", "lw4o6", "nat44", "two homes in one prefix"])
+    ids=["native", "nat64", "ds-lite", "map-e", "map-t", "lw4o6", "nat44", "two homes in one prefix"])
 def test_taken(change, tmp_path):
     """Homes of every service."""
     done = check(change, tmp_path)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Who is behind an A+P address, now and before, and stopping him alone (RFC 9066 section 5.3.2, RFC 8676)."""
 import pytest
-from scapy.all import UDP
+from scapy.all import IP, UDP, rdpcap
 
-from config import config
+from config import MAC, config, merge
 from control import Refused
 from softwires import BINDINGS, SHARED, WHOLE, b4, back, entry, from_ce, lw4o6, mapping_rules, out, rule, rule_t, tunnel, udp
 
@@ -61,6 +61,34 @@ def test_mitigation(fresh, parts, attacker, neighbour, form, verdict):
         del other.chksum, other[UDP].chksum
         assert out(box, form(source, other), verdict).dst == "198.18.9.9"
         box.reload(config(**parts))
+
+
+@pytest.mark.parametrize("parts, source, packet, form, verdict", [
+    (lw4o6(), b4(1), udp(SHARED, THERE, 1030, 80), tunnel, "softwire-out"),
+    (mapping_rules([rule()]), CE, udp(HIS, THERE, 1232, 80), tunnel, "softwire-out"),
+    (mapping_rules([rule_t()]), CE, udp(HIS, THERE, 1232, 80), from_ce, "map-t-out")], ids=["lw4o6", "map-e", "map-t"])
+def test_scrubber_and_inspection(fresh, tmp_path, parts, source, packet, form, verdict):
+    """The scrubber gets what goes to the target out of the softwire, with the shared address; a copy shows the same (RFC
+    9066 section 8)."""
+    file = tmp_path / "copies.pcap"
+    report = ("dots", "mitigate", "--source", f"{packet.src}/32", "--source-port", packet[UDP].sport,
+              "--target", f"{THERE}/32", "--action")
+    box = fresh(**merge(parts, {
+        "outside": {"ietf-ip:ipv4": {"neighbor": [
+            {"ip": "192.0.2.254", "link-layer-address": MAC["outside"]},
+            {"ip": "192.0.2.253", "link-layer-address": "02:00:00:00:00:13"}]}},
+        "more": {"homeport:homeport": {"dots": {"server": {
+            "scrubber": {"next-hop-address": "192.0.2.253"},
+            "inspect": {"packets-per-second": 1000, "capture-file": str(file)}}}}}}))
+    box.ask(*report, "inspect")
+    assert out(box, form(source, packet), verdict).dst == THERE
+    copy, = rdpcap(str(file))
+    assert (copy[IP].src, copy[IP].dst, copy[UDP].sport) == (packet.src, THERE, packet[UDP].sport)
+    box.ask(*report, "redirect")
+    box.tx_inside(form(source, packet), "redirected")
+    frame = box.rx_frame("outside")
+    assert frame.dst == "02:00:00:00:00:13"
+    assert (frame[IP].src, frame[IP].dst, frame[UDP].sport) == (packet.src, THERE, packet[UDP].sport)
 
 
 def test_table_of_the_past(fresh):
