@@ -96,15 +96,20 @@ class Box(lab.Lab):
         assert self.stop_box() == 0, self.log_text()
         assert ": error: " not in self.log_text(), self.log_text()
 
-    def reload(self, configuration):
-        """Loads another configuration; a second later every worker has it in use."""
+    def reload(self, configuration, meanwhile=lambda: None):
+        """Loads another configuration, and calls `meanwhile` again and again until it is in force; a second later
+        every worker has it in use."""
         configuration["homeport:homeport"]["management"] = {
             "socket": str(self.folder / "homeport.sock")}
         before = self.log_text().count("\n")
         (self.folder / "homeport.json").write_text(json.dumps(configuration, indent=1))
         self.box.send_signal(signal.SIGHUP)
-        lab.wait_for("the configuration is loaded",
-                     lambda: "in force" in "\n".join(self.log_text().split("\n")[before:]))
+
+        def loaded():
+            meanwhile()
+            return "in force" in "\n".join(self.log_text().split("\n")[before:])
+
+        lab.wait_for("the configuration is loaded", loaded)
         self.advance(1)  # a worker takes a configuration in use before it sees the clock move
 
     def close(self):

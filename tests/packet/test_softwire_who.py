@@ -106,6 +106,27 @@ def test_table_of_the_past(fresh):
     assert since == before
 
 
+def test_reload_under_traffic(fresh):
+    """Not a packet of the bindings that stay is lost while others come and go (W12)."""
+    box = fresh(**lw4o6())
+    stream = [udp(THERE, SHARED, 53, 2048 + 1024 * (n % 8)) for n in range(64)]
+    rounds = 0
+
+    def send():
+        nonlocal rounds
+        rounds += 1
+        box.tx_outside(stream, "softwire-in")
+        assert sorted(box.rx_inside().dst for _ in stream) == sorted(b4(2 + n % 8) for n in range(64))
+
+    for others in range(3):
+        more = [entry(b4(0x200 + n), f"198.51.100.{16 + n}") for n in range(others * 50)]
+        box.reload(config(**lw4o6(bindings=[*BINDINGS[1:], *more])), send)
+        assert lookup(box, SHARED, 1030) == [("lw4o6", f"{b4(1)}/128", None)]  # of the past
+        box.reload(config(**lw4o6(bindings=[*BINDINGS, *more[::2]])), send)
+        assert lookup(box, SHARED, 1030) == [("lw4o6", f"{b4(1)}/128", "lw")]
+    assert rounds >= 6
+
+
 def test_reload(fresh):
     """Bindings come, go and change hands by a reload; all others stay (W12)."""
     box = fresh(**lw4o6())

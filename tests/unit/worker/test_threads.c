@@ -110,7 +110,8 @@ static uint16_t make(uint8_t *ip, struct rand *random, unsigned iface)
 		packet_make(quoted, length, &sent, 8, 64);
 		return packet_make_error(ip, t.src, t.dst, 3, 1, quoted, length);
 	}
-	packet_make(ip, length, &t, t.l4 == L4_TCP ? 1u << rand_below(random, 5) : 8, 64);
+	packet_make(
+		ip, length, &t, (uint8_t)(t.l4 == L4_TCP ? 1u << rand_below(random, 5) : 8), 64);
 	if (!rand_below(random, 8)) {
 		// the first of two fragments, or the second
 		ip[5] = (uint8_t)rand_below(random, 16);
