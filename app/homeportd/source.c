@@ -142,11 +142,16 @@ static int walk(void *ctx, unsigned worker, enum walk_table table, uint32_t room
 static void get_load(void *ctx, unsigned slot, struct ctl_load *out)
 {
 	const struct box *box = ctx;
+	const struct nat_policy *policy = box->snapshot->policy[slot];
+	bool first = nat_policy_is_first(policy, slot);
 
 	for (unsigned i = 0; i < box->dataplane.workers; i++) {
 		const struct nat *nat = &box->dataplane.worker[i]->nat;
 
 		out->subscribers += count_read(&nat->subscribers.count[slot]);
+		// these are the instance's
+		if (first)
+			out->softwires += count_read(&nat->aliases.b4s.count[policy->instance]);
 		for (enum l4 l4 = 0; l4 < L4_COUNT; l4++) {
 			uint32_t count = count_read(&nat->bib.count[slot][l4]);
 

@@ -78,6 +78,7 @@ struct ctl_pool_use {
 // What the policies of an instance have, all workers together.
 struct ctl_load {
 	uint64_t subscribers;
+	uint64_t softwires; // to B4s
 	uint64_t mappings;
 	uint64_t by_protocol[POLICY_PROTOCOLS]; // mappings, by enum l4
 	struct ctl_pool_use use;

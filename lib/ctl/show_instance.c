@@ -102,22 +102,27 @@ static void add_pools(const struct call *call, unsigned slot, json_t *list)
 	}
 }
 
-static json_t *statistics(const struct call *call, uint32_t instance)
+static json_t *statistics(const struct call *call, const struct nat_policy *policy)
 {
 	const struct snapshot *s = call->source->snapshot(call->source->ctx);
-	json_t *pools = json_array();
+	json_t *pools = json_array(), *mappings;
+	uint32_t instance = policy->instance_id;
 	struct ctl_load load;
 
 	ctl_load_instance(call->source, instance, &load);
+	mappings = mappings_statistics(&load);
+	if (policy->behaviour.kind == NAT_DSLITE)
+		json_object_set_new(mappings, "ietf-dslite:active-softwires",
+			json_integer((json_int_t)load.softwires));
 	for (unsigned slot = 0; slot < SNAPSHOT_MAX_POLICIES; slot++) {
 		if (s->policy[slot] && s->policy[slot]->instance_id == instance)
 			add_pools(call, slot, pools);
 	}
 	return json_pack("{s:o, s:o, s:{s:I, s:I, s:o, s:o}}", "discontinuity-time",
-		json_time(call->source->started), "mappings-statistics", mappings_statistics(&load),
-		"pools-stats", "addresses-allocated", (json_int_t)load.use.addresses_used,
-		"addresses-free", (json_int_t)(load.use.addresses - load.use.addresses_used),
-		"ports-stats", ports(&load.use), "per-pool-stats", pools);
+		json_time(call->source->started), "mappings-statistics", mappings, "pools-stats",
+		"addresses-allocated", (json_int_t)load.use.addresses_used, "addresses-free",
+		(json_int_t)(load.use.addresses - load.use.addresses_used), "ports-stats",
+		ports(&load.use), "per-pool-stats", pools);
 }
 
 static const char *type_of(const struct nat_policy *policy)
@@ -139,7 +144,7 @@ void show_instances(struct call *call)
 			json_pack("{s:I, s:b, s:s, s:o, s:o}", "id",
 				(json_int_t)policy->instance_id, "enable", true, "type",
 				type_of(policy), "capabilities", capabilities(), "statistics",
-				statistics(call, policy->instance_id)));
+				statistics(call, policy)));
 	}
 	call_json(call, json_pack("{s:{s:{s:o}}}", "ietf-nat:nat", "instances", "instance", list));
 	call_end(call);

@@ -4,6 +4,8 @@
 
 #include "ctl/commands.h"
 
+#include <time.h>
+
 #define SLICE 512
 #define UDP   17 // IANA number
 
@@ -56,6 +58,16 @@ static json_t *host(const struct ipaddr *addr)
 	return json_prefix(&prefix);
 }
 
+static json_t *b4(const struct mapping_row *row)
+{
+	json_t *b4 = json_pack("{s:o}", "address", json_address(&row->b4));
+
+	if (row->b4_moved)
+		json_object_set_new(b4, "last-address-change",
+			json_time((int64_t)(time(NULL) - row->b4_s) * 1000));
+	return b4;
+}
+
 static json_t *dynamic_mapping(unsigned worker, const struct mapping_row *row)
 {
 	struct ipaddr outside = ipaddr_v4(row->outside);
@@ -71,8 +83,7 @@ static json_t *dynamic_mapping(unsigned worker, const struct mapping_row *row)
 	json_object_set_new(e, "external-src-port", ports(row->outside_port, row->outside_port));
 	json_object_set_new(e, "lifetime", json_integer(row->left_s));
 	if (row->b4.family)
-		json_object_set_new(e, "ietf-dslite:b4-ipv6-address",
-			json_pack("{s:o}", "address", json_address(&row->b4)));
+		json_object_set_new(e, "ietf-dslite:b4-ipv6-address", b4(row));
 	return e;
 }
 

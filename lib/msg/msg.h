@@ -41,6 +41,8 @@ enum walk_table { WALK_MAPPINGS, WALK_SUBSCRIBERS };
 struct mapping_row {
 	struct ipaddr inside;
 	struct ipaddr b4; // that the inside host is behind; family 0: it is behind none
+	bool b4_moved;    // it has had another address before,
+	uint32_t b4_s;    // and has this one since so many seconds
 	rte_be32_t outside;
 	uint16_t inside_port; // host order; ICMP: identifier
 	uint16_t outside_port;

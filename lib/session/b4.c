@@ -75,6 +75,7 @@ uint32_t b4_add(struct b4_table *table, const struct subkey *subscriber, const u
 	memcpy(table->b4[number].address, address, sizeof(table->b4[number].address));
 	index_add(&table->by_subscriber, hash_of(table, subscriber), number);
 	count_add(&table->used, 1);
+	count_add(&table->count[subscriber->instance], 1);
 	return number;
 }
 
@@ -83,6 +84,7 @@ void b4_remove(struct b4_table *table, uint32_t number)
 	struct b4 *b4 = &table->b4[number];
 
 	index_remove(&table->by_subscriber, hash_of(table, &b4->subscriber), number);
+	count_add(&table->count[b4->subscriber.instance], -1);
 	*b4 = (struct b4){.next_free = table->next_free};
 	table->next_free = number;
 	count_add(&table->used, -1);

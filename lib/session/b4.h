@@ -7,6 +7,7 @@
 
 #include "base/subkey.h"
 #include "session/index.h"
+#include "table/snapshot.h"
 
 #include <rte_common.h>
 
@@ -33,6 +34,7 @@ struct b4_table {
 	uint32_t fresh;
 	uint32_t next_free;
 	struct index by_subscriber;
+	uint32_t count[SNAPSHOT_MAX_POLICIES]; // by number of the NAT instance; as `used`
 };
 
 // Makes room for `size` B4s. Returns 0 or -ENOMEM.

@@ -15,8 +15,10 @@ static uint32_t seconds(uint32_t ticks)
 }
 
 // The inside host of a mapping as it calls itself; behind a B4, whose address that is.
-static void tell_inside(const struct nat *nat, const struct mapping *m, struct mapping_row *row)
+static void tell_inside(
+	const struct nat *nat, const struct mapping *m, uint32_t now, struct mapping_row *row)
 {
+	const struct b4 *b4;
 	const struct alias *a;
 
 	if (!alias_is(m->inside)) {
@@ -30,6 +32,9 @@ static void tell_inside(const struct nat *nat, const struct mapping *m, struct m
 	}
 	row->inside = ipaddr_v4(a->key.inner);
 	row->b4 = ipaddr_v6(a->key.address);
+	b4 = &nat->aliases.b4s.b4[a->b4];
+	row->b4_moved = b4->moved;
+	row->b4_s = seconds(now - b4->changed);
 }
 
 void nat_mapping_row(const struct nat *nat, uint32_t number, uint32_t now, struct mapping_row *row)
@@ -60,7 +65,7 @@ void nat_mapping_row(const struct nat *nat, uint32_t number, uint32_t now, struc
 		.left_s = seconds(due - now),
 		.id = number,
 	};
-	tell_inside(nat, m, row);
+	tell_inside(nat, m, now, row);
 }
 
 uint32_t nat_walk_mappings(const struct nat *nat, uint32_t *cursor, uint32_t room,

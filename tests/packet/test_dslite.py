@@ -8,6 +8,7 @@ from scapy.all import (ICMP, IP, TCP, UDP, Ether, ICMPv6DestUnreach, ICMPv6EchoR
                        ICMPv6PacketTooBig, ICMPv6TimeExceeded, IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, Raw, rdpcap)
 
 from config import AFTR, BOX_INSIDE6, GATEWAY_INSIDE6, MAC, TAP_DEVICES, config, dslite
+from yanglint import yanglint
 
 WORKERS = [1, 3]
 CONFIG = dslite()
@@ -190,6 +191,35 @@ def test_without_migration(fresh):
     home.answer()
     box.advance(301)
     Home(box, other_address(home.b4, 1)).send()
+
+
+def test_state(fresh, tmp_path):
+    """How many softwires are in use, and since when a B4 has another address, as valid data (RFC 8513 section 2)."""
+    box = fresh(workers=3, **CONFIG)
+
+    def show(what):
+        answer = box.ask("show", what)
+        done = yanglint(answer, tmp_path / f"{what}.json")
+        assert done.returncode == 0, done.stderr
+        return answer["ietf-nat:nat"]["instances"]["instance"][0]
+
+    def softwires():
+        return show("instances")["statistics"]["mappings-statistics"]["ietf-dslite:active-softwires"]
+
+    homes = [Home(box) for _ in range(4)]
+    assert softwires() == 0
+    for home in homes:
+        home.send()
+    assert softwires() == 4
+    homes[0].b4 = other_address(homes[0].b4, 1)
+    homes[0].send()
+    assert softwires() == 4
+    moved = {entry["ietf-dslite:b4-ipv6-address"]["address"]: "last-address-change" in entry["ietf-dslite:b4-ipv6-address"]
+             for entry in show("mappings")["mapping-table"]["mapping-entry"]}
+    assert moved == {home.b4: home is homes[0] for home in homes}
+    box.advance(301)
+    box.advance(1)
+    assert softwires() == 0
 
 
 def test_inner_sources(box):

@@ -290,7 +290,7 @@ def test_no_error_about(box):
 
 def test_own_errors_are_limited(fresh):
     """So many a second and no more (RFC 1812 section 4.3.2.8)."""
-    box = fresh(platform={"icmp-error-rate": 16})
+    box = fresh(workers=1, platform={"icmp-error-rate": 16})
     expiring = [IP(src=box.host(), dst=box.remote(), ttl=1) / UDP(sport=1, dport=2) for _ in range(50)]
     for expected in (16, 16):
         box.tx_inside(expiring, "drop-ttl")

@@ -170,7 +170,7 @@ def test_capabilities(fresh):
 def test_pool_events(fresh, tmp_path):
     """A pool that fills past the high threshold, or empties below the low one, is told of; not more often than
     notify-interval says (C11c, D9)."""
-    box = fresh(pool="203.0.113.1/32", policy={
+    box = fresh(workers=1, pool="203.0.113.1/32", policy={
         "port-set": {"port-set-size": 4096}, "homeport:max-port-sets": 1,
         "notify-pool-usage": {"pool-id": 1, "low-threshold": 20, "high-threshold": 60, "notify-interval": 600}})
     low, high = ({"ietf-nat:nat-pool-event": {"id": 1, "policy-id": 1, "pool-id": 1,
@@ -207,7 +207,7 @@ def instance_data(box, folder):
 
 def test_instance_events(fresh):
     """Subscribers by number, mappings and addresses by percent."""
-    box = fresh(pool="203.0.113.0/30", instance={
+    box = fresh(workers=1, pool="203.0.113.0/30", instance={
         "mapping-limits": {"limit-port-mappings": 10},
         "notification-limits": {"notify-subscribers-limit": 2, "notify-ports-usage": 50,
                                 "notify-addresses-usage": 75, "notify-interval": 1}})

@@ -89,7 +89,7 @@ def test_errors_off(fresh):
 
 def test_icmp6_rate(fresh):
     """So many ICMPv6 errors a second (RFC 7596 section 9)."""
-    box = fresh(**lw4o6(**{"icmp-policy": {"icmpv6-errors": {"icmpv6-rate": 4}}}))
+    box = fresh(workers=1, **lw4o6(**{"icmp-policy": {"icmpv6-errors": {"icmpv6-rate": 4}}}))
     box.tx_inside([tunnel(b4(1), udp(SHARED, THERE, 1, 53))] * 10, "drop-softwire-source")
     for _ in range(4):
         assert box.rx_inside()[ICMPv6DestUnreach].code == 5
@@ -105,8 +105,7 @@ def test_icmp4_policy(fresh):
     box = fresh(**lw4o6(**{"icmp-policy": {"icmpv4-errors": {"allow-incoming-icmpv4": False}}}))
     box.tx_outside([ping(THERE, SHARED, 1025), unreachable(udp(SHARED, THERE, 1030, 53))], "drop-icmp-policy")
     assert out(box, tunnel(b4(1), ping(SHARED, THERE, 1025)))[ICMP].id == 1025
-    configuration = lw4o6(**{"icmp-policy": {"icmpv4-errors": {"icmpv4-rate": 3}}})
-    box = fresh(**configuration)
+    box = fresh(workers=1, **lw4o6(**{"icmp-policy": {"icmpv4-errors": {"icmpv4-rate": 3}}}))
     box.tx_outside([unreachable(udp(SHARED, THERE, 1030, 53))] * 5, {"softwire-in": 3, "drop-icmp-policy": 2})
     for _ in range(3):
         assert box.rx_inside().dst == b4(1)
