@@ -108,6 +108,9 @@ void loop_settle(struct box *box);
 // Builds and publishes the first configuration.
 int reload_first(struct box *box, struct err *err);
 
+// Asks for the neighbours of the configuration in force, from the addresses that its devices have by now.
+int reload_neighbours(struct box *box, struct err *err);
+
 // Loads the file again, now or as soon as the last reload is finished; what is wrong with it is logged,
 // and then nothing changes.
 void reload(struct box *box);

@@ -341,7 +341,7 @@ static int run(struct box *box)
 		make_workers(box, &err) < 0)
 		return fail(&err, EXIT_RUN_TIME);
 	if (reload_first(box, &err) < 0 || start_ports(box, &err) < 0 ||
-		host_adopt(box->host, box->snapshot, &err) < 0)
+		reload_neighbours(box, &err) < 0 || host_adopt(box->host, box->snapshot, &err) < 0)
 		return fail(&err, EXIT_CONFIG);
 	dots = (struct dots_env){
 		.loop = box->loop,

@@ -70,7 +70,12 @@ static int publish(struct box *box, struct snapshot *snapshot, struct err *err)
 	record_adopt(box, old);
 	if (resolve_table_adopt(box->resolve, snapshot) < 0)
 		return err_set(err, "no memory for the table of port blocks");
-	if (neigh_adopt(box->neigh, snapshot) < 0)
+	return 0;
+}
+
+int reload_neighbours(struct box *box, struct err *err)
+{
+	if (neigh_adopt(box->neigh, box->snapshot) < 0)
 		return err_set(err,
 			"/homeport:homeport/platform/max-neighbours: the neighbour table is full");
 	return 0;
@@ -140,7 +145,7 @@ static void try_reload(struct box *box)
 	rest_new_pools(box, snapshot);
 	box->retired = box->snapshot;
 	box->config = next;
-	if (publish(box, snapshot, &err) < 0)
+	if (publish(box, snapshot, &err) < 0 || reload_neighbours(box, &err) < 0)
 		log_error("conf", "%s", err.text);
 	if (host_adopt(box->host, snapshot, &err) < 0)
 		log_error("conf", "%s", err.text);

@@ -242,6 +242,16 @@ def test_routed_inside(box):
     assert (p.src, p.dst, p.ttl, p[UDP].sport) == (sent.src, sent.dst, 8, 1000)
 
 
+def test_first_question(fresh):
+    """The gateways are asked for at the start, and told the address that the device itself has (RFC 826)."""
+    box = fresh(inside={"homeport:mac-address": None, "ietf-ip:ipv4": {"neighbor": None}})
+    own = box.ip("box", "-br", "link", "show", "inside").stdout.split()[2]
+    asked = box.rx_frame("inside")
+    assert (asked[ARP].pdst, asked.src, asked[ARP].hwsrc) == (GATEWAY_INSIDE, own, own)
+    box.tx_inside(Ether(dst=own, src=MAC["inside"]) /
+                  ARP(op=2, hwsrc=MAC["inside"], psrc=GATEWAY_INSIDE, hwdst=own, pdst=BOX_INSIDE), "arp")
+
+
 def test_neighbour_asked_for(box):
     """A packet whose next hop is not known waits for the answer; without one it is dropped after three
     requests (RFC 1122 section 2.3.2)."""

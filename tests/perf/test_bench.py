@@ -7,7 +7,8 @@ import subprocess
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FORWARDING = {"nat44-eim-pba", "nat44-deterministic", "nat64", "ds-lite", "lw4o6", "ipv6"}
 WORKS = FORWARDING | {"map-e", "new-mappings", "expiry", "mitigations", "fragments", "fragment-flood", "new-blocks",
-                      "tcp-open", "tcp-close", "tcp-expiry", "nat64-new", "ds-lite-new", "binding-add", "binding-change"}
+                      "tcp-open", "tcp-data", "tcp-close", "tcp-expiry", "nat64-new", "ds-lite-new", "binding-add",
+                      "binding-change"}
 SCALES = (1008, 64512)
 RULES = (1, 1000, 10000)
 
