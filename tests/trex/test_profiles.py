@@ -14,8 +14,8 @@ import sample
 
 # where packets of a verdict come out
 WAY = {"nat44-out": "outside", "nat44-in": "inside", "nat44-hairpin": "inside", "nat64-out": "outside",
-       "ds-lite-out": "outside",
-       "softwire-out": "outside", "softwire-in": "inside"}
+       "ds-lite-out": "outside", "softwire-out": "outside", "softwire-in": "inside", "map-t-out": "outside",
+       "map-t-in": "inside"}
 ROUTED = ("routed-ipv6",)  # on the other side
 # few packets, and as many of a profile as show what it is about
 TUNABLES = {

@@ -11,7 +11,9 @@ from scapy.layers.inet6 import IPv6
 
 
 class Softwire(kit.Profile):
-    """`vary_b4` writes the number to the IPv6 address of the subscriber."""
+    """`vary_b4` writes the number to the IPv6 address of the subscriber; FAR is what stands for the other end."""
+
+    FAR = ("--aftr", "2001:db8:ffff::1", "the border relay")
 
     def parser(self):
         parser = super().parser()
@@ -21,7 +23,8 @@ class Softwire(kit.Profile):
         parser.add_argument("--psid-len", type=int, default=self.PSID_LEN, help="bits (%(default)s)")
         parser.add_argument("--psid-offset", type=int, default=self.PSID_OFFSET, help="bits before it (%(default)s)")
         parser.add_argument("--b4", default=self.B4, help="IPv6 address of the first (%(default)s)")
-        parser.add_argument("--aftr", default="2001:db8:ffff::1", help="the border relay (%(default)s)")
+        option, default, text = self.FAR
+        parser.add_argument(option, default=default, help=f"{text} (%(default)s)")
         parser.set_defaults(size=128)
         return parser
 
@@ -36,14 +39,17 @@ class Softwire(kit.Profile):
         return vm
 
     @staticmethod
-    def vary_inner(vm, args, address, port):
-        """Address and PSID of what the tunnel carries; its IPv4 header checksum. UDP has none."""
+    def vary_port(vm, args, port):
         low = 16 - args.psid_offset - args.psid_len
-        vm.write_mask(fv_name="number", pkt_offset=f"IP.{address}", pkt_cast_size=2, mask=0xffff, shift=-args.psid_len,
-                      offset_fixup=2)
         if args.psid_len:
             vm.write_mask(fv_name="number", pkt_offset=f"UDP.{port}", pkt_cast_size=2,
                           mask=((1 << args.psid_len) - 1) << low, shift=low)
+
+    def vary_inner(self, vm, args, address, port):
+        """Address and PSID of what the tunnel carries; its IPv4 header checksum. UDP has none."""
+        vm.write_mask(fv_name="number", pkt_offset=f"IP.{address}", pkt_cast_size=2, mask=0xffff, shift=-args.psid_len,
+                      offset_fixup=2)
+        self.vary_port(vm, args, port)
         vm.fix_chksum(offset="IP")
 
     def vary_b4(self, vm, args):

@@ -20,11 +20,12 @@ PSID_BYTE = 14
 class MapE(kit.Softwire):
     SUBS, PUB, PSID, PSID_LEN, PSID_OFFSET, B4 = 256, "198.51.100.2", 0, 8, 6, "2001:db8::"
 
-    def streams(self, direction, args):
+    def arguments(self, tunables):
         """What is not in the number stands in the CE's address from the start."""
+        args = super().arguments(tunables)
         pub = int(ipaddress.ip_address(args.pub))
         args.b4 = str(ipaddress.ip_address(int(ipaddress.ip_address(args.b4)) | pub << 16))
-        return super().streams(direction, args)
+        return args
 
     def vary_b4(self, vm, args):
         vm.write_mask(fv_name="number", pkt_offset="IPv6.src", pkt_cast_size=2, mask=0xffff, offset_fixup=EA_BYTE)
