@@ -156,6 +156,7 @@ class Box(lab.Lab):
     def advance(self, seconds):
         """Moves the clock; returns when all that was due is done."""
         self.ask("test", "advance", seconds)
+        self.counters()  # what was due may have left a part of its work to the control thread's next turn
 
     def settle(self):
         """Waits until every packet sent has its verdict. Returns those new since the last time."""
