@@ -3,6 +3,7 @@
 #include "net/hdr.h"
 
 #include "net/csum.h"
+#include "net/load.h"
 
 #include <rte_ip.h>
 
@@ -21,22 +22,6 @@
 #define OPTION_NOP          1
 #define OPTION_LOOSE_ROUTE  131
 #define OPTION_STRICT_ROUTE 137
-
-static uint16_t load16(const uint8_t *p)
-{
-	uint16_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-static uint32_t load32(const uint8_t *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
 
 // What the first byte of an address says (RFC 6890, RFC 1812 section 5.3.7): 0/8 and 127/8 are on no link,
 // 224/4 and above are nobody's own.

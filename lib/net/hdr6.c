@@ -3,6 +3,7 @@
 #include "net/hdr6.h"
 
 #include "net/csum.h"
+#include "net/load.h"
 
 #include <rte_ip.h>
 
@@ -19,14 +20,6 @@
 #define OFFSET         RTE_BE16(0xfff8)
 
 #define ROUTING_TYPE_0 0 // RFC 5095
-
-static uint16_t load16(const uint8_t *p)
-{
-	uint16_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
 
 static uint64_t load64(const uint8_t *p)
 {

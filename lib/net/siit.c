@@ -9,234 +9,28 @@
 #include "net/csum.h"
 #include "net/hdr.h"
 #include "net/hdr6.h"
+#include "net/load.h"
+#include "net/siit_header.h"
 #include "net/siit_icmp.h"
 
 #include <rte_ip.h>
 
 #include <string.h>
 
-#define FRAME_ROOM      18 // before an IP header: a frame's header with a tag
-#define ICMP_HEADER     8
-#define EXTENDED_MIN    128  // bytes that a quote has before extensions (RFC 4884 section 5)
-#define ERROR_MAX       1280 // of an ICMPv6 error (RFC 4443 section 2.4c)
-#define ALWAYS_FITS     1260 // no IPv6 link would have fragmented it (RFC 7915 section 5.1)
-#define DONT_FRAGMENT   0x4000
-#define MORE_FRAGMENTS  0x2000
-#define OFFSET          0x1fff
-#define MORE_FRAGMENTS6 0x0001
-#define OFFSET6         0xfff8
+#define FRAME_ROOM   18 // before an IP header: a frame's header with a tag
+#define ICMP_HEADER  8
+#define EXTENDED_MIN 128  // bytes that a quote has before extensions (RFC 4884 section 5)
+#define ERROR_MAX    1280 // of an ICMPv6 error (RFC 4443 section 2.4c)
 
 #define TCP_CHECKSUM_AT  16
 #define UDP_CHECKSUM_AT  6
 #define DCCP_CHECKSUM_AT 6
 #define ICMP_CHECKSUM_AT 2
 
-#define PROTOCOL_IGMP 2
-
-static uint16_t load16(const void *p)
-{
-	uint16_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-static uint32_t load32(const void *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-static uint16_t host16(const void *p)
-{
-	return rte_be_to_cpu_16(load16(p));
-}
-
-static void store16(void *p, uint16_t v)
-{
-	memcpy(p, &v, sizeof(v));
-}
-
-static void store_host16(void *p, uint16_t v)
-{
-	store16(p, rte_cpu_to_be_16(v));
-}
-
-// The sum of two addresses of either length.
-static uint16_t sum4(const void *pair)
-{
-	return csum_fold(csum_sum(pair, 8));
-}
-
-static uint16_t sum6(const void *pair)
-{
-	return csum_fold(csum_sum(pair, 32));
-}
-
 // What the pseudo-header adds that ICMPv6 has and ICMP has not, besides addresses.
 static uint32_t pseudo_icmp6(uint32_t length)
 {
 	return rte_cpu_to_be_16((uint16_t)length) + (uint32_t)RTE_BE16(PROTOCOL_ICMPV6);
-}
-
-// An IP header, of what is quoted or of the packet itself, as both families say it.
-struct header {
-	uint8_t protocol; // of IPv6, so ICMPv6
-	uint8_t class;
-	uint8_t hops;
-	bool is_fragment;
-	bool more;
-	bool may_fragment; // IPv4 alone
-	uint16_t offset;   // in units of eight bytes
-	uint32_t id;
-	uint16_t
-		payload; // bytes that it says follow: the transport header, or a part of its datagram
-	uint16_t size;   // bytes of it, with extension headers or options
-	uint16_t sum;    // of its addresses
-};
-
-// Protocols that the other family has something else for, or nothing.
-static bool is_translated(uint8_t protocol4)
-{
-	switch (protocol4) {
-	case PROTOCOL_HOP_BY_HOP:
-	case PROTOCOL_IGMP:
-	case PROTOCOL_ROUTING:
-	case PROTOCOL_FRAGMENT:
-	case PROTOCOL_AH: // of addresses that change
-	case PROTOCOL_ICMPV6:
-	case PROTOCOL_DESTINATION:
-		return false;
-	default:
-		return true;
-	}
-}
-
-// Reads the IPv4 header at `ip`, whose length has been checked. Returns false if its protocol is not translated.
-static bool read4(const uint8_t *ip, struct header *h)
-{
-	uint16_t word = host16(ip + 6), size = (ip[0] & 0x0f) * 4;
-
-	*h = (struct header){
-		.protocol = ip[9] == PROTOCOL_ICMP ? PROTOCOL_ICMPV6 : ip[9],
-		.class = ip[1],
-		.hops = ip[8],
-		.is_fragment = word & (MORE_FRAGMENTS | OFFSET),
-		.more = word & MORE_FRAGMENTS,
-		.may_fragment = !(word & DONT_FRAGMENT),
-		.offset = word & OFFSET,
-		.id = host16(ip + 4),
-		.payload = (uint16_t)(host16(ip + 2) - size),
-		.size = size,
-		.sum = sum4(ip + 12),
-	};
-	return is_translated(ip[9]);
-}
-
-// An AH, which means something for the very packet alone, is followed like other extension headers.
-static bool has_ah(const uint8_t *ip, unsigned upper)
-{
-	uint8_t next = ip[IPV6_NEXT];
-	unsigned at = IPV6_MIN;
-
-	while (at < upper && next != PROTOCOL_AH) {
-		unsigned size = next == PROTOCOL_FRAGMENT ? IPV6_FRAGMENT : (ip[at + 1] + 1) * 8u;
-
-		next = ip[at];
-		at += size;
-	}
-	return at < upper;
-}
-
-// Whether a protocol that a fragment header names is one more extension header (RFC 7915 section 5.1.1).
-static bool is_extension(uint8_t protocol)
-{
-	return protocol == PROTOCOL_HOP_BY_HOP || protocol == PROTOCOL_ROUTING ||
-		protocol == PROTOCOL_FRAGMENT || protocol == PROTOCOL_DESTINATION;
-}
-
-// Reads the IPv6 header at `ip`, of which `room` bytes are here. Returns V_COUNT, or why it is not translated.
-static enum verdict read6(const uint8_t *ip, uint32_t room, struct header *h)
-{
-	struct hdr6_chain chain;
-	const uint8_t *fragment;
-
-	if (!hdr6_follow(ip, room, &chain) || IPV6_MIN + host16(ip + IPV6_LENGTH) < chain.upper)
-		return V_HEADER_CHAIN;
-	*h = (struct header){
-		.protocol = chain.protocol,
-		.class = (uint8_t)(host16(ip) >> 4),
-		.hops = ip[IPV6_HOP_LIMIT],
-		.payload = (uint16_t)(IPV6_MIN + host16(ip + IPV6_LENGTH) - chain.upper),
-		.size = chain.upper,
-		.sum = sum6(ip + IPV6_SOURCE),
-	};
-	if (chain.protocol == PROTOCOL_ICMP || has_ah(ip, chain.upper) ||
-		(chain.protocol != PROTOCOL_ICMPV6 && !is_translated(chain.protocol)))
-		return is_extension(chain.protocol) ? V_HEADER_CHAIN : V_PROTOCOL;
-	if (!chain.fragment)
-		return V_COUNT;
-	fragment = ip + chain.fragment;
-	h->is_fragment = true;
-	h->more = host16(fragment + 2) & MORE_FRAGMENTS6;
-	h->offset = (uint16_t)((host16(fragment + 2) & OFFSET6) / 8);
-	h->id = rte_be_to_cpu_32(load32(fragment + 4));
-	return is_extension(fragment[0]) ? V_HEADER_CHAIN : V_COUNT;
-}
-
-// Writes an IPv4 header of 20 bytes, which is put together by words: a sum over bytes that have just been stored
-// would wait for them.
-static void write4(
-	uint8_t *ip, const struct header *h, rte_be32_t src, rte_be32_t dst, rte_be16_t id)
-{
-	uint32_t total = (uint16_t)(IPV4_MIN + h->payload);
-	uint32_t word = h->offset | (h->more ? MORE_FRAGMENTS : 0u);
-	uint32_t protocol = h->protocol == PROTOCOL_ICMPV6 ? PROTOCOL_ICMP : h->protocol;
-	uint32_t first = rte_cpu_to_be_32(0x45u << 24 | (uint32_t)h->class << 16 | total);
-	uint32_t second = (uint32_t)rte_be_to_cpu_16(id) << 16;
-	uint32_t third = rte_cpu_to_be_32((uint32_t)h->hops << 24 | protocol << 16);
-	uint16_t sum;
-
-	if (h->is_fragment)
-		second = h->id << 16;
-	else if (total > ALWAYS_FITS)
-		second = DONT_FRAGMENT; // atomic, so its identification means nothing (RFC 6864)
-	second = rte_cpu_to_be_32(second | word);
-	sum = (uint16_t)~csum_fold((uint64_t)first + second + third + src + dst);
-	memcpy(ip, &first, sizeof(first));
-	memcpy(ip + 4, &second, sizeof(second));
-	memcpy(ip + 8, &third, sizeof(third));
-	memcpy(ip + 10, &sum, sizeof(sum));
-	memcpy(ip + 12, &src, sizeof(src));
-	memcpy(ip + 16, &dst, sizeof(dst));
-}
-
-static unsigned size6(const struct header *h)
-{
-	return h->is_fragment ? IPV6_MIN + IPV6_FRAGMENT : IPV6_MIN;
-}
-
-// Writes an IPv6 header, and behind it a fragment header if there has to be one.
-static void write6(
-	uint8_t *ip, const struct header *h, const uint8_t src[16], const uint8_t dst[16])
-{
-	uint8_t *fragment = ip + IPV6_MIN, next = h->is_fragment ? PROTOCOL_FRAGMENT : h->protocol;
-	uint32_t id = rte_cpu_to_be_32(h->id);
-	uint64_t first;
-
-	first = rte_cpu_to_be_64(UINT64_C(6) << 60 | (uint64_t)h->class << 52 |
-		(uint64_t)(size6(h) - IPV6_MIN + h->payload) << 16 | (uint64_t)next << 8 | h->hops);
-	memcpy(ip, &first, sizeof(first));
-	memcpy(ip + IPV6_SOURCE, src, 16);
-	memcpy(ip + IPV6_DESTINATION, dst, 16);
-	if (!h->is_fragment)
-		return;
-	fragment[0] = h->protocol;
-	fragment[1] = 0;
-	store_host16(fragment + 2, (uint16_t)(h->offset * 8 | (h->more ? MORE_FRAGMENTS6 : 0)));
-	memcpy(fragment + 4, &id, sizeof(id));
 }
 
 static uint8_t query_to4(uint8_t type)
@@ -287,14 +81,14 @@ static void turn_query(uint8_t *l4, uint8_t type, uint32_t pseudo)
 	store16(l4 + ICMP_CHECKSUM_AT, csum_apply(load16(l4 + ICMP_CHECKSUM_AT), change));
 }
 
-static void turn_query_to4(uint8_t *l4, const struct header *h)
+static void turn_query_to4(uint8_t *l4, const struct siit_header *h)
 {
 	uint16_t pseudo = csum_fold32(h->sum + pseudo_icmp6(h->payload));
 
 	turn_query(l4, query_to4(l4[0]), (uint16_t)~pseudo);
 }
 
-static void turn_query_to6(uint8_t *l4, const struct header *h, uint16_t sum)
+static void turn_query_to6(uint8_t *l4, const struct siit_header *h, uint16_t sum)
 {
 	turn_query(l4, query_to6(l4[0]), sum + pseudo_icmp6(h->payload));
 }
@@ -324,10 +118,9 @@ static bool end(struct burst *b, unsigned i, enum verdict verdict)
 	return false;
 }
 
-static bool plain_to4(struct burst *b, unsigned i, struct header *h, const struct siit4 *to)
+static bool plain_to4(struct burst *b, unsigned i, struct siit_header *h, const struct siit4 *to)
 {
 	uint8_t *l4 = b->ip[i] + h->size, *ip = l4 - IPV4_MIN;
-	rte_be32_t pair[2] = {to->src, to->dst};
 
 	if (h->protocol == PROTOCOL_ICMPV6) {
 		// its checksum is over the length of the datagram, which a fragment does not tell
@@ -338,16 +131,16 @@ static bool plain_to4(struct burst *b, unsigned i, struct header *h, const struc
 		turn_query_to4(l4, h);
 		b->flags[i] = l4[0];
 	} else if (!h->offset) {
-		mend(l4, h->payload, h->protocol, h->sum, sum4(pair));
+		mend(l4, h->payload, h->protocol, h->sum, siit_sum4(to->src, to->dst));
 	}
-	write4(ip, h, to->src, to->dst, to->id);
+	siit_write4(ip, h, to->src, to->dst, to->id);
 	settle(b, i, ip, (uint16_t)(IPV4_MIN + h->payload), IPV4_MIN);
 	return true;
 }
 
 // Gives a UDP datagram the checksum that it was sent without. Returns false if what it says of its length is
 // wrong.
-static bool sum_udp(struct burst *b, unsigned i, const struct header *h, uint16_t addresses)
+static bool sum_udp(struct burst *b, unsigned i, const struct siit_header *h, uint16_t addresses)
 {
 	const struct rte_mbuf *m = b->mbuf[i];
 	uint8_t *l4 = b->ip[i] + h->size;
@@ -362,17 +155,14 @@ static bool sum_udp(struct burst *b, unsigned i, const struct header *h, uint16_
 	return true;
 }
 
-static bool plain_to6(struct burst *b, unsigned i, struct header *h, const struct siit6 *to)
+static bool plain_to6(struct burst *b, unsigned i, struct siit_header *h, const struct siit6 *to)
 {
-	uint8_t *l4 = b->ip[i] + h->size, *ip = l4 - size6(h);
-	uint8_t pair[32];
+	uint8_t *l4 = b->ip[i] + h->size, *ip = l4 - siit_size6(h);
 	uint16_t sum;
 
 	if (!has_headroom(b, i, ip))
 		return end(b, i, V_BUFFER);
-	memcpy(pair, to->src, 16);
-	memcpy(pair + 16, to->dst, 16);
-	sum = sum6(pair);
+	sum = siit_sum6(to->src, to->dst);
 	if (h->protocol == PROTOCOL_ICMPV6) {
 		if (h->is_fragment)
 			return end(b, i, V_FRAGMENT_ICMP);
@@ -386,18 +176,18 @@ static bool plain_to6(struct burst *b, unsigned i, struct header *h, const struc
 	} else if (!h->offset) {
 		mend(l4, h->payload, h->protocol, h->sum, sum);
 	}
-	write6(ip, h, to->src, to->dst);
-	settle(b, i, ip, (uint16_t)(size6(h) + h->payload), (uint16_t)size6(h));
+	siit_write6(ip, h, to->src, to->dst);
+	settle(b, i, ip, (uint16_t)(siit_size6(h) + h->payload), (uint16_t)siit_size6(h));
 	return true;
 }
 
 // An ICMP error of either family, in parts.
 struct error {
-	struct header ip;
+	struct siit_header ip;
 	struct siit_error says;
 	uint8_t *quote;
 	uint16_t quote_length;
-	struct header quoted;
+	struct siit_header quoted;
 	const uint8_t *extensions; // RFC 4884
 	uint16_t extensions_length;
 };
@@ -452,13 +242,13 @@ static bool read_error4(const struct burst *b, unsigned i, struct error *e)
 	uint32_t here = bytes_here(b, i) - b->ihl[i];
 
 	*e = (struct error){.says = {.type = icmp[0], .code = icmp[1]}};
-	read4(b->ip[i], &e->ip);
+	siit_read4(b->ip[i], &e->ip);
 	if (here < ICMP_HEADER + IPV4_MIN)
 		return false;
 	part(e, icmp, here, may_extend4(icmp[0]) ? icmp[5] * 4u : 0);
 	ip = e->quote;
 	if (ip[0] >> 4 != 4 || (ip[0] & 0x0f) * 4u < IPV4_MIN ||
-		host16(ip + 2) < (ip[0] & 0x0f) * 4u + 8 || !read4(ip, &e->quoted))
+		host16(ip + 2) < (ip[0] & 0x0f) * 4u + 8 || !siit_read4(ip, &e->quoted))
 		return false;
 	if (icmp[0] == ICMP_PARAMETER_PROBLEM)
 		e->says.word = icmp[4];
@@ -473,10 +263,11 @@ static bool read_error6(const struct burst *b, unsigned i, struct error *e)
 	uint32_t here = bytes_here(b, i) - b->ihl[i];
 
 	*e = (struct error){.says = {.type = icmp[0], .code = icmp[1]}};
-	if (read6(b->ip[i], bytes_here(b, i), &e->ip) != V_COUNT || here < ICMP_HEADER + IPV6_MIN)
+	if (siit_read6(b->ip[i], bytes_here(b, i), &e->ip) != V_COUNT ||
+		here < ICMP_HEADER + IPV6_MIN)
 		return false;
 	part(e, icmp, here, may_extend6(icmp[0]) ? icmp[4] * 8u : 0);
-	if (e->quote[0] >> 4 != 6 || read6(e->quote, e->quote_length, &e->quoted) != V_COUNT)
+	if (e->quote[0] >> 4 != 6 || siit_read6(e->quote, e->quote_length, &e->quoted) != V_COUNT)
 		return false;
 	e->says.word = rte_be_to_cpu_32(load32(icmp + 4));
 	return is_quotable(e, true);
@@ -550,7 +341,6 @@ static bool error_to4(struct burst *b, unsigned i, const struct siit4 *to)
 {
 	const struct siit_mtu mtu = {.mtu4 = to->mtu4, .mtu6 = to->mtu6};
 	uint8_t made[ERROR_MAX + 64], *icmp = made + IPV4_MIN, *quote = icmp + ICMP_HEADER;
-	rte_be32_t pair[2] = {to->quoted_src, to->quoted_dst};
 	struct error e;
 	uint32_t length;
 	uint8_t words;
@@ -560,12 +350,12 @@ static bool error_to4(struct burst *b, unsigned i, const struct siit4 *to)
 	if (!siit_error_to4(&e.says, &mtu))
 		return end(b, i, V_ICMP_TYPE);
 	length = put_quote(&e, quote, IPV4_MIN, ERROR_MAX, 4, &words);
-	write4(quote, &e.quoted, to->quoted_src, to->quoted_dst, 0);
+	siit_write4(quote, &e.quoted, to->quoted_src, to->quoted_dst, 0);
 	if (e.quoted.protocol == PROTOCOL_ICMPV6)
 		turn_query_to4(quote + IPV4_MIN, &e.quoted);
 	else if (!e.quoted.offset)
 		mend(quote + IPV4_MIN, length - IPV4_MIN, e.quoted.protocol, e.quoted.sum,
-			sum4(pair));
+			siit_sum4(to->quoted_src, to->quoted_dst));
 	memset(icmp, 0, ICMP_HEADER);
 	icmp[0] = e.says.type;
 	icmp[1] = e.says.code;
@@ -578,7 +368,7 @@ static bool error_to4(struct burst *b, unsigned i, const struct siit4 *to)
 	store16(icmp + ICMP_CHECKSUM_AT, (uint16_t)~csum_fold(csum_sum(icmp, length)));
 	e.ip.payload = (uint16_t)length;
 	e.ip.is_fragment = false;
-	write4(made, &e.ip, to->src, to->dst, to->id);
+	siit_write4(made, &e.ip, to->src, to->dst, to->id);
 	b->flags[i] = icmp[0];
 	return replace(b, i, made, IPV4_MIN + length, IPV4_MIN);
 }
@@ -586,7 +376,7 @@ static bool error_to4(struct burst *b, unsigned i, const struct siit4 *to)
 static bool error_to6(struct burst *b, unsigned i, const struct siit6 *to)
 {
 	uint8_t made[ERROR_MAX + 64], *icmp = made + IPV6_MIN, *quote = icmp + ICMP_HEADER;
-	uint8_t pair[32], words;
+	uint8_t words;
 	struct siit_mtu mtu = {.mtu4 = to->mtu4, .mtu6 = to->mtu6};
 	struct error e;
 	uint32_t length, header, word;
@@ -599,12 +389,10 @@ static bool error_to6(struct burst *b, unsigned i, const struct siit6 *to)
 		return end(b, i, V_ICMP_TYPE);
 	if (!may_extend6(e.says.type))
 		e.extensions = NULL;
-	header = size6(&e.quoted);
+	header = siit_size6(&e.quoted);
 	length = put_quote(&e, quote, header, ERROR_MAX - IPV6_MIN - ICMP_HEADER, 8, &words);
-	write6(quote, &e.quoted, to->quoted_src, to->quoted_dst);
-	memcpy(pair, to->quoted_src, 16);
-	memcpy(pair + 16, to->quoted_dst, 16);
-	sum = sum6(pair);
+	siit_write6(quote, &e.quoted, to->quoted_src, to->quoted_dst);
+	sum = siit_sum6(to->quoted_src, to->quoted_dst);
 	if (e.quoted.protocol == PROTOCOL_ICMPV6)
 		turn_query_to6(quote + header, &e.quoted, sum);
 	else if (!e.quoted.offset)
@@ -619,8 +407,9 @@ static bool error_to6(struct burst *b, unsigned i, const struct siit6 *to)
 	length += ICMP_HEADER;
 	e.ip.payload = (uint16_t)length;
 	e.ip.is_fragment = false;
-	write6(made, &e.ip, to->src, to->dst);
-	sum = csum_fold(csum_sum(icmp, length) + sum6(made + IPV6_SOURCE) + pseudo_icmp6(length));
+	siit_write6(made, &e.ip, to->src, to->dst);
+	sum = csum_fold(
+		csum_sum(icmp, length) + siit_sum6(to->src, to->dst) + pseudo_icmp6(length));
 	store16(icmp + ICMP_CHECKSUM_AT, (uint16_t)~sum);
 	b->flags[i] = icmp[0];
 	return replace(b, i, made, IPV6_MIN + length, IPV6_MIN);
@@ -628,14 +417,14 @@ static bool error_to6(struct burst *b, unsigned i, const struct siit6 *to)
 
 bool siit_to_ipv4(struct burst *b, unsigned i, const struct siit4 *to)
 {
-	struct header h;
+	struct siit_header h;
 	enum verdict verdict;
 	bool done;
 
 	if (b->icmp_error & bit(i)) {
 		done = error_to4(b, i, to);
 	} else {
-		verdict = read6(b->ip[i], bytes_here(b, i), &h);
+		verdict = siit_read6(b->ip[i], bytes_here(b, i), &h);
 		if (verdict != V_COUNT)
 			return end(b, i, verdict);
 		done = plain_to4(b, i, &h, to);
@@ -650,13 +439,13 @@ bool siit_to_ipv4(struct burst *b, unsigned i, const struct siit4 *to)
 
 bool siit_to_ipv6(struct burst *b, unsigned i, const struct siit6 *to)
 {
-	struct header h;
+	struct siit_header h;
 
 	if (b->icmp_error & bit(i)) {
 		if (!error_to6(b, i, to))
 			return false;
 	} else {
-		if (!read4(b->ip[i], &h))
+		if (!siit_read4(b->ip[i], &h))
 			return end(b, i, V_PROTOCOL);
 		if (!plain_to6(b, i, &h, to))
 			return false;

@@ -5,6 +5,7 @@
 #include "net/csum.h"
 #include "net/hdr6.h"
 #include "net/icmp.h"
+#include "net/load.h"
 #include "net/mbuf.h"
 
 #include <rte_ether.h>
@@ -24,22 +25,6 @@
 // In the second word of an IPv4 header.
 #define OFFSET        RTE_BE16(0x1fff)
 #define DONT_FRAGMENT RTE_BE16(0x4000)
-
-static uint16_t load16(const uint8_t *p)
-{
-	uint16_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-static uint32_t load32(const uint8_t *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
 
 // The same for all packets of a flow, and for all fragments of a datagram, whose ports are only in the first.
 static uint32_t flow_label(const uint8_t *ip, unsigned ihl)
