@@ -175,6 +175,9 @@ static bool plain_to6(struct burst *b, unsigned i, struct siit_header *h, const 
 			return end(b, i, V_UDP_CHECKSUM);
 	} else if (!h->offset) {
 		mend(l4, h->payload, h->protocol, h->sum, sum);
+	} else if (h->protocol == PROTOCOL_UDP && b->flags[i]) {
+		// the first fragment of that datagram cannot get a checksum, so the others are of no use
+		return end(b, i, V_UDP_CHECKSUM);
 	}
 	siit_write6(ip, h, to->src, to->dst);
 	settle(b, i, ip, (uint16_t)(siit_size6(h) + h->payload), (uint16_t)siit_size6(h));

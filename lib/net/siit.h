@@ -33,7 +33,9 @@ struct siit6 {
 	uint8_t quoted_dst[16];
 	uint16_t mtu4;
 	uint16_t mtu6;
-	bool sum_udp; // UDP without checksum gets one, if it is no fragment (RFC 7915 section 4.5); else it ends
+	// UDP without checksum gets one, if it is no fragment (RFC 7915 section 4.5, RFC 6146 section 3.4); else it
+	// ends, and so do the other fragments of the datagram
+	bool sum_udp;
 };
 
 // The addresses of the packet that an ICMPv6 or ICMPv4 error quotes, each four or sixteen bytes.

@@ -135,11 +135,6 @@ bool mapt_leave(
 	const struct nat64pfx *dmr = &x->softwire[i]->dmr;
 	struct siit6 to = {.sum_udp = true};
 
-	// of a datagram without checksum nothing is sent, as its first fragment cannot get one
-	if (unlikely(b->tails & bit(i) && b->l4[i] == L4_UDP && b->flags[i])) {
-		burst_end(b, i, V_UDP_CHECKSUM);
-		return false;
-	}
 	nat64pfx_embed(dmr, b->src[i], to.src);
 	memcpy(to.dst, x->subscriber[i], sizeof(to.dst));
 	if (unlikely(b->icmp_error & bit(i))) {

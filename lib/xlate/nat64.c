@@ -154,11 +154,6 @@ static bool leave(const struct nat *nat, struct burst *b, unsigned i)
 		burst_end(b, i, V_PREF64);
 		return false;
 	}
-	// of a datagram without checksum nothing is sent, as long as it is not put together (RFC 6146 section 3.4)
-	if (unlikely(b->tails & bit(i) && b->l4[i] == L4_UDP && b->flags[i])) {
-		burst_end(b, i, V_UDP_CHECKSUM);
-		return false;
-	}
 	nat64pfx_embed(&prefix->prefix, b->src[i], to.src);
 	memcpy(to.dst, alias->key.address, sizeof(to.dst));
 	to.sum_udp = true;
