@@ -241,14 +241,22 @@ const struct acl_rule *acl_get(const struct acl *acl, uint32_t n)
 	return n < acl->size && acl->slot[n].state == SLOT_USED ? &acl->slot[n].rule : NULL;
 }
 
+static uint32_t chain_start(const struct acl *acl, uint32_t home)
+{
+	return atomic_load_explicit(&acl->bucket[home], memory_order_acquire);
+}
+
+static uint32_t chain_next(const struct acl *acl, uint32_t n)
+{
+	return atomic_load_explicit(&acl->slot[n].next, memory_order_acquire);
+}
+
 bool acl_is_first(const struct acl *acl, uint32_t n)
 {
 	const struct subkey *subscriber = &acl->slot[n].rule.subscriber;
-	uint32_t at =
-		atomic_load_explicit(&acl->bucket[hash(acl, subscriber)], memory_order_relaxed);
+	uint32_t at = chain_start(acl, hash(acl, subscriber));
 
-	for (; at != ACL_NO_SLOT;
-		at = atomic_load_explicit(&acl->slot[at].next, memory_order_relaxed)) {
+	for (; at != ACL_NO_SLOT; at = chain_next(acl, at)) {
 		if (at < n && subkey_equal(&acl->slot[at].rule.subscriber, subscriber))
 			return false;
 	}
@@ -273,16 +281,6 @@ struct acl_hits acl_hits(const struct acl *acl, uint32_t n)
 	return (struct acl_hits){sum.packets - before->packets, sum.bytes - before->bytes};
 }
 
-static uint32_t chain_start(const struct acl *acl, const struct subkey *subscriber)
-{
-	return atomic_load_explicit(&acl->bucket[hash(acl, subscriber)], memory_order_acquire);
-}
-
-static uint32_t chain_next(const struct acl *acl, uint32_t n)
-{
-	return atomic_load_explicit(&acl->slot[n].next, memory_order_acquire);
-}
-
 uint32_t acl_home(const struct acl *acl, const struct subkey *subscriber)
 {
 	uint32_t home = hash(acl, subscriber);
@@ -293,7 +291,7 @@ uint32_t acl_home(const struct acl *acl, const struct subkey *subscriber)
 
 uint32_t acl_first(const struct acl *acl, unsigned worker, uint32_t home)
 {
-	uint32_t n = atomic_load_explicit(&acl->bucket[home], memory_order_acquire);
+	uint32_t n = chain_start(acl, home);
 
 	if (n != ACL_NO_SLOT) {
 		rte_prefetch0(&acl->slot[n]);
@@ -304,7 +302,9 @@ uint32_t acl_first(const struct acl *acl, unsigned worker, uint32_t home)
 
 bool acl_marked(const struct acl *acl, const struct subkey *subscriber)
 {
-	for (uint32_t n = chain_start(acl, subscriber); n != ACL_NO_SLOT; n = chain_next(acl, n)) {
+	uint32_t n = chain_start(acl, hash(acl, subscriber));
+
+	for (; n != ACL_NO_SLOT; n = chain_next(acl, n)) {
 		if (subkey_equal(&acl->slot[n].rule.subscriber, subscriber))
 			return true;
 	}
