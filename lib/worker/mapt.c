@@ -22,16 +22,18 @@ static void refuse(struct worker *w, struct burst *b, uint64_t mask,
 	unsigned i;
 
 	for (uint64_t todo = mask; bit_take(&todo, &i);) {
-		const struct softwire *softwire = x->softwire[i];
+		struct softwire_stats *stats =
+			x->softwire[i] ? softwire_stats_of(w, x->softwire[i]) : NULL;
+		uint16_t told = 0;
 
-		if (softwire)
-			softwire_count(&softwire_stats_of(w, softwire)->dropped_ipv6, length[i]);
-		if (b->verdict[i] != V_SOFTWIRE_SOURCE)
+		if (b->verdict[i] == V_SOFTWIRE_SOURCE)
+			told = classify6_refuse(
+				w, b, i, V_SOFTWIRE_SOURCE, ICMP6_UNREACHABLE, ICMP6_POLICY, 0);
+		if (!stats)
 			continue;
-		classify6_refuse(w, b, i, V_SOFTWIRE_SOURCE, ICMP6_UNREACHABLE, ICMP6_POLICY, 0);
-		if (softwire && !b->mbuf[i])
-			softwire_count(
-				&softwire_stats_of(w, softwire)->out_icmpv6_error, length[i]);
+		softwire_count(&stats->dropped_ipv6, length[i]);
+		if (told)
+			softwire_count(&stats->out_icmpv6_error, told);
 	}
 }
 

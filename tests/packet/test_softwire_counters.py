@@ -4,8 +4,8 @@ import re
 
 import lab
 from config import config
-from softwires import (BR, BR2, DMR, SHARED, WHOLE, b4, back, entry, extra, instance, lw4o6, mapping_rules, out,
-                       ping, rule, rule_t, tunnel, udp)
+from softwires import (BR, BR2, DMR, SHARED, WHOLE, b4, back, entry, extra, from_ce, instance, lw4o6,
+                       mapping_rules, out, ping, rule, rule_t, tunnel, udp)
 from test_softwire_fragments import cut6
 from yanglint import yanglint
 
@@ -134,6 +134,21 @@ def test_rules(fresh, tmp_path):
     Traffic(other.pop("traffic-stat")).had_nothing_else()
     assert (first, other) == (rule(), second)
     assert re.search(rf"^second +2001:db8:200::/40 +198.51.101.0/24 +16 +6 +8 +0 +- +{DMR}$", text(box), re.M)
+
+
+def test_rule_refuses(fresh, tmp_path):
+    """A port that is not the subscriber's counts for his rule, and so does the error, with its own length."""
+    box = fresh(**mapping_rules([rule_t()]))
+    spoofed = from_ce(CE, udp(HIS, THERE, 208, 53))
+    box.tx_inside(spoofed, "drop-softwire-source")
+    error6 = box.rx_inside()
+    assert len(error6) != len(spoofed)
+    only, = shown(box, "algorithm", tmp_path)
+    traffic = Traffic(only["traffic-stat"])
+    traffic.had("rcvd-ipv6", spoofed)
+    traffic.had("dropped-ipv6", spoofed)
+    traffic.had("out-icmpv6-error", error6)
+    traffic.had_nothing_else()
 
 
 def test_without_border_relays(box, tmp_path):
