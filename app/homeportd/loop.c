@@ -214,8 +214,9 @@ static int watch_signals(struct box *box)
 	return watch_start(box->loop, &box->signals, fd, EPOLLIN, on_signal);
 }
 
-// Whether no packet is on its way anywhere: workers found nothing for a while, the rings between them are
-// empty, and nothing waits for a neighbour or for the rest of a datagram. The sum of what they did tells whether it stayed so.
+// Whether no packet is on its way anywhere: workers found nothing for a while, the rings between them are empty,
+// and nothing waits for a neighbour or for the rest of a datagram. The sum of what they did tells whether it
+// stayed so.
 static bool is_idle(const struct box *box, uint64_t *done)
 {
 	const struct dataplane *d = &box->dataplane;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// A file of SQLite's that this process alone writes, its owner's alone to read. What is committed goes to SQLite's log
-// beside the file, which a crash of the process does not touch, and whoever commits does not wait for the disk. A thread
-// of the database's own carries the log over into the file once it is long, and waits: what is committed before that
-// survives the machine's end, too.
+// A file of SQLite's that this process alone writes, its owner's alone to read. What is committed goes to SQLite's
+// log beside the file, which a crash of the process does not touch, and whoever commits does not wait for the
+// disk. A thread of the database's own carries the log over into the file once it is long, and waits: what is
+// committed before that survives the machine's end, too.
 //
 // For one thread; only that of the database is another.
 

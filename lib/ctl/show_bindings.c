@@ -199,7 +199,6 @@ static void more_bindings(struct call *call)
 void show_bindings(struct call *call)
 {
 	if (next_relay(call, false)) {
-		call->instance = 0;
 		call_text(call,
 			"{\"ietf-softwire-br:br-instances\":{\"algorithm\":{"
 			"\"algo-instance\":[");

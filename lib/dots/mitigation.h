@@ -202,8 +202,8 @@ void mitigation_withdraw(struct mitigation *mitigation);
 // Takes the rules away, for this conflict-cause.
 void mitigation_reject(struct mitigation *mitigation, enum conflict_cause cause);
 
-// consent.c: somebody ("operator", "detector" or "default") has agreed to what is asked, or not. Returns 0, -EALREADY if nothing is asked,
-// -ENOSPC or -ENOMEM.
+// consent.c: somebody ("operator", "detector" or "default") has agreed to what is asked, or not. Returns 0,
+// -EALREADY if nothing is asked, -ENOSPC or -ENOMEM.
 int consent_decide(struct mitigation *mitigation, bool agreed, const char *decided_by);
 
 // Unix time in seconds the default comes in; 0 if nothing is asked.
@@ -241,8 +241,8 @@ void mitigations_drop(struct mitigations *all, struct owner *owner);
 struct mitigation *mitigation_find(
 	const struct mitigations *all, const struct owner *owner, const char *cuid, uint32_t mid);
 
-// owner.c: what an operator means by a mid, of an upstream with this name (NULL: of any): NULL with the reason in err if there
-// is none, or more than one.
+// owner.c: what an operator means by a mid, of an upstream with this name (NULL: of any): NULL with the reason in
+// err if there is none, or more than one.
 struct mitigation *mitigation_named(
 	const struct mitigations *all, const char *upstream, uint32_t mid, struct err *err);
 

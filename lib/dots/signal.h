@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The resources of a Call Home DOTS server under /.well-known/dots, as one upstream sees them:
-// mitigate, config and hb (RFC 9132 sections 4.4, 4.5, 4.7) and redirect (RFC 9066 section 5.2.2). Stays while sessions come and go; the
-// requests and observers of a session reach it between signal_attach() and signal_detach().
+// The resources of a Call Home DOTS server under /.well-known/dots, as one upstream sees them: mitigate, config
+// and hb (RFC 9132 sections 4.4, 4.5, 4.7) and redirect (RFC 9066 section 5.2.2). Stays while sessions come and
+// go; the requests and observers of a session reach it between signal_attach() and signal_detach().
 
 #include "dots/blocks.h"
 #include "dots/config.h"

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What a client is told of its mitigations, or of the session configuration: the body of a 2.05 and
-// of a notification (RFC 9132 sections 4.4.2 and 4.5.1). It echoes the sources as they were asked for; who was found behind them is never
-// in it (RFC 9066 section 9).
+// What a client is told of its mitigations, or of the session configuration: the body of a 2.05 and of a
+// notification (RFC 9132 sections 4.4.2 and 4.5.1). It echoes the sources as they were asked for; who was found
+// behind them is never in it (RFC 9066 section 9).
 
 #include "dots/config.h"
 #include "dots/mitigation.h"

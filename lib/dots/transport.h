@@ -139,8 +139,9 @@ const struct listener_counters *listener_counters(const struct listener *listene
 struct listener_gate {
 	// Asked before anything is done for a stranger, so it must be quick.
 	bool (*admit)(void *ctx, const struct ipaddr *addr);
-	// A handshake failed; `unproven` if it did because the peer showed no certificate, or one
-	// that is not valid, or has no key or not the right one for its identity. The address is the peer's own: it has answered from there.
+	// A handshake failed; `unproven` if it did because the peer showed no certificate, or one that is not
+	// valid, or has no key or not the right one for its identity. The address is the peer's own: it has
+	// answered from there.
 	void (*failed)(void *ctx, const struct ipaddr *addr, bool unproven, const struct err *why);
 };
 

@@ -19,9 +19,9 @@ enum icmp_type {
 	ICMP_PARAMETER_PROBLEM = 12,
 };
 
-// Reads the IPv4 packets of `mask`, whose ip[] and room[] are set; what was read before is forgotten. Fills src, dst, ports, length, ihl, l4
-// and flags, and all masks that tell of headers; ends what is malformed or not to be forwarded. What is
-// behind the IP header of a fragment is not read.
+// Reads the IPv4 packets of `mask`, whose ip[] and room[] are set; what was read before is forgotten. Fills src,
+// dst, ports, length, ihl, l4 and flags, and all masks that tell of headers; ends what is malformed or not to be
+// forwarded. What is behind the IP header of a fragment is not read.
 void hdr_read(struct burst *b, uint64_t mask);
 
 // The same for packets that the box has made itself of others, and given a source that no packet on a wire may

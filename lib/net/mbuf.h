@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-// The same for a packet that is longer.
+// What mbuf_cut() does where the packet is longer.
 void mbuf_cut_off(struct rte_mbuf *mbuf, uint32_t length);
 
 // Makes the packet end after `length` bytes, which are all there.

@@ -2,9 +2,9 @@
 #pragma once
 
 // The border relays of A+P (RFC 7596, RFC 7597, RFC 7599) in a snapshot: one entry for each instance with a
-// binding table, and one for each mapping rule. What they do is all called softwires, though MAP-T translates. An entry keeps its number over reloads as long as its name
-// and kind stay the same, and with the number what is behind `state`: the binding table, which changes in
-// place (table/binding.h), and the workers' counters.
+// binding table, and one for each mapping rule. What they do is all called softwires, though MAP-T translates. An
+// entry keeps its number over reloads as long as its name and kind stay the same, and with the number what is
+// behind `state`: the binding table, which changes in place (table/binding.h), and the workers' counters.
 //
 // Subscribers of all of them are named by their IPv6 address (the B4) or prefix (MAP), which are unique in
 // the one IPv6 network that softwires cross, so they share one instance number in subscriber keys, SUBKEY_SOFTWIRE.

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// TCP SYNs, and their like of DCCP, from outside that no mapping lets in. Nobody may answer one before some
-// time has passed (RFC 5382 REQ-4, RFC 5597 REQ-4): if the inside host opens the same connection meanwhile, the SYN was one half of a
-// simultaneous open, and an answer would break it. So the packet waits here; afterwards it is forgotten
-// silently, or its sender is told by ICMP that the port is unreachable. It has been counted as dropped when it
-// came. One worker owns a table, that of the outside port.
+// TCP SYNs, and their like of DCCP, from outside that no mapping lets in. Nobody may answer one before some time
+// has passed (RFC 5382 REQ-4, RFC 5597 REQ-4): if the inside host opens the same connection meanwhile, the SYN was
+// one half of a simultaneous open, and an answer would break it. So the packet waits here; afterwards it is
+// forgotten silently, or its sender is told by ICMP that the port is unreachable. It has been counted as dropped
+// when it came. One worker owns a table, that of the outside port.
 
 #include "session/index.h"
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What the two ways of A+P packets (softwire_in.c, softwire_out.c, mapt.c) share: the counters of RFC 8676, and answers to
-// who sent what cannot go on.
+// What the two ways of A+P packets (softwire_in.c, softwire_out.c, mapt.c) share: the counters of RFC 8676, and
+// answers to who sent what cannot go on.
 
 #include "net/icmp.h"
 #include "net/siit.h"

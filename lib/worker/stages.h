@@ -57,8 +57,8 @@ uint64_t classify_first(struct worker *w, struct burst *b, uint64_t mask);
 // to be fragmented are `big`.
 uint64_t classify_size(struct worker *w, struct burst *b, uint64_t mask, uint64_t hairpin);
 
-// Ends packet i with a verdict and sends its sender an ICMP error, as far as rules and rate allow. Returns the length of
-// what it has sent.
+// Ends packet i with a verdict and sends its sender an ICMP error, as far as rules and rate allow. Returns the
+// length of what it has sent.
 uint16_t classify_refuse(struct worker *w, struct burst *b, unsigned i, enum verdict verdict,
 	uint8_t type, uint8_t code, uint16_t mtu);
 

@@ -10,7 +10,8 @@
 #include <stdlib.h>
 
 static const char usage[] =
-	"usage: pipeline [--sessions N,N,...] [--runs N] [--packets N] [--works NAME,...] [--huge-pages] [--memory MB] [--json FILE]\n"
+	"usage: pipeline [--sessions N,N,...] [--runs N] [--packets N] [--works NAME,...] [--huge-pages]\n"
+	"                [--memory MB] [--json FILE]\n"
 	"Prints the clocks a packet takes from received to transmit-ready burst, and how fast flows come and go.\n"
 	"  --sessions   how many flows, 63 a subscriber       (1008,64512,1032192)\n"
 	"  --runs       medians are taken over so many        (9; at most 64)\n"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Services for a world with IPv6 (world6.h), that nothing has passed yet. A policy becomes that of a NAT64 or of an AFTR,
-// or border relays join it.
+// Services for a world with IPv6 (world6.h), that nothing has passed yet. A policy becomes that of a NAT64 or of
+// an AFTR, or border relays join it.
 
 #include "support/world6.h"
 
