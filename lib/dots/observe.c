@@ -138,7 +138,7 @@ static bool notify(struct observers *all, struct observer *o)
 	uint8_t *body;
 	int length = status_write_whole(&selection, &body);
 
-	if (length == -ENOMEM)
+	if (length < 0 && length != -ENOENT)
 		return true; // another time
 	if (length < 0) {
 		m = message_make(COAP_RESPONSE_CODE(404));

@@ -283,7 +283,9 @@ static void answer_selection(struct signal *signal, const struct message *m,
 		return;
 	}
 	if (length < 0) {
-		reply_refuse(reply, 503, "out of memory");
+		reply_refuse(reply, 503, "%s",
+			length == -EMSGSIZE ? "too many for one answer: ask for each by its mid"
+					    : "out of memory");
 		reply->message.max_age = RETRY_SECONDS;
 		return;
 	}

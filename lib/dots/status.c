@@ -9,8 +9,6 @@
 
 // far beyond what the mitigations of one upstream take
 #define BODY_MAX (4 * 1024 * 1024)
-// mitigations that are told of in one answer: what it takes to write them holds up all else
-#define LIST_MAX 16384
 
 // Borrows the scope of the mitigation.
 static struct mitigation_body body_of(const struct mitigation *m)
@@ -59,7 +57,6 @@ static int write_growing(const struct mitigation_body *bodies, unsigned count,
 	if (rc < 0) {
 		free(*body);
 		*body = NULL;
-		return -ENOMEM;
 	}
 	return rc;
 }
@@ -80,8 +77,8 @@ static int write_list(const struct client *client, uint8_t **body)
 	unsigned count = 0;
 	int rc;
 
-	if (client->mitigations > LIST_MAX)
-		return -ENOMEM;
+	if (client->mitigations > STATUS_LIST_MAX)
+		return -EMSGSIZE;
 	bodies = calloc(client->mitigations, sizeof(*bodies));
 	if (!bodies)
 		return -ENOMEM;

@@ -22,7 +22,11 @@ struct selection {
 	uint32_t mid;
 };
 
-// Makes the body, which is to be freed. Returns its length, -ENOENT if there are none, or -ENOMEM.
+// Mitigations that are told of in one answer: what it takes to write them holds up all else.
+#define STATUS_LIST_MAX 16384
+
+// Makes the body, which is to be freed. Returns its length, -ENOENT if there are none, -EMSGSIZE if there are more than
+// an answer tells of, or -ENOMEM.
 int status_write_whole(const struct selection *selection, uint8_t **body);
 
 // Writes the body for a mitigation that is no longer among them: its length, or -EMSGSIZE.

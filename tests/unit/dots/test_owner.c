@@ -10,10 +10,12 @@
 #include "base/rcu.h"
 #include "dots/client.h"
 #include "dots/mitigations.h"
+#include "dots/status.h"
 
 #include "table_resolver.h"
 #include "unit.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -398,6 +400,17 @@ static void by_mid(void **)
 	assert_null(mitigation_named(all, "three", 3, &err));
 }
 
+// For good and in force; homes take them all.
+static void take_many(struct owner *o, unsigned count)
+{
+	take_all = true;
+	o->policy.max_mitigations = count + 1;
+	o->policy.max_affected = 0;
+	o->policy.consent = CONSENT_AUTOMATIC;
+	for (uint32_t mid = 0; mid < count; mid++)
+		one_more(o, mid);
+}
+
 // However many there are, the loop has its turns between them, each is looked at once a second, and it does not matter
 // which of them end meanwhile.
 static void a_round_in_steps(void **)
@@ -405,12 +418,7 @@ static void a_round_in_steps(void **)
 	struct owner *o = &owners[0];
 	unsigned first;
 
-	take_all = true;
-	o->policy.max_mitigations = 2000;
-	o->policy.max_affected = 0;
-	o->policy.consent = CONSENT_AUTOMATIC;
-	for (uint32_t mid = 0; mid < 1000; mid++)
-		one_more(o, mid);
+	take_many(o, 1000);
 	looked_at = 0;
 	assert_int_equal(clock_advance(CLOCK_SECOND), 0);
 	evloop_turn(loop, 0);
@@ -437,6 +445,26 @@ static void a_round_in_steps(void **)
 	check();
 }
 
+// What one answer tells of has an end, and what is beyond can be asked for one by one.
+static void a_list(void **)
+{
+	struct owner *o = &owners[0];
+	struct selection selection = {.all = all, .owner = o, .cuid = "a"};
+	uint8_t *body;
+
+	assert_int_equal(status_write_whole(&selection, &body), -ENOENT);
+	take_many(o, STATUS_LIST_MAX);
+	assert_in_range(status_write_whole(&selection, &body), STATUS_LIST_MAX, INT32_MAX);
+	free(body);
+	one_more(o, STATUS_LIST_MAX);
+	assert_int_equal(status_write_whole(&selection, &body), -EMSGSIZE);
+	selection.has_mid = true;
+	selection.mid = STATUS_LIST_MAX;
+	assert_in_range(status_write_whole(&selection, &body), 1, 1000);
+	free(body);
+	take_all = false;
+}
+
 #define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -447,6 +475,7 @@ int main(void)
 		CASE(changes),
 		CASE(by_mid),
 		CASE(a_round_in_steps),
+		CASE(a_list),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
