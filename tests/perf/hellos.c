@@ -11,14 +11,13 @@
 #include "dots/transport.h"
 
 #include "../unit/dots/pki.h"
+#include "process.h"
 
 #include <arpa/inet.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -37,14 +36,6 @@ struct board {
 
 static struct board *board;
 static unsigned rate = 100000, dials = 50;
-
-static void must(bool ok, const char *what)
-{
-	if (ok)
-		return;
-	fprintf(stderr, "bench-hellos: %s\n", what);
-	exit(1);
-}
 
 static void wait_for_port(void)
 {
@@ -73,7 +64,7 @@ static void on_down(void *, struct transport *, const struct err *)
 {
 }
 
-static void be_box(void)
+static void be_box(void *)
 {
 	static const struct transport_events events = {on_up, on_message, on_down};
 	struct credentials *credentials = pki_credentials("server", "ca.pem", NULL);
@@ -112,7 +103,7 @@ static size_t make_hello(uint8_t out[128])
 	return sizeof(head) + 32 + sizeof(tail);
 }
 
-static void be_flood(void)
+static void be_flood(void *)
 {
 	static uint8_t hello[128], control[BATCH][CMSG_SPACE(sizeof(struct in_pktinfo))];
 	static struct mmsghdr messages[BATCH];
@@ -223,18 +214,6 @@ static void be_home(const char *what)
 	evloop_free(loop);
 }
 
-static pid_t begin(void (*be)(void))
-{
-	pid_t pid = fork();
-
-	must(pid >= 0, "fork");
-	if (pid)
-		return pid;
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	be();
-	_exit(0);
-}
-
 int main(int argc, char **argv)
 {
 	if (argc > 1)
@@ -248,10 +227,10 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	log_set_level(LOG_LEVEL_ERROR);
 	pki_start();
-	begin(be_box);
+	process_begin(be_box, NULL);
 	wait_for_port();
 	be_home("quiet");
-	begin(be_flood);
+	process_begin(be_flood, NULL);
 	usleep(1000000);
 	be_home("flood");
 	board->stop = true;

@@ -20,14 +20,13 @@
 #include "dots/signal.h"
 
 #include "../unit/dots/pki.h"
+#include "process.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -39,14 +38,6 @@
 
 static unsigned count = 10000, fan_out = 1000;
 static struct evloop *loop;
-
-static void must(bool ok, const char *what)
-{
-	if (ok)
-		return;
-	fprintf(stderr, "bench-homes: %s\n", what);
-	exit(1);
-}
 
 static double seconds(uint64_t since)
 {
@@ -361,8 +352,9 @@ static unsigned heard(struct pulse *pulse, bool keep)
 }
 
 // Tells its port, waits for all homes, measures, and has them send their heartbeats.
-static void be_box(int out)
+static void be_box(void *pipe)
 {
+	int out = *(int *)pipe;
 	struct dots_homes_counters c;
 	double before_cpu, before_kb;
 	struct pulse pulse = {.kept = calloc(count, sizeof(*pulse.kept))};
@@ -566,14 +558,7 @@ int main(int argc, char **argv)
 			.name = name, .dns = dns, .issuer = "ca", .usage = "clientAuth"});
 	}
 	must(pipe(pipes) == 0, "pipe");
-	box = fork();
-	must(box >= 0, "fork");
-	if (!box) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		be_box(pipes[1]);
-		fflush(stdout);
-		_exit(0);
-	}
+	box = process_begin(be_box, &pipes[1]);
 	be_homes(pipes[0], box);
 	return 0;
 }

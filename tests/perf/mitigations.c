@@ -13,6 +13,7 @@
 #include "dots/signal.h"
 
 #include "attacks.h"
+#include "process.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,14 +24,6 @@
 static struct evloop *loop;
 static struct rcu *rcu;
 static struct signal service;
-
-static void must(bool ok, const char *what)
-{
-	if (ok)
-		return;
-	fprintf(stderr, "bench-mitigations: %s\n", what);
-	exit(1);
-}
 
 static uint64_t now(void)
 {

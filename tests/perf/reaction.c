@@ -19,13 +19,12 @@
 #include "../unit/dots/pki.h"
 #include "attacks.h"
 #include "perf.h"
+#include "process.h"
 
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -48,14 +47,6 @@ struct board {
 static struct board *board;
 static unsigned active;
 static bool state;
-
-static void must(bool ok, const char *what)
-{
-	if (ok)
-		return;
-	fprintf(stderr, "bench-reaction: %s\n", what);
-	exit(1);
-}
 
 // The worker has the last core to itself, whatever else there is shares the others.
 static void take_cores(bool worker)
@@ -164,7 +155,7 @@ static struct dots *dots_begin(struct evloop *loop)
 	return dots;
 }
 
-static void be_box(void)
+static void be_box(void *)
 {
 	struct world_setup setup = world_setup();
 	struct evloop *loop = evloop_new();
@@ -355,18 +346,6 @@ static void measure(void)
 	tell_longest("with them active");
 }
 
-static pid_t begin_box(void)
-{
-	pid_t pid = fork();
-
-	must(pid >= 0, "fork");
-	if (pid)
-		return pid;
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	be_box();
-	_exit(0);
-}
-
 static void run(unsigned mitigations)
 {
 	struct credentials *credentials = pki_credentials("server", "ca.pem", NULL);
@@ -384,7 +363,7 @@ static void run(unsigned mitigations)
 	must(listener != NULL, "cannot listen");
 	board->port = listener_port(listener);
 	printf("%u active%s\n", active, state ? ", kept in a state file" : "");
-	pid = begin_box();
+	pid = process_begin(be_box, NULL);
 	while (!box) {
 		evloop_turn(loop, 1);
 		must(waitpid(pid, &status, WNOHANG) == 0, "the box has failed");
