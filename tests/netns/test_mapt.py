@@ -3,24 +3,16 @@
 import access
 import lab
 import pytest
-from conftest import accounts_balance
 from test_hosts import iperf3, moved
-from test_softwires import hops, opened, own_port, ping
+from test_softwires import homes, hops, opened, own_port, ping
 
 
 @pytest.fixture(scope="module", params=[1, 3], ids=["1-worker", "3-workers"])
 def box(request):
-    """At the end every packet must be accounted for."""
-    with lab.Lab() as made:
-        made.build()
-        made.access = access.MapT()
-        access.start(made, made.access, workers=request.param, dots=False)
+    with homes(access.MapT(), request.param) as made:
         lab.wait_for("the CE translates", lambda: "1 received" in made.exec(
             "attacker", "ping", "-c", "1", "-W", "1", lab.VICTIM, check=False).stdout)
         yield made
-        lab.wait_for("received = sum of verdicts", lambda: accounts_balance(made))
-        assert made.stop_box() == 0
-        assert ": error: " not in made.log_text()
 
 
 def test_tcp(box):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Real homes behind softwires: DS-Lite (RFC 6333), lw4o6 (RFC 7596) and MAP-E (RFC 7597)."""
+import contextlib
 import re
 
 import access
@@ -14,19 +15,25 @@ PYTHON = "/usr/bin/python3"
 FIRST_HOP = {access.DsLite: "192.0.0.1", access.Lw4o6: lab.BOX_OUTSIDE, access.MapE: lab.BOX_OUTSIDE}
 
 
-@pytest.fixture(scope="module", ids=["ds-lite-1-worker", "ds-lite-3-workers", "lw4o6-3-workers", "map-e-1-worker"], params=[
-    (access.DsLite, 1), (access.DsLite, 3), (access.Lw4o6, 3), (access.MapE, 1)])
-def box(request):
-    """At the end every packet must be accounted for."""
-    service, workers = request.param
+@contextlib.contextmanager
+def homes(service, workers):
+    """Around a box that is up; at the end every packet must be accounted for."""
     with lab.Lab() as made:
         made.build()
-        made.access, made.workers = service(), workers
-        access.start(made, made.access, workers=workers, dots=False)
+        made.access, made.workers = service, workers
+        access.start(made, service, workers=workers, dots=False)
         yield made
         lab.wait_for("received = sum of verdicts", lambda: accounts_balance(made))
         assert made.stop_box() == 0
         assert ": error: " not in made.log_text()
+
+
+@pytest.fixture(scope="module", ids=["ds-lite-1-worker", "ds-lite-3-workers", "lw4o6-3-workers", "map-e-1-worker"], params=[
+    (access.DsLite, 1), (access.DsLite, 3), (access.Lw4o6, 3), (access.MapE, 1)])
+def box(request):
+    service, workers = request.param
+    with homes(service(), workers) as made:
+        yield made
 
 
 def own_port(box, host):
