@@ -10,6 +10,7 @@ from story import Lines
 
 PYTHON = "/usr/bin/python3"
 PACKETS = str(lab.ROOT / "tests/netns/packets.py")
+TRAFFIC = str(lab.ROOT / "tests/netns/traffic.py")
 
 
 def iperf3(box, client, *words, at=lab.VICTIM):
@@ -79,11 +80,18 @@ def test_nothing_is_changed_but_addresses(box):
     server.stdout.close()
 
 
-def test_many_flows_both_ways(box):
-    """24 parallel connections, in both directions at once."""
-    end = iperf3(box, "neighbour", "-P", "24", "-n", "24M", "--bidir")
-    streams = [s["receiver"]["bytes"] for s in end["streams"]]
-    assert len(streams) == 48 and all(streams)
+def many_flows(box, flows, size, at=lab.VICTIM):
+    """Connections of one home side by side, each with so many bytes to the victim and back at one time."""
+    server = box.start("victim", PYTHON, TRAFFIC, "tcp-echo", 9300, stdout=subprocess.PIPE)
+    assert json.loads(server.stdout.readline()) == {"event": "listening"}
+    done = box.exec("neighbour", PYTHON, TRAFFIC, "tcp-flows", at, 9300, flows, size, timeout=120)
+    box.stop(server)
+    server.stdout.close()
+    assert json.loads(done.stdout) == {"flows": flows, "intact": flows}
+
+
+def test_many_flows(box):
+    many_flows(box, 48, 1 << 20)
 
 
 def test_ping(box):

@@ -6,7 +6,7 @@ import subprocess
 import lab
 import pytest
 from access import ATTACKER6, BOX6, HOSTS6, Nat64, by_pref64, start
-from test_hosts import iperf3, moved
+from test_hosts import iperf3, many_flows, moved
 
 PYTHON = "/usr/bin/python3"
 CLAT = "2001:db8:0:3::/64"
@@ -45,9 +45,7 @@ def test_tcp(box, mtu):
 
 
 def test_many_flows(box):
-    end = iperf3(box, "neighbour", "-P", "12", "-n", "12M", "--bidir", at=Nat64.victim)
-    streams = [s["receiver"]["bytes"] for s in end["streams"]]
-    assert len(streams) == 24 and all(streams)
+    many_flows(box, 24, 1 << 20, at=Nat64.victim)
 
 
 def test_ping(box):

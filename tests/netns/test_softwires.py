@@ -7,7 +7,7 @@ import access
 import lab
 import pytest
 from conftest import accounts_balance
-from test_hosts import iperf3, moved
+from test_hosts import iperf3, many_flows, moved
 from test_hosts64 import heard, listen
 from test_programs import hairpin_tcp, reflector  # noqa: F401 (a fixture)
 
@@ -72,9 +72,7 @@ def test_tcp(box, links, link, tunnel):
 
 
 def test_many_flows(box):
-    end = iperf3(box, "neighbour", "-P", "12", "-n", "6M", "--bidir")
-    streams = [s["receiver"]["bytes"] for s in end["streams"]]
-    assert len(streams) == 24 and all(streams)
+    many_flows(box, 24, 1 << 19)
 
 
 def ping(box, host, *words):

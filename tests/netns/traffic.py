@@ -6,11 +6,15 @@ usage: traffic.py udp-flood ADDRESS PORT SOURCE-PORT PACKETS-A-SECOND
        traffic.py udp-sink PORT
        traffic.py tcp-send ADDRESS PORT BYTES-A-SECOND
        traffic.py tcp-sink PORT
+       traffic.py tcp-echo PORT
+       traffic.py tcp-flows ADDRESS PORT FLOWS BYTES
 
 A sink prints a line each 100 ms: {"at": monotonic seconds, "packets" or "bytes": total so far, ...}. The
 monotonic clock is the same in all namespaces of a machine, so lines of several hosts can be compared.
 """
+import asyncio
 import json
+import random
 import selectors
 import socket
 import struct
@@ -123,6 +127,42 @@ def tcp_sink(port):
             say(at=now, bytes=sum(received.values()), connections=received)
 
 
+async def echo(reader, writer):
+    while data := await reader.read(1 << 16):
+        writer.write(data)
+        await writer.drain()
+    writer.close()
+
+
+async def tcp_echo(port):
+    """Sends back all that arrives; says when it listens."""
+    server = await asyncio.start_server(echo, sock=socket.create_server(
+        ("", port), backlog=512, family=socket.AF_INET6, dualstack_ipv6=True))
+    say(event="listening")
+    await server.serve_forever()
+
+
+async def tcp_flow(number, address, port, size):
+    """Whether what one connection sends, while it reads, comes back to the byte."""
+    reader, writer = await asyncio.open_connection(address, port)
+    content = random.Random(number).randbytes(size)
+
+    async def send():
+        writer.write(content)
+        await writer.drain()
+        writer.write_eof()
+
+    _, back = await asyncio.gather(send(), reader.read())
+    writer.close()
+    return back == content
+
+
+async def tcp_flows(address, port, flows, size):
+    """Connections side by side, each of which ends when all its bytes are back."""
+    intact = await asyncio.gather(*(tcp_flow(n, address, port, size) for n in range(flows)))
+    say(flows=flows, intact=sum(intact))
+
+
 def main(words):
     try:
         if words[0] == "udp-flood":
@@ -133,6 +173,10 @@ def main(words):
             tcp_send(words[1], int(words[2]), int(words[3]))
         elif words[0] == "tcp-sink":
             tcp_sink(int(words[1]))
+        elif words[0] == "tcp-echo":
+            asyncio.run(tcp_echo(int(words[1])))
+        elif words[0] == "tcp-flows":
+            asyncio.run(tcp_flows(words[1], int(words[2]), int(words[3]), int(words[4])))
         else:
             sys.exit(__doc__)
     except (KeyboardInterrupt, BrokenPipeError):
