@@ -2,13 +2,14 @@
 #pragma once
 
 // A box of two workers that is whole but for its devices, which are rings, for fuzz_packet.c: NAT44, NAT64, an AFTR,
-// lw4o6, MAP-E and native IPv6 at one time.
+// lw4o6, MAP-E, MAP-T and native IPv6 at one time.
 //
 //	100.64.0.0/10           behind 203.0.113.0/31, NAT44
 //	2001:db8:100::/40       native, a /56 each; to 2001:db8:64::/96 behind 203.0.113.16/31, NAT64; to
 //	                        2001:db8:fffe::1 behind 203.0.113.32/31, DS-Lite
 //	2001:db8:100:N::1       B4s of 203.0.114.0 with the PSID N of 6 bits, N from 0 to 7, by 2001:db8:ffff::1
 //	2001:db8:200::/40       MAP-E of 203.0.115.0/24, 16 EA bits, by 2001:db8:ffff::2
+//	2001:db8:300::/40       MAP-T of 203.0.116.0/24, 16 EA bits, by 2001:db8:fffd::/96
 
 #include "neigh/neigh.h"
 
@@ -29,6 +30,7 @@ enum rule_kind {
 	RULE_DSLITE,
 	RULE_LW4O6,
 	RULE_MAPE,
+	RULE_MAPT,
 	RULE_KINDS
 };
 

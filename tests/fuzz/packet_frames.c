@@ -127,7 +127,8 @@ static bool turn4(uint8_t *data, unsigned length, uint8_t flags)
 	struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)data;
 	uint8_t *l4;
 
-	if (length < sizeof(*ip) || length < rte_ipv4_hdr_len(ip) + 20u)
+	if (length < sizeof(*ip) ||
+		length < rte_ipv4_hdr_len(ip) + (ip->next_proto_id == IPPROTO_TCP ? 20u : 8u))
 		return false;
 	l4 = data + rte_ipv4_hdr_len(ip);
 	swap(data + 12, data + 16, 4);

@@ -8,7 +8,7 @@
 #include <string.h>
 
 enum { SLOT_NAT64 = 1, SLOT_DSLITE };
-enum { SOFTWIRE_LW4O6, SOFTWIRE_MAPE };
+enum { SOFTWIRE_LW4O6, SOFTWIRE_MAPE, SOFTWIRE_MAPT };
 
 static struct nat_policy *policy(
 	struct world *world, const struct world_setup *setup, unsigned slot, enum nat_kind kind)
@@ -45,13 +45,23 @@ static void add_bindings(struct world *world)
 
 void services_add(struct world *world, const struct world_setup *setup)
 {
-	const struct map_rule rule = {
-		.prefix6 = {0x20, 0x01, 0x0d, 0xb8, 0x02},
-		.prefix4 = RTE_IPV4(203u, 0, 115, 0),
-		.len6 = 40,
-		.len4 = 24,
-		.ea = 16,
-		.geometry = {.offset = 6, .length = 8},
+	const struct map_rule rule[] = {
+		{
+			.prefix6 = {0x20, 0x01, 0x0d, 0xb8, 0x02},
+			.prefix4 = RTE_IPV4(203u, 0, 115, 0),
+			.len6 = 40,
+			.len4 = 24,
+			.ea = 16,
+			.geometry = {.offset = 6, .length = 8},
+		},
+		{
+			.prefix6 = {0x20, 0x01, 0x0d, 0xb8, 0x03},
+			.prefix4 = RTE_IPV4(203u, 0, 116, 0),
+			.len6 = 40,
+			.len4 = 24,
+			.ea = 16,
+			.geometry = {.offset = 6, .length = 8},
+		},
 	};
 
 	services_add_nat64(world, policy(world, setup, SLOT_NAT64, NAT_64));
@@ -59,7 +69,7 @@ void services_add(struct world *world, const struct world_setup *setup)
 	world->snapshot->policy[SLOT_DSLITE]->softwires =
 		(struct softwire_rules){.each_subscriber = 2, .migrate = true};
 	add_bindings(world);
-	services_add_rules(world, SERVICES_MAP_BR, &rule, 1, "2001:db8:200::/40");
+	services_add_rules(world, SERVICES_MAP_BR, rule, RTE_DIM(rule), 1, "2001:db8:200::/39");
 }
 
 struct subkey services_subscriber(const struct snapshot *s, enum rule_kind kind, unsigned n)
@@ -80,11 +90,13 @@ struct subkey services_subscriber(const struct snapshot *s, enum rule_kind kind,
 	case RULE_LW4O6:
 		return softwire_subkey(&s->softwire[SOFTWIRE_LW4O6], address);
 	case RULE_MAPE:
-		// of the address with that number, and the lowest PSID
-		address[4] = 2;
+	case RULE_MAPT:
+		// of the address with that number, and the PSID that the corpus has
+		address[4] = kind == RULE_MAPE ? 2 : 3;
 		address[5] = (uint8_t)n;
-		address[6] = 0;
-		return softwire_subkey(&s->softwire[SOFTWIRE_MAPE], address);
+		address[6] = 5;
+		return softwire_subkey(
+			&s->softwire[kind == RULE_MAPE ? SOFTWIRE_MAPE : SOFTWIRE_MAPT], address);
 	default:
 		prefix = ipprefix_make(&addr, s->policy[slot_of[kind]]->subscriber_len);
 		return subkey_of(&prefix, s->policy[slot_of[kind]]->instance);

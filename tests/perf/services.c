@@ -56,6 +56,7 @@ struct work {
 	enum nat_kind kind;
 	void (*add)(struct bench *b); // NULL: the world has what it takes
 	struct flow6 (*flow)(struct bench *b, unsigned i);
+	bool translates; // of a rule: MAP-T
 };
 
 static uint32_t remote(struct bench *b)
@@ -155,7 +156,8 @@ static void add_rules(struct bench *b)
 		fail("no memory for rules", b->scale);
 	for (unsigned i = 0; i < b->scale; i++)
 		b->rule[i] = rule(i);
-	services_add_rules(b->world, SERVICES_BR, b->rule, b->scale, MAP_INSIDE);
+	services_add_rules(b->world, SERVICES_BR, b->rule, b->scale,
+		b->work->translates ? b->scale : 0, MAP_INSIDE);
 }
 
 // A packet of any subscriber of any rule.
@@ -192,8 +194,12 @@ static const struct work services[] = {
 		flow_of_session},
 };
 
-static const struct work map_e = {
-	"map-e", NULL, FORM_TUNNEL, FORM_IPV4, SERVICES_BR, false, NAT_44, add_rules, flow_of_rule};
+static const struct work rules[] = {
+	{"map-e", NULL, FORM_TUNNEL, FORM_IPV4, SERVICES_BR, false, NAT_44, add_rules,
+		flow_of_rule},
+	{"map-t", NULL, FORM_IPV6, FORM_IPV4, "2001:db8:fffd::", false, NAT_44, add_rules,
+		flow_of_rule, .translates = true},
+};
 
 // Which form packet i has.
 static inline unsigned form_of(const struct bench *b, unsigned i)
@@ -495,14 +501,15 @@ void measure_services(struct task *task)
 
 void measure_rules(struct task *task)
 {
-	static const unsigned rules[] = {1, 1000, RULES_MOST};
+	static const unsigned scale[] = {1, 1000, RULES_MOST};
 
-	for (unsigned i = 0; i < RTE_DIM(rules); i++) {
+	for (unsigned i = 0; i < RTE_DIM(scale); i++) {
 		unsigned packets = RTE_MIN(task->packets, (unsigned)MAP_PACKETS);
 
-		if (rules[i] > packets / 8)
+		if (scale[i] > packets / 8)
 			break;
-		packets -= packets % rules[i];
-		measure_service(task, &map_e, rules[i], packets, false);
+		packets -= packets % scale[i];
+		for (unsigned k = 0; k < RTE_DIM(rules); k++)
+			measure_service(task, &rules[k], scale[i], packets, false);
 	}
 }

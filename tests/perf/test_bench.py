@@ -6,9 +6,9 @@ import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FORWARDING = {"nat44-eim-pba", "nat44-deterministic", "nat64", "ds-lite", "lw4o6", "ipv6"}
-WORKS = FORWARDING | {"map-e", "new-mappings", "expiry", "mitigations", "fragments", "fragment-flood", "new-blocks",
-                      "tcp-open", "tcp-data", "tcp-close", "tcp-expiry", "nat64-new", "ds-lite-new", "binding-add",
-                      "binding-change"}
+WORKS = FORWARDING | {"map-e", "map-t", "new-mappings", "expiry", "mitigations", "fragments", "fragment-flood",
+                      "new-blocks", "tcp-open", "tcp-data", "tcp-close", "tcp-expiry", "nat64-new", "ds-lite-new",
+                      "binding-add", "binding-change"}
 SCALES = (1008, 64512)
 RULES = (1, 1000, 10000)
 
@@ -28,7 +28,7 @@ def test_quick(tmp_path):
     rows = {(r["work"], r["direction"], r["scale"]) for r in result["rows"] if r["frame"] == "64"}
     mixed = {(r["work"], r["direction"], r["scale"]) for r in result["rows"] if r["frame"] == "imix"}
     assert {(w, d, n) for w in FORWARDING for d in ("out", "in") for n in SCALES} <= rows
-    assert {("map-e", d, n) for d in ("out", "in") for n in RULES} <= rows
+    assert {(w, d, n) for w in ("map-e", "map-t") for d in ("out", "in") for n in RULES} <= rows
     assert {(w, d, 64512) for w in FORWARDING - {"nat44-deterministic"} for d in ("out", "in")} <= mixed
     assert {(w, "out", n) for w in ("binding-add", "binding-change") for n in SCALES} <= rows
     assert {(w, "out", n) for w in ("nat64-new", "ds-lite-new") for n in SCALES[1:]} <= rows

@@ -2,6 +2,8 @@
 
 #include "support/services.h"
 
+#include "net/hdr6.h"
+
 #include <rte_ip.h>
 
 #include <stdio.h>
@@ -69,11 +71,10 @@ void services_add_aftr(struct world *world, struct nat_policy *policy)
 				.first = policy->subscriber_len}));
 }
 
-static unsigned hop_to(struct world *world, unsigned number)
+static unsigned hop_to(struct world *world, enum service service, unsigned number)
 {
 	return world6_hop(world,
-		(struct nexthop){
-			.kind = NEXTHOP_SERVICE, .service = SERVICE_SOFTWIRE, .number = number});
+		(struct nexthop){.kind = NEXTHOP_SERVICE, .service = service, .number = number});
 }
 
 // Fills in what is alike for all kinds.
@@ -113,7 +114,7 @@ struct binding_table *services_add_bindings(
 	struct world *world, const char *relay, const char *text, uint32_t bindings)
 {
 	struct snapshot *s = world->snapshot;
-	unsigned number = append(s, 1), hop = hop_to(world, number);
+	unsigned number = append(s, 1), hop = hop_to(world, SERVICE_SOFTWIRE, number);
 	struct softwire_state *state;
 	struct ipprefix prefix;
 	struct ipaddr br;
@@ -131,27 +132,44 @@ struct binding_table *services_add_bindings(
 	return state->bindings;
 }
 
+// What a rule of MAP-T has beside what all have.
+static void set_dmr(struct softwire *softwire)
+{
+	struct ipprefix dmr;
+
+	ipprefix_parse(SERVICES_DMR, &dmr, NULL);
+	softwire->dmr.len = dmr.len;
+	memcpy(softwire->dmr.bytes, dmr.addr.bytes, sizeof(dmr.addr.bytes));
+	softwire->lowest_mtu6 = IPV6_MTU_MIN;
+	softwire->generate_icmp6 = true;
+}
+
 void services_add_rules(struct world *world, const char *relay, const struct map_rule *rule,
-	unsigned rules, const char *inside)
+	unsigned rules, unsigned translated, const char *inside)
 {
 	struct snapshot *s = world->snapshot;
 	uint32_t *number = need(calloc(rules, sizeof(*number)));
-	unsigned first = append(s, rules);
+	unsigned first = append(s, rules), tunnels = rules - translated;
 	struct ipaddr br;
 
 	ipaddr_parse(relay, &br);
 	world6_route(world, inside, world6_find(world, "2001:db8:100::"));
+	if (tunnels)
+		world6_route(world, relay, hop_to(world, SERVICE_SOFTWIRE, first));
+	if (translated)
+		world6_route(world, SERVICES_DMR, hop_to(world, SERVICE_MAPT, first + tunnels));
 	for (unsigned i = 0; i < rules; i++) {
 		struct softwire *softwire = &s->softwire[first + i];
-		unsigned hop = hop_to(world, first + i);
 
-		fill(world, softwire, SOFTWIRE_MAP_E);
+		fill(world, softwire, i < tunnels ? SOFTWIRE_MAP_E : SOFTWIRE_MAP_T);
 		softwire->rule = rule[i];
-		memcpy(softwire->br, br.bytes, sizeof(br.bytes));
-		snapshot_add_route(s, rule[i].prefix4, rule[i].len4, hop);
+		if (i < tunnels)
+			memcpy(softwire->br, br.bytes, sizeof(br.bytes));
+		else
+			set_dmr(softwire);
+		snapshot_add_route(s, rule[i].prefix4, rule[i].len4,
+			hop_to(world, SERVICE_SOFTWIRE, first + i));
 		number[i] = first + i;
-		if (!i)
-			world6_route(world, relay, hop);
 	}
 	s->mapdom = need(mapdom_new(rule, number, rules, s->softwires));
 	for (unsigned i = 0; i < rules; i++)

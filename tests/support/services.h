@@ -10,6 +10,7 @@
 #define SERVICES_AFTR   "2001:db8:fffe::1"
 #define SERVICES_BR     "2001:db8:ffff::1"
 #define SERVICES_MAP_BR "2001:db8:ffff::2" // where there are both kinds
+#define SERVICES_DMR    "2001:db8:fffd::/96"
 
 // A policy whose behaviour is of kind NAT_64 translates hosts of 2001:db8:100::/40.
 void services_add_nat64(struct world *world, struct nat_policy *policy);
@@ -22,6 +23,7 @@ void services_add_aftr(struct world *world, struct nat_policy *policy);
 struct binding_table *services_add_bindings(
 	struct world *world, const char *relay, const char *prefix, uint32_t bindings);
 
-// A border relay for each of these rules, whose IPv6 prefixes are in `inside`; added once.
+// A border relay for each of these rules, whose IPv6 prefixes are in `inside`; added once. The last `translated` are
+// of MAP-T, by SERVICES_DMR, the others of MAP-E, by `relay`.
 void services_add_rules(struct world *world, const char *relay, const struct map_rule *rule,
-	unsigned rules, const char *inside);
+	unsigned rules, unsigned translated, const char *inside);
