@@ -16,7 +16,7 @@ static const char usage[] =
 	"  --sessions   how many flows, 63 a subscriber       (1008,64512,1032192)\n"
 	"  --runs       medians are taken over so many        (9; at most 64)\n"
 	"  --packets    of a run, about                       (1000000)\n"
-	"  --works      the rows of these alone\n"
+	"  --works      the rows of these alone; latency, rates, bindings and tables are names, too\n"
 	"  --huge-pages use them; without, 4 KiB pages cost extra at many sessions\n"
 	"  --memory     MiB to reserve without huge pages     (1024)\n"
 	"  --json       write the rows to FILE as well\n";
@@ -36,6 +36,8 @@ int main(int argc, char **argv)
 	struct task task = {.runs = 9, .packets = 1000000};
 	char list[256] = "1008,64512,1032192";
 	const char *json_name = NULL;
+	char *latency = NULL;
+	size_t latency_size;
 	unsigned memory = 1024;
 	int option;
 
@@ -75,6 +77,11 @@ int main(int argc, char **argv)
 		perror(json_name);
 		return 1;
 	}
+	task.latency = open_memstream(&latency, &latency_size);
+	if (!task.latency) {
+		perror("pipeline");
+		return 1;
+	}
 	setlinebuf(stdout);
 	world_eal("pipeline", task.huge_pages, memory);
 	if (task.json)
@@ -91,11 +98,16 @@ int main(int argc, char **argv)
 	}
 	measure_rules(&task);
 	measure_mitigations(&task);
+	fclose(task.latency);
 	if (task.json)
-		fputs("\n],", task.json);
+		fprintf(task.json, "\n], \"latency\": [%s\n]", latency);
+	free(latency);
 	// of the last and largest
-	if (is_wanted(&task, "tables"))
+	if (is_wanted(&task, "tables")) {
+		if (task.json)
+			fputs(", ", task.json);
 		measure_tables(&task);
+	}
 	if (task.json) {
 		fputs("}\n", task.json);
 		fclose(task.json);

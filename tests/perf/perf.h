@@ -64,6 +64,8 @@ struct task {
 	const char *works; // names of works, between commas; NULL: all
 	FILE *json;        // or NULL
 	bool any;          // rows so far
+	FILE *latency;     // rows of its own
+	bool any_latency;
 };
 
 // Whether a work is to be measured.

@@ -17,7 +17,7 @@
 #include "net/csum.h"
 #include "table/acl.h"
 
-#include "perf.h"
+#include "latency.h"
 
 #include <rte_malloc.h>
 #include <rte_udp.h>
@@ -289,24 +289,53 @@ static void measure(struct bench *b, struct task *task, unsigned iface, enum pas
 	print_row(task, &row);
 }
 
+static void measure_latency(struct bench *b, struct task *task, unsigned iface)
+{
+	const struct tuple *t = iface == WORLD_INSIDE ? b->out : b->in;
+	unsigned rounds = RTE_MAX(1u, task->packets / b->packets);
+	struct blank blank = blank_udp(b->world, iface);
+	struct worker *w = b->worker;
+	struct latency latency;
+
+	latency_open(&latency, rounds * (b->packets / BURST_MAX));
+	for (unsigned round = 0; round < rounds; round++) {
+		for (unsigned at = 0; at < b->packets; at += BURST_MAX) {
+			unsigned n = RTE_MIN(b->packets - at, (unsigned)BURST_MAX);
+
+			load_burst(&b->buffers, t + at, n, &blank, &w->burst);
+			latency_begin(&latency);
+			pipeline_run(w, &w->burst, iface);
+			latency_end(&latency, n);
+			w->transmit[iface ^ 1].n = 0;
+		}
+	}
+	latency_close(&latency, task, b->work, iface == WORLD_INSIDE ? "out" : "in", b->scale);
+}
+
+static void measure_both(struct bench *b, struct task *task)
+{
+	for (unsigned iface = 0; iface < 2; iface++) {
+		measure(b, task, iface, PASS_WHOLE);
+		if (is_wanted(task, "latency"))
+			measure_latency(b, task, iface);
+	}
+}
+
 void measure_pipeline(struct task *task)
 {
 	struct bench b;
 
 	if (is_wanted(task, "nat44-eim-pba")) {
 		bench_open(&b, task, "nat44-eim-pba", false);
-		for (unsigned iface = 0; iface < 2; iface++) {
-			measure(&b, task, iface, PASS_WHOLE);
-			if (is_wanted(task, "fragment-flood"))
-				measure(&b, task, iface, PASS_FLOOD);
-		}
+		measure_both(&b, task);
+		for (unsigned iface = 0; iface < 2 && is_wanted(task, "fragment-flood"); iface++)
+			measure(&b, task, iface, PASS_FLOOD);
 		bench_close(&b);
 	}
 	if (!is_wanted(task, "nat44-deterministic"))
 		return;
 	bench_open(&b, task, "nat44-deterministic", true);
-	for (unsigned iface = 0; iface < 2; iface++)
-		measure(&b, task, iface, PASS_WHOLE);
+	measure_both(&b, task);
 	bench_close(&b);
 }
 

@@ -12,6 +12,7 @@
 #include "support/services.h"
 
 #include "forms.h"
+#include "latency.h"
 
 #include <rte_cycles.h>
 #include <rte_malloc.h>
@@ -454,6 +455,26 @@ static void measure_way(struct bench *b, struct task *task, enum way way)
 	print_row(task, &row);
 }
 
+static void measure_latency(struct bench *b, struct task *task, enum way way)
+{
+	unsigned rounds = RTE_MAX(1u, task->packets / b->packets);
+	struct latency latency;
+
+	latency_open(&latency, rounds * (b->packets / BURST_MAX));
+	for (unsigned round = 0; round < rounds; round++) {
+		for (unsigned at = 0; at < b->packets; at += BURST_MAX) {
+			unsigned n = burst_at(b, at);
+
+			receive(b, way, at, n);
+			latency_begin(&latency);
+			pipeline_run(b->worker, &b->worker->burst, way);
+			latency_end(&latency, n);
+			b->worker->transmit[way ^ 1].n = 0;
+		}
+	}
+	latency_close(&latency, task, b->work->name, way == WAY_OUT ? "out" : "in", b->scale);
+}
+
 static void print_opening(const struct bench *b, struct task *task)
 {
 	double clocks = (double)b->opening / b->packets;
@@ -479,8 +500,11 @@ static void measure_service(
 		return;
 	bench_open(&b, work, task, scale, packets, imix);
 	print_opening(&b, task);
-	for (unsigned way = WAY_OUT; way <= WAY_IN; way++)
+	for (unsigned way = WAY_OUT; way <= WAY_IN; way++) {
 		measure_way(&b, task, way);
+		if (!imix && is_wanted(task, "latency"))
+			measure_latency(&b, task, way);
+	}
 	bench_close(&b);
 }
 
