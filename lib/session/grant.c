@@ -105,7 +105,7 @@ static enum verdict grant_block(
 	}
 	if (policy->static_blocks && policy->static_blocks[entry / 64] & bit(entry % 64)) {
 		reserve_ports(nat, share, *number);
-		nat->had_statics = true;
+		nat->reserves = true;
 	}
 	if (!s->outside)
 		s->outside = rte_cpu_to_be_32(

@@ -58,7 +58,8 @@ struct nat {
 	struct wheel wheel;
 	struct portblk
 		*share[SNAPSHOT_MAX_POLICIES]; // by policy slot; the snapshot's, or its past's
-	bool had_statics;                      // some block has ports reserved for static mappings
+	bool had_statics;                      // the snapshot before had static mappings
+	bool reserves;                         // some block has ports reserved for them
 	// By policy slot: how the mappings of its share are made
 	struct behaviour behaviour[SNAPSHOT_MAX_POLICIES];
 	uint32_t b4_told; // tick at which the control thread was told of a B4 that changed too soon

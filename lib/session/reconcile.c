@@ -3,6 +3,7 @@
 // What a worker does once when a new snapshot comes in force. Sessions of pools that stay are kept;
 // what no longer fits ends here, so that nothing later asks for a policy that is gone.
 
+#include "base/bits.h"
 #include "session/track.h"
 
 // Forgets all that belongs to the pool of a policy slot. No port of it rests and no return of a block
@@ -39,22 +40,56 @@ static void adopt_share(struct nat *nat, unsigned slot)
 	}
 }
 
-// Ends mappings that a static mapping made which is no longer configured like that.
-static void drop_stale_statics(struct nat *nat, uint32_t now)
+// The inside addresses of static mappings, and some that look like them: to be asked first, since there may be
+// millions of mappings.
+struct sieve {
+	uint64_t word[1024];
+};
+
+static unsigned sieve_place(rte_be32_t inside)
 {
+	return inside * UINT32_C(0x9e3779b1) >> 16;
+}
+
+static void sieve_make(struct sieve *sieve, const struct static_table *statics)
+{
+	memset(sieve, 0, sizeof(*sieve));
+	for (unsigned i = 0; i < statics->count; i++) {
+		unsigned place = sieve_place(statics->by_inside[i].inside);
+
+		sieve->word[place / 64] |= bit(place % 64);
+	}
+}
+
+static bool sieve_has(const struct sieve *sieve, rte_be32_t inside)
+{
+	unsigned place = sieve_place(inside);
+
+	return sieve->word[place / 64] & bit(place % 64);
+}
+
+// Ends mappings that a static mapping made which is no longer configured like that, and those that a packet made
+// of what a static mapping is for now: an inside port has one port outside (RFC 4787 REQ-1).
+static void end_contradictions(struct nat *nat, uint32_t now)
+{
+	struct sieve sieve;
+
+	sieve_make(&sieve, &nat->snapshot->statics);
 	for (uint32_t n = 1; n < nat->bib.fresh; n++) {
 		const struct mapping *m = &nat->bib.mapping[n];
-		const struct static_mapping *from;
-		uint16_t port;
+		uint16_t port = rte_be_to_cpu_16(m->inside_port);
+		const struct static_mapping *from = NULL;
+		bool is_static = m->flags & MAPPING_STATIC;
 
-		if (!mapping_in_use(m) || !(m->flags & MAPPING_STATIC))
+		if (!mapping_in_use(m))
 			continue;
-		port = rte_be_to_cpu_16(m->inside_port);
-		from = nat_static_for(nat, m->inside, l4_protocol(mapping_l4(m)), port);
-		if (!from || from->outside != m->outside ||
-			from->outside_lower + (port - from->inside_lower) !=
-				rte_be_to_cpu_16(m->outside_port))
-			mapping_end(nat, n, true, now);
+		if (sieve_has(&sieve, m->inside))
+			from = nat_static_for(nat, m->inside, l4_protocol(mapping_l4(m)), port);
+		if (is_static ? !from || from->outside != m->outside ||
+					from->outside_lower + (port - from->inside_lower) !=
+						rte_be_to_cpu_16(m->outside_port)
+			      : from != NULL)
+			mapping_end(nat, n, is_static, now);
 	}
 }
 
@@ -116,7 +151,7 @@ static void find_policies_again(struct nat *nat)
 
 void nat_reconcile(struct nat *nat, unsigned worker, uint32_t now)
 {
-	bool has_statics = false;
+	bool has_statics = nat->snapshot->statics.count, reserves = false;
 
 	nat->dependent = nat->udp_in = false;
 	for (unsigned slot = 0; slot < SNAPSHOT_MAX_POLICIES; slot++) {
@@ -135,13 +170,13 @@ void nat_reconcile(struct nat *nat, unsigned worker, uint32_t now)
 		nat->dependent |= policy->behaviour.mapping != MAP_ENDPOINT_INDEPENDENT;
 		nat->udp_in |= policy->inbound_refresh ||
 			policy->behaviour.filtering[L4_UDP] != FILTER_NONE;
-		if (policy->static_blocks)
-			has_statics = true;
+		reserves |= policy->static_blocks != NULL;
 	}
 	find_policies_again(nat);
-	if (has_statics || nat->had_statics) {
-		// mappings of static ones first: what is reserved next is then nobody's
-		drop_stale_statics(nat, now);
+	// mappings of static ones first: what is reserved next is then nobody's
+	if (has_statics || nat->had_statics)
+		end_contradictions(nat, now);
+	if (reserves || nat->reserves) {
 		take_fixed_ports(nat, now);
 		for (unsigned slot = 0; slot < SNAPSHOT_MAX_POLICIES; slot++) {
 			struct portblk *share = nat->share[slot];
@@ -153,4 +188,5 @@ void nat_reconcile(struct nat *nat, unsigned worker, uint32_t now)
 		}
 	}
 	nat->had_statics = has_statics;
+	nat->reserves = reserves;
 }

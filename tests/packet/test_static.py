@@ -137,6 +137,31 @@ def test_reload_takes_the_port_from_its_holder(fresh):
     box.tx_outside(IP(src=remote, dst=IN_POOL) / UDP(sport=9, dport=port), "drop-no-mapping")
 
 
+def test_reload_takes_a_host_s_own_mapping(fresh):
+    """A host that uses a port already when a static mapping of it comes has that one from then on: an inside port
+    has one port outside (RFC 4787 REQ-1)."""
+    for behaviour in ({}, {"mapping-type": "edm", "filtering-type": "edf"}):
+        box = fresh(policy=behaviour)
+        flow, other = (IP(src=WEB, dst=box.remote()) / UDP(sport=port, dport=9) for port in (80, 81))
+        box.out(flow)
+        kept = box.out(other)
+        box.reload(config(policy=behaviour, statics=[static_mapping(1, WEB, ALONE, 17, 80, 8080)]))
+        assert forwarded(box, box.remote(), UDP(sport=9, dport=8080), ALONE)[UDP].dport == 80
+        assert (box.out(flow).src, box.out(flow).sport) == (ALONE, 8080)
+        assert (box.out(other).src, box.out(other).sport) == (kept.src, kept.sport)
+
+
+def test_reload_of_a_whole_address(fresh):
+    """A host that gets another address to itself has nothing of the old one any more, nor one that loses it."""
+    box = fresh(statics=[static_mapping(1, WHOLE, ALONE)])
+    flow = IP(src=WHOLE, dst=box.remote()) / UDP(sport=3000, dport=9)
+    for address in (ALONE, ALONE_UDP):
+        box.reload(config(statics=[static_mapping(1, WHOLE, address)]))
+        assert (box.out(flow).src, box.out(flow).sport) == (address, 3000)
+    box.reload(config())
+    assert box.out(flow).src not in (ALONE, ALONE_UDP)
+
+
 def test_table_and_lookup(box):
     """The table shows the entries as they were configured, and a lookup names the host."""
     shown = {m["index"]: m for m in box.mappings() if m["type"] == "static"}
