@@ -32,11 +32,11 @@
 	VERDICT(V_SOFTWIRE_OUT, "softwire-out", FORWARD, "out of a lw4o6 or MAP-E softwire")       \
 	VERDICT(V_SOFTWIRE_IN, "softwire-in", FORWARD, "into a lw4o6 or MAP-E softwire")           \
 	VERDICT(V_SOFTWIRE_HAIRPIN, "softwire-hairpin", FORWARD,                                   \
-		"from one subscriber of a border relay into another's lw4o6 or MAP-E softwire")    \
+		"from one subscriber of the box into another's lw4o6 or MAP-E softwire")           \
 	VERDICT(V_MAPT_OUT, "map-t-out", FORWARD, "from a MAP-T subscriber, translated to IPv4")   \
 	VERDICT(V_MAPT_IN, "map-t-in", FORWARD, "translated from IPv4 to a MAP-T subscriber")      \
 	VERDICT(V_MAPT_HAIRPIN, "map-t-hairpin", FORWARD,                                          \
-		"from one subscriber of a border relay, translated to another who has MAP-T")      \
+		"from one subscriber of the box, translated to another who has MAP-T")             \
 	VERDICT(V_SOFTWIRE_RELAYED, "softwire-relayed", FORWARD,                                   \
 		"ICMPv6 error about a tunnel packet, sent on to the sender of what was in it")     \
 	VERDICT(V_ROUTED6, "routed-ipv6", FORWARD, "IPv6 packet routed as it is")                  \
@@ -145,7 +145,8 @@
 		"from outside, and the mapping's host has not written to there")                   \
 	VERDICT(V_NOT_SYN, "drop-not-syn", DROP,                                                   \
 		"TCP segment that is no first SYN, or DCCP packet that is no Request")             \
-	VERDICT(V_HAIRPINNING, "drop-hairpinning", DROP, "hairpinning is switched off")            \
+	VERDICT(V_HAIRPINNING, "drop-hairpinning", DROP,                                           \
+		"from one subscriber to another, where hairpinning is switched off for either")    \
 	VERDICT(V_ACL, "drop-acl", DROP, "matched a mitigation")                                   \
 	VERDICT(V_ACL_RATE, "drop-acl-rate", DROP, "exceeded the rate of a mitigation")            \
 	VERDICT(V_QUARANTINE, "drop-quarantine", DROP, "subscriber is in quarantine")              \

@@ -6,7 +6,7 @@
 #include "net/hdr.h"
 #include "net/icmp.h"
 #include "net/local.h"
-#include "worker/stages.h"
+#include "worker/softwire.h"
 
 #include <rte_fib.h>
 
@@ -40,11 +40,10 @@ void classify_routes(const struct worker *w, uint64_t mask, const rte_be32_t add
 // Whether an ICMP error may be sent about packet i: not about an error, nor a fragment other than the first,
 // nor to what is no single host, nor where the configuration forbids (RFC 1812 section 4.3.2.7, RFC 5508
 // REQ-9 and REQ-10).
-static bool may_report(const struct worker *w, const struct burst *b, unsigned i)
+static bool may_report(const struct worker *w, const struct burst *b, unsigned i, rte_be32_t source)
 {
-	const struct iface *iface = &w->snapshot->iface[b->iface[i]];
-
-	if ((b->icmp_error | b->tails) & bit(i) || !iface->addr4 || !iface->icmp_errors)
+	if ((b->icmp_error | b->tails) & bit(i) || !source ||
+		!w->snapshot->iface[b->iface[i]].icmp_errors)
 		return false;
 	switch ((enum nexthop_kind)snapshot_route(w->snapshot, rte_be_to_cpu_32(b->src[i]))->kind) {
 	case NEXTHOP_LOCAL:
@@ -73,14 +72,31 @@ void classify_count_error(struct worker *w, unsigned iface)
 // Ends packet i with a verdict and makes it an ICMP error about itself. Returns the length of that if it is one now,
 // which the caller has to send.
 static uint16_t report(struct worker *w, struct burst *b, unsigned i, enum verdict verdict,
+	const struct icmp_error *error)
+{
+	uint16_t length;
+
+	burst_end(b, i, verdict);
+	if (!may_report(w, b, i, error->source))
+		return 0;
+	if (classify_withholds_error(w))
+		return 0;
+	if (unlikely(w->snapshot->dstnat.count))
+		dstnat_undo(w, b, i);
+	length = icmp_error_make(b->mbuf[i], b->ip[i], error);
+	if (length)
+		classify_count_error(w, b->iface[i]);
+	return length;
+}
+
+uint16_t classify_refuse(struct worker *w, struct burst *b, unsigned i, enum verdict verdict,
 	uint8_t type, uint8_t code, uint16_t mtu)
 {
-	unsigned iface = b->iface[i];
-	struct icmp_error error = {
+	const struct icmp_error error = {
 		.type = type,
 		.code = code,
 		.mtu = mtu,
-		.source = w->snapshot->iface[iface].addr4,
+		.source = w->snapshot->iface[b->iface[i]].addr4,
 	};
 	uint16_t length;
 
@@ -88,24 +104,7 @@ static uint16_t report(struct worker *w, struct burst *b, unsigned i, enum verdi
 		classify6_refuse_aliased(w, b, i, verdict, type, code, mtu);
 		return 0;
 	}
-	burst_end(b, i, verdict);
-	if (!may_report(w, b, i))
-		return 0;
-	if (classify_withholds_error(w))
-		return 0;
-	if (unlikely(w->snapshot->dstnat.count))
-		dstnat_undo(w, b, i);
-	length = icmp_error_make(b->mbuf[i], b->ip[i], &error);
-	if (length)
-		classify_count_error(w, iface);
-	return length;
-}
-
-uint16_t classify_refuse(struct worker *w, struct burst *b, unsigned i, enum verdict verdict,
-	uint8_t type, uint8_t code, uint16_t mtu)
-{
-	uint16_t length = report(w, b, i, verdict, type, code, mtu);
-
+	length = report(w, b, i, verdict, &error);
 	if (!length)
 		return 0;
 	transmit_frame(w, b->iface[i], b->mbuf[i], verdict);
@@ -113,19 +112,34 @@ uint16_t classify_refuse(struct worker *w, struct burst *b, unsigned i, enum ver
 	return length;
 }
 
-// A packet on its way from inside to inside is from its sender's outside address by now: the error about it
-// goes there, and is translated on the way like one that comes from outside.
-static void turn_back(struct worker *w, struct burst *b, unsigned i, uint16_t mtu)
+uint16_t classify_turn_back(struct worker *w, struct burst *b, unsigned i, enum verdict verdict,
+	uint8_t type, uint8_t code, uint16_t mtu)
 {
 	struct rte_mbuf *m = b->mbuf[i];
 	uint16_t header = (uint16_t)(b->ip[i] - rte_pktmbuf_mtod(m, uint8_t *));
+	struct icmp_error error = {
+		.type = type,
+		.code = code,
+		.mtu = mtu,
+		.source = w->snapshot->iface[b->iface[i]].addr4,
+	};
+	uint16_t length;
 
-	if (!report(w, b, i, V_TOO_BIG, ICMP_UNREACHABLE, ICMP_FRAGMENTATION_NEEDED, mtu))
-		return;
+	// where subscribers have IPv6 alone, so may the interface
+	if (!error.source)
+		error.source = softwire_error_source(w);
+	length = report(w, b, i, verdict, &error);
+	if (!length)
+		return 0;
 	*handover_of(m) = (struct handover){
-		.kind = HANDOVER_TURNED, .iface = b->iface[i], .ip_offset = header};
+		.kind = HANDOVER_HAIRPIN,
+		.iface = b->iface[i],
+		.verdict = (uint8_t)verdict,
+		.ip_offset = header,
+	};
 	fragment_push(&w->again, m);
 	b->mbuf[i] = NULL;
+	return length;
 }
 
 static void answer_local(struct worker *w, struct burst *b, unsigned i)
@@ -227,9 +241,16 @@ static enum way way_by_hop(
 	return nh->realm & REALM_ASK && passes(w, b, i, true) ? WAY_PASS : WAY_OUT;
 }
 
-static bool may_hairpin(const struct worker *w, const struct nexthop *nh)
+// Whether the services of both ends let their subscribers reach others by the box.
+static bool may_hairpin(
+	const struct worker *w, const struct burst *b, unsigned i, const struct nexthop *nh)
 {
-	return w->snapshot->policy[nh->policy]->hairpinning;
+	const struct snapshot *s = w->snapshot;
+	bool there = nh->kind == NEXTHOP_SERVICE ? s->softwire[nh->number].hairpinning
+						 : s->policy[nh->policy]->hairpinning;
+	int slot = nat_policy_for(&w->nat, b->src[i]);
+
+	return there && (slot < 0 || s->policy[slot]->hairpinning);
 }
 
 // The way of any packet, or its end.
@@ -264,8 +285,7 @@ static enum way sort(struct worker *w, struct burst *b, unsigned i)
 		burst_end(b, i, V_MULTICAST);
 		return WAY_NONE;
 	case NEXTHOP_SERVICE:
-		way = nh->service == SERVICE_SOFTWIRE && !is_from_inside(w, b, i) ? WAY_SOFTWIRE
-										  : WAY_NONE;
+		way = is_from_inside(w, b, i) ? WAY_HAIRPIN : WAY_SOFTWIRE;
 		break;
 	case NEXTHOP_POOL:
 	case NEXTHOP_STATIC:
@@ -277,7 +297,7 @@ static enum way sort(struct worker *w, struct burst *b, unsigned i)
 	}
 	if (way == WAY_NONE)
 		burst_end(b, i, V_REALM);
-	else if (way == WAY_HAIRPIN && !may_hairpin(w, nh))
+	else if (way == WAY_HAIRPIN && !may_hairpin(w, b, i, nh))
 		burst_end(b, i, V_HAIRPINNING);
 	else if (b->ip[i][8] <= 1)
 		classify_refuse(w, b, i, V_TTL, ICMP_TIME_EXCEEDED, 0, 0);
@@ -402,7 +422,7 @@ uint64_t classify_outside(struct worker *w, struct burst *b, uint64_t mask)
 	for (uint64_t todo = mask; bit_take(&todo, &i);) {
 		const struct nexthop *nh = &w->snapshot->nexthop[b->route[i]];
 
-		if (nh->kind == NEXTHOP_POOL || nh->kind == NEXTHOP_STATIC)
+		if (nexthop_is_outside(nh))
 			continue;
 		burst_end(b, i, V_NO_ROUTE);
 		outside &= ~bit(i);
@@ -444,7 +464,8 @@ uint64_t classify_size(struct worker *w, struct burst *b, uint64_t mask, uint64_
 			classify_refuse(w, b, i, V_TOO_BIG, ICMP_UNREACHABLE,
 				ICMP_FRAGMENTATION_NEEDED, mtu);
 		else
-			turn_back(w, b, i, mtu);
+			classify_turn_back(w, b, i, V_TOO_BIG, ICMP_UNREACHABLE,
+				ICMP_FRAGMENTATION_NEEDED, mtu);
 	}
 	return mask & b->live;
 }

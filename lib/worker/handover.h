@@ -12,8 +12,7 @@
 enum handover_kind {
 	HANDOVER_RECEIVED, // as received on `iface`; its IP header is at `ip_offset`
 	HANDOVER_GATHERED, // a fragment as received, and what its datagram's first one has told
-	HANDOVER_HAIRPIN,  // translated from inside; for an outside address of the receiving worker
-	HANDOVER_TURNED, // an ICMP error of the box about a hairpinned packet that was too big, likewise
+	HANDOVER_HAIRPIN, // from inside, as seen from outside; to an outside address, to count as `verdict`
 	HANDOVER_TUNNELLED, // as GATHERED; came by a softwire, whose header stands before its own
 	HANDOVER_TRANSMIT,  // a finished frame, to leave by `iface` and count as `verdict`
 };

@@ -4,7 +4,7 @@
 
 #include "net/hdr.h"
 #include "net/icmp.h"
-#include "worker/stages.h"
+#include "worker/softwire.h"
 #include "xlate/xlate.h"
 
 #include <string.h>
@@ -19,6 +19,18 @@ static void tell_refused(struct worker *w, struct burst *b, uint64_t mask)
 		if (b->mbuf[i] && verdict_is_refusal(b->verdict[i]))
 			classify_refuse(
 				w, b, i, b->verdict[i], ICMP_UNREACHABLE, ICMP_HOST_UNREACHABLE, 0);
+	}
+}
+
+// What goes on to an outside address is found there by what it looks like outside: an ICMP query has one
+// identifier for both ends, which is the sender's outside now.
+static void note_identifiers(struct burst *b, uint64_t mask)
+{
+	unsigned i;
+
+	for (uint64_t todo = mask; bit_take(&todo, &i);) {
+		if (b->l4[i] == L4_ICMP)
+			b->dst_port[i] = b->src_port[i];
 	}
 }
 
@@ -60,6 +72,8 @@ static uint64_t go_out(struct worker *w, struct burst *b, struct ways ways, enum
 	transmit(w, b, pass & ~(ways.hairpin | redirected), out);
 	if (unlikely(redirected))
 		transmit(w, b, pass & redirected, V_REDIRECTED);
+	if (unlikely(pass & ways.hairpin))
+		note_identifiers(b, pass & ways.hairpin & ~errors);
 	return pass & ways.hairpin;
 }
 
@@ -109,16 +123,36 @@ static void pass_through(struct worker *w, struct burst *b, uint64_t pass)
 		transmit(w, b, pass & redirected, V_REDIRECTED);
 }
 
+void carry_across(
+	struct worker *w, struct burst *b, uint64_t mask, enum verdict verdict, bool may_steer)
+{
+	uint64_t softwired = softwire_hops(w, b, mask);
+	struct ways ways = {.in = mask & ~softwired};
+
+	// a border relay keeps nothing, so any worker will do
+	if (softwired)
+		softwire_in(w, b, softwired, softwired,
+			verdict == V_NAT44_HAIRPIN ? V_SOFTWIRE_HAIRPIN : verdict);
+	if (ways.in & (b->portless | b->icmp_error)) {
+		ways = portless_sort(w, b, ways);
+		portless_forward(w, b, 0, ways.whole_in, verdict);
+	}
+	if (may_steer)
+		ways.in = steer_hairpin(w, b, ways.in, verdict);
+	if (ways.in)
+		go_in(w, b, ways.in, ways.in, verdict);
+}
+
 static void forward(struct worker *w, struct burst *b, struct ways ways, enum verdict out)
 {
 	uint64_t hairpin = 0;
 
 	if (ways.out)
 		hairpin = go_out(w, b, ways, out);
+	if (ways.in)
+		go_in(w, b, ways.in, 0, V_NAT44_IN);
 	if (unlikely(hairpin))
-		hairpin = steer_hairpin(w, b, hairpin, HANDOVER_HAIRPIN);
-	if (ways.in | hairpin)
-		go_in(w, b, ways.in | hairpin, hairpin, V_NAT44_HAIRPIN);
+		carry_across(w, b, hairpin, V_NAT44_HAIRPIN, true);
 	if (unlikely(ways.routed)) {
 		ways.routed = classify_size(w, b, ways.routed, 0);
 		hdr_hop(b, ways.routed);
@@ -130,7 +164,7 @@ static void forward(struct worker *w, struct burst *b, struct ways ways, enum ve
 	if (ways.softwire)
 		softwire_in(w, b, ways.softwire, 0, V_SOFTWIRE_IN);
 	if (unlikely(ways.whole_out | ways.whole_in))
-		portless_forward(w, b, ways.whole_out, ways.whole_in);
+		portless_forward(w, b, ways.whole_out, ways.whole_in, V_NAT44_IN);
 }
 
 // Counts and frees what was ended; what left the burst otherwise has no mbuf any more.
@@ -171,7 +205,6 @@ struct resumed {
 	uint64_t gathered;
 	uint64_t entered; // gathered, from aliases
 	uint64_t hairpin;
-	uint64_t turned;
 	uint64_t tunnelled;
 	uint64_t gathered6;
 };
@@ -209,10 +242,8 @@ static void take_over(struct worker *w, struct burst *b, unsigned i, struct resu
 			r->gathered |= bit(i);
 		break;
 	case HANDOVER_HAIRPIN:
+		b->verdict[i] = h->verdict;
 		r->hairpin |= bit(i);
-		break;
-	case HANDOVER_TURNED:
-		r->turned |= bit(i);
 		break;
 	case HANDOVER_TUNNELLED:
 		r->tunnelled |= bit(i);
@@ -225,27 +256,36 @@ static void take_over(struct worker *w, struct burst *b, unsigned i, struct resu
 	}
 }
 
+// Goes on with what began its way across; of those that are to count as the same, all together.
+static void resume_across(struct worker *w, struct burst *b, uint64_t mask, bool may_steer)
+{
+	unsigned i, k;
+
+	while (bit_take(&mask, &i)) {
+		enum verdict verdict = b->verdict[i];
+		uint64_t same = bit(i);
+
+		for (uint64_t todo = mask; bit_take(&todo, &k);)
+			same |= (uint64_t)(b->verdict[k] == verdict) << k;
+		mask &= ~same;
+		carry_across(w, b, same, verdict, may_steer);
+	}
+}
+
 static void resume(struct worker *w, struct burst *b, bool may_steer)
 {
 	struct resumed r = {0};
-	uint64_t hairpin, turned;
 
 	b->live = bits_below(b->n);
 	for (unsigned i = 0; i < b->n; i++)
 		take_over(w, b, i, &r);
 	b->v6 = r.received6 | r.gathered6;
 	b->tunnelled = b->mapped = 0;
-	hdr_read(b, r.received | r.gathered | r.hairpin | r.turned | r.tunnelled);
+	hdr_read(b, r.received | r.gathered | r.hairpin | r.tunnelled);
 	defrag_recall(b, r.gathered | r.hairpin | r.tunnelled);
 	carry4(w, b, (r.received | r.gathered) & b->live, V_NAT44_OUT, may_steer);
-	hairpin = classify_outside(w, b, r.hairpin & b->live);
-	if (hairpin)
-		go_in(w, b, hairpin, hairpin, V_NAT44_HAIRPIN);
-	turned = classify_outside(w, b, r.turned & b->live);
-	if (turned && may_steer)
-		turned = steer_hairpin(w, b, turned, HANDOVER_TURNED);
-	if (turned)
-		go_in(w, b, turned, turned, V_TOO_BIG);
+	if (r.hairpin)
+		resume_across(w, b, classify_outside(w, b, r.hairpin & b->live), may_steer);
 	if (r.tunnelled & b->live)
 		softwire_resume(w, b, r.tunnelled & b->live);
 	if (r.received6)

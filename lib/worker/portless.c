@@ -4,7 +4,7 @@
 // others they end here. Nothing is kept, so they are not handed to an owner, and fragments go one by one.
 
 #include "net/hdr.h"
-#include "worker/stages.h"
+#include "worker/softwire.h"
 #include "xlate/whole.h"
 
 // Which static mapping carries packet i on each side of its way; NULL: it does not go there.
@@ -45,18 +45,18 @@ static bool admit(struct worker *w, struct burst *b, unsigned i, bool out, bool 
 struct ways portless_sort(struct worker *w, struct burst *b, struct ways ways)
 {
 	uint64_t whole = (ways.out | ways.in) & b->portless, fine = 0;
+	// what is behind a border relay is not translated once more
+	uint64_t into = ways.in | (ways.hairpin & ~softwire_hops(w, b, ways.hairpin));
 	struct quoted q;
 	unsigned i;
 
 	for (uint64_t todo = (ways.out | ways.in) & b->icmp_error; bit_take(&todo, &i);)
 		whole |= (uint64_t)hdr_quoted_bare(b, i, &q) << i;
 	for (uint64_t todo = whole; bit_take(&todo, &i);) {
-		bool in = (ways.in | ways.hairpin) & bit(i);
-
-		fine |= (uint64_t)admit(w, b, i, ways.out & bit(i), in) << i;
+		fine |= (uint64_t)admit(w, b, i, ways.out & bit(i), into & bit(i)) << i;
 	}
 	ways.whole_out = fine & ways.out;
-	ways.whole_in = fine & (ways.in | ways.hairpin);
+	ways.whole_in = fine & into;
 	ways.out &= ~whole;
 	ways.in &= ~whole;
 	ways.hairpin &= ~whole;
@@ -80,10 +80,12 @@ static void route_inside(struct worker *w, struct burst *b, uint64_t mask)
 	}
 }
 
-void portless_forward(struct worker *w, struct burst *b, uint64_t out, uint64_t in)
+void portless_forward(
+	struct worker *w, struct burst *b, uint64_t out, uint64_t in, enum verdict verdict)
 {
 	uint64_t redirected = filter(w, b, 0, out);
-	uint64_t pass;
+	uint64_t pass, softwired;
+	bool counted = verdict != V_NAT44_IN;
 	unsigned i;
 
 	route_inside(w, b, in & b->live);
@@ -95,12 +97,15 @@ void portless_forward(struct worker *w, struct burst *b, uint64_t out, uint64_t 
 		if (by.out)
 			whole_translate_out(b, i, by.out);
 		if (by.in)
-			whole_translate_in(b, i, by.in, by.out);
+			whole_translate_in(b, i, by.in, by.out || counted);
 	}
 	dstnat_in(w, b, pass & in);
-	transmit(w, b, pass & out & ~(in | redirected), V_NAT44_OUT);
+	softwired = softwire_hops(w, b, pass & out & ~in);
+	if (softwired)
+		softwire_in(w, b, softwired, softwired, V_SOFTWIRE_HAIRPIN);
+	transmit(w, b, pass & out & ~(in | redirected | softwired), V_NAT44_OUT);
 	if (unlikely(redirected))
 		transmit(w, b, pass & redirected, V_REDIRECTED);
-	transmit(w, b, pass & in & ~out, V_NAT44_IN);
+	transmit(w, b, pass & in & ~out, verdict);
 	transmit(w, b, pass & in & out, V_NAT44_HAIRPIN);
 }

@@ -9,6 +9,16 @@
 
 const struct tunnel_rules softwire_rules = {.hop_limit = 64, .uniform = true};
 
+uint64_t softwire_hops(const struct worker *w, const struct burst *b, uint64_t mask)
+{
+	uint64_t hops = 0;
+	unsigned i;
+
+	for (uint64_t todo = mask; bit_take(&todo, &i);)
+		hops |= (uint64_t)softwire_is_hop(w, b->route[i]) << i;
+	return hops;
+}
+
 rte_be32_t softwire_error_source(const struct worker *w)
 {
 	for (unsigned i = 0; i < w->snapshot->ifaces; i++) {
@@ -116,7 +126,11 @@ void softwire_refuse(struct worker *w, struct burst *b, unsigned i, const struct
 		refuse_tunnelled(w, b, i, softwire, verdict, error);
 		return;
 	}
-	bytes = classify_refuse(w, b, i, verdict, error.type, error.code, error.mtu);
+	// from outside nobody can have such a source
+	if (nexthop_is_outside(snapshot_route(w->snapshot, rte_be_to_cpu_32(b->src[i]))))
+		bytes = classify_turn_back(w, b, i, verdict, error.type, error.code, error.mtu);
+	else
+		bytes = classify_refuse(w, b, i, verdict, error.type, error.code, error.mtu);
 	if (bytes)
 		softwire_count(&softwire_stats_of(w, softwire)->out_icmpv4_error, bytes);
 }

@@ -48,6 +48,9 @@ static inline bool softwire_is_hop(const struct worker *w, uint32_t route)
 	return nh->kind == NEXTHOP_SERVICE && nh->service == SERVICE_SOFTWIRE;
 }
 
+// Those packets of the mask whose route is one.
+uint64_t softwire_hops(const struct worker *w, const struct burst *b, uint64_t mask);
+
 // Whether a route leads to subscribers' IPv6 addresses.
 static inline bool softwire_is_inside_hop(const struct nexthop *nh)
 {

@@ -156,7 +156,7 @@ static void send_relayed(struct worker *w, struct burst *b, uint64_t mask)
 	for (uint64_t todo = mask; bit_take(&todo, &i);) {
 		const struct nexthop *nh = &w->snapshot->nexthop[b->route[i]];
 
-		if (softwire_is_hop(w, b->route[i]))
+		if (nexthop_is_outside(nh))
 			hairpin |= bit(i);
 		else if (nh->kind == NEXTHOP_GATEWAY || nh->kind == NEXTHOP_CONNECTED)
 			out |= bit(i);
@@ -165,7 +165,7 @@ static void send_relayed(struct worker *w, struct burst *b, uint64_t mask)
 	}
 	transmit(w, b, out, V_SOFTWIRE_RELAYED);
 	if (hairpin)
-		softwire_in(w, b, hairpin, hairpin, V_SOFTWIRE_RELAYED);
+		carry_across(w, b, hairpin, V_SOFTWIRE_RELAYED, true);
 }
 
 // Ends packet i, whose tunnel does not come from who has its source.
@@ -274,8 +274,21 @@ static bool answer(struct worker *w, struct burst *b, unsigned i)
 	return b->mapped & bit(i) ? mapt_answer(w, b, i) : answer_local(w, b, i);
 }
 
-// Whether packet i may go where its destination is: outside, or, if softwire_is_hop() says so, to another subscriber;
-// else it is ended.
+// Whether packet i may go on to an outside address that NAT has; else it is ended.
+static bool may_cross(struct burst *b, unsigned i, const struct softwire *softwire,
+	const struct nat_policy *policy)
+{
+	if (!softwire->hairpinning || !policy->hairpinning)
+		burst_end(b, i, V_HAIRPINNING);
+	else if (b->fragments & bit(i) && policy->fragments.behavior == FRAGMENTS_DROP)
+		burst_end(b, i, V_FRAGMENT);
+	else
+		return true;
+	return false;
+}
+
+// Whether packet i may go where its destination is: outside, or, if that is an outside address of the box, to another
+// subscriber; else it is ended.
 static bool sort(struct worker *w, struct burst *b, unsigned i, const struct softwire *softwire)
 {
 	const struct nexthop *nh = &w->snapshot->nexthop[b->route[i]];
@@ -294,6 +307,9 @@ static bool sort(struct worker *w, struct burst *b, unsigned i, const struct sof
 			return true;
 		burst_end(b, i, hairpin ? V_HAIRPINNING : V_REALM);
 		return false;
+	case NEXTHOP_POOL:
+	case NEXTHOP_STATIC:
+		return may_cross(b, i, softwire, w->snapshot->policy[nh->policy]);
 	case NEXTHOP_NONE:
 		softwire_refuse(w, b, i, softwire, V_NO_ROUTE,
 			(struct icmp_error){
@@ -340,7 +356,7 @@ static bool is_alive(struct worker *w, struct burst *b, unsigned i, const struct
 void softwire_go_on(struct worker *w, struct burst *b, uint64_t mask,
 	const struct softwire_search *x, enum verdict verdict)
 {
-	uint64_t redirected = 0, hairpin = 0, out = 0, answered = 0;
+	uint64_t redirected = 0, hairpin = 0, across = 0, out = 0, answered = 0;
 	unsigned i;
 
 	classify_routes(w, mask, b->dst, b->route);
@@ -348,34 +364,39 @@ void softwire_go_on(struct worker *w, struct burst *b, uint64_t mask,
 		redirected = check_marked(w, b, mask & x->marked, x);
 	for (uint64_t todo = mask & b->live; bit_take(&todo, &i);) {
 		const struct softwire *softwire = x->softwire[i];
+		const struct nexthop *nh = &w->snapshot->nexthop[b->route[i]];
 
-		if (w->snapshot->nexthop[b->route[i]].kind == NEXTHOP_LOCAL) {
+		if (nh->kind == NEXTHOP_LOCAL) {
 			answered |= (uint64_t)answer(w, b, i) << i;
 			continue;
 		}
 		if (!is_alive(w, b, i, softwire) ||
 			(!(redirected & bit(i)) && !sort(w, b, i, softwire)))
 			continue;
-		if (unlikely(softwire_is_hop(w, b->route[i]))) {
+		if (unlikely(nexthop_is_outside(nh))) {
 			softwire_count(&softwire_stats_of(w, softwire)->hairpin_ipv4, b->length[i]);
-			hairpin |= bit(i);
+			*(nh->kind == NEXTHOP_SERVICE ? &hairpin : &across) |= bit(i);
 		} else if (fit_out(w, b, i, softwire)) {
 			softwire_count(&softwire_stats_of(w, softwire)->sent_ipv4, b->length[i]);
 			out |= bit(i);
 		}
 	}
-	for (uint64_t todo = mask & ~(out | hairpin | answered); bit_take(&todo, &i);)
+	for (uint64_t todo = mask & ~(out | hairpin | across | answered); bit_take(&todo, &i);)
 		softwire_count(&softwire_stats_of(w, x->softwire[i])->dropped_ipv6,
 			softwire_length6(b, i));
-	hdr_hop(b, out);
+	hdr_hop(b, out | across);
 	// that of a fragment has come with it
 	if (b->mapped & mask)
-		identify(w, b, (out | hairpin) & b->loose & ~b->fragments);
+		identify(w, b, (out | hairpin | across) & b->loose & ~b->fragments);
 	transmit(w, b, out & ~redirected, verdict);
 	if (unlikely(redirected))
 		transmit(w, b, out & redirected, V_REDIRECTED);
 	if (unlikely(hairpin))
 		softwire_in(w, b, hairpin, 0, V_SOFTWIRE_HAIRPIN);
+	if (unlikely(across)) {
+		b->big &= ~across;
+		carry_across(w, b, across, V_NAT44_HAIRPIN, true);
+	}
 }
 
 // Packets out of tunnels whose ports are known.

@@ -58,8 +58,11 @@ uint64_t classify_first(struct worker *w, struct burst *b, uint64_t mask);
 uint64_t classify_size(struct worker *w, struct burst *b, uint64_t mask, uint64_t hairpin);
 
 // Ends packet i with a verdict and sends its sender an ICMP error, as far as rules and rate allow. Returns the
-// length of what it has sent.
+// length of what it has sent. The second is for packets from inside whose source is translated already: the error
+// goes to where it says, and so goes across.
 uint16_t classify_refuse(struct worker *w, struct burst *b, unsigned i, enum verdict verdict,
+	uint8_t type, uint8_t code, uint16_t mtu);
+uint16_t classify_turn_back(struct worker *w, struct burst *b, unsigned i, enum verdict verdict,
 	uint8_t type, uint8_t code, uint16_t mtu);
 
 // Whether the box has sent as many ICMP and ICMPv6 errors as it may for now; it is counted if so.
@@ -129,15 +132,16 @@ void punt_refill(struct worker *w, uint32_t ticks);
 // and ends those that no host may use. Returns the ways of the rest.
 struct ways portless_sort(struct worker *w, struct burst *b, struct ways ways);
 
-// Translates and sends those of two masks, which may share packets.
-void portless_forward(struct worker *w, struct burst *b, uint64_t out, uint64_t in);
+// Translates and sends those of two masks, which may share packets. Those of `in` alone count as `verdict`; if that is
+// not V_NAT44_IN, their hop is counted.
+void portless_forward(
+	struct worker *w, struct burst *b, uint64_t out, uint64_t in, enum verdict verdict);
 
 // steer.c: owners. Hands packets that belong to other workers over to them; returns the ways of the rest.
 struct ways steer(struct worker *w, struct burst *b, struct ways ways);
 
-// The same for packets from inside, or from the box itself, that go to an outside address: handed over as
-// what `kind` says. Returns this worker's.
-uint64_t steer_hairpin(struct worker *w, struct burst *b, uint64_t mask, enum handover_kind kind);
+// The same for packets of carry_across() to addresses that NAT has. Returns this worker's.
+uint64_t steer_hairpin(struct worker *w, struct burst *b, uint64_t mask, enum verdict verdict);
 
 // The same for IPv6 packets from inside to a service of the box, which begin their way again at their subscriber's
 // worker.
@@ -275,6 +279,12 @@ void pipeline_run(struct worker *w, struct burst *b, unsigned port);
 // The way of the IPv4 packets of the mask, whose headers have been read; what is translated from inside counts as
 // `out`.
 void carry4(struct worker *w, struct burst *b, uint64_t mask, enum verdict out, bool may_steer);
+
+// From one subscriber to another. Packets of the mask, to outside addresses of the box by their routes, are from inside,
+// or errors of the box about such, and are as seen from outside, with their hop counted: they go on to whoever has the
+// address, of whatever service. They count as `verdict`, or, if that is V_NAT44_HAIRPIN, as what stands for it there.
+void carry_across(
+	struct worker *w, struct burst *b, uint64_t mask, enum verdict verdict, bool may_steer);
 
 // pipeline6.c: the way of the IPv6 packets of the mask.
 void carry6(struct worker *w, struct burst *b, uint64_t mask, bool may_steer);

@@ -88,14 +88,15 @@ bool steer_frame(struct worker *w, unsigned to, struct rte_mbuf *mbuf)
 	return true;
 }
 
-static void hand_over(
-	struct worker *w, struct burst *b, unsigned i, unsigned to, enum handover_kind kind)
+static void hand_over(struct worker *w, struct burst *b, unsigned i, unsigned to,
+	enum handover_kind kind, enum verdict verdict)
 {
 	struct rte_mbuf *m = b->mbuf[i];
 
 	*handover_of(m) = (struct handover){
 		.kind = (uint8_t)kind,
 		.iface = b->iface[i],
+		.verdict = (uint8_t)verdict,
 		.flags = b->flags[i],
 		.ip_offset = (uint16_t)(b->ip[i] - rte_pktmbuf_mtod(m, uint8_t *)),
 		.src_port = b->src_port[i],
@@ -112,7 +113,7 @@ static void hand_back(struct worker *w, struct burst *b, unsigned i, unsigned to
 {
 	bool gathered = b->fragments & ~(b->raw | b->v6) & bit(i);
 
-	hand_over(w, b, i, to, gathered ? HANDOVER_GATHERED : HANDOVER_RECEIVED);
+	hand_over(w, b, i, to, gathered ? HANDOVER_GATHERED : HANDOVER_RECEIVED, V_COUNT);
 }
 
 struct ways steer(struct worker *w, struct burst *b, struct ways ways)
@@ -181,7 +182,7 @@ uint64_t steer_pieces(struct worker *w, struct burst *b, uint64_t mask)
 			pool_worker_of_inside6(b->ip[i] + IPV6_SOURCE, 128, w->dataplane->workers);
 
 		if (owner != w->number)
-			hand_over(w, b, i, owner, HANDOVER_RECEIVED);
+			hand_over(w, b, i, owner, HANDOVER_RECEIVED, V_COUNT);
 	}
 	return mask & b->live;
 }
@@ -197,35 +198,22 @@ uint64_t steer_tunnelled(struct worker *w, struct burst *b, uint64_t mask)
 			continue;
 		// as it came, but for the headers that are gone
 		b->ip[i] -= TUNNEL_HEADER;
-		hand_over(w, b, i, owner, HANDOVER_RECEIVED);
+		hand_over(w, b, i, owner, HANDOVER_RECEIVED, V_COUNT);
 	}
 	return mask & b->live;
 }
 
-// What goes on to an outside address is found there by what it looks like outside: an ICMP query has one
-// identifier for both ends, which is the sender's outside now.
-static void note_identifiers(struct burst *b, uint64_t mask)
+uint64_t steer_hairpin(struct worker *w, struct burst *b, uint64_t mask, enum verdict verdict)
 {
 	unsigned i;
 
-	for (uint64_t todo = mask & ~b->icmp_error; bit_take(&todo, &i);) {
-		if (b->l4[i] == L4_ICMP)
-			b->dst_port[i] = b->src_port[i];
-	}
-}
-
-uint64_t steer_hairpin(struct worker *w, struct burst *b, uint64_t mask, enum handover_kind kind)
-{
-	unsigned i;
-
-	note_identifiers(b, mask);
 	if (w->dataplane->workers == 1)
 		return mask;
 	for (uint64_t todo = mask; bit_take(&todo, &i);) {
 		unsigned owner = owner_outside(w, b, i);
 
 		if (owner != w->number)
-			hand_over(w, b, i, owner, kind);
+			hand_over(w, b, i, owner, HANDOVER_HAIRPIN, verdict);
 	}
 	return mask & b->live;
 }
