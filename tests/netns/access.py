@@ -62,6 +62,7 @@ class Nat44:
 
 class OverIpv6(Nat44):
     """Subscribers have IPv6 addresses alone."""
+    hosts6 = HOSTS6
     holder, inside = f"{ATTACKER6}/128", ATTACKER6
 
     def rule(self):
@@ -74,12 +75,12 @@ class OverIpv6(Nat44):
         inside["ietf-ip:ipv6"] = {"mtu": mtu, "address": [{"ip": BOX6, "prefix-length": 64}]}
 
     def attach(self, world):
-        for host, address in HOSTS6.items():
+        for host, address in self.hosts6.items():
             world.ip(host, "addr", "flush", "dev", "eth0", "scope", "global")
             world.ip(host, "addr", "add", f"{address}/64", "dev", "eth0", "nodad")
 
     def connect(self, world):
-        for host in HOSTS6:
+        for host in self.hosts6:
             world.ip(host, "-6", "route", "add", "default", "via", BOX6)
 
 
@@ -146,7 +147,7 @@ class Softwires(OverIpv6):
 
     def connect(self, world):
         super().connect(world)
-        for host in HOSTS6:
+        for host in self.hosts6:
             self.make_tunnel(world, host)
             world.ip(host, "addr", "add", f"{AT_HOME}/32", "dev", "tunnel")
             world.ip(host, "link", "set", "tunnel", "up", "mtu", 1500 - self.growth)
@@ -211,6 +212,19 @@ class Lw4o6(SharedAddress):
                 {"binding-ipv6info": HOSTS6[host], "binding-ipv4-addr": lab.POOL, "br-ipv6-addr": CONCENTRATOR,
                  "port-set": {"psid-offset": 0, "psid-len": self.length, "psid": psid}}
                 for host, psid in self.psid.items()]}}]}}
+
+
+class Lw4o6BesideNat44(Lw4o6):
+    """The neighbour has IPv4 as without softwires, by another outside address."""
+    hosts6, psid = {"attacker": ATTACKER6}, {"attacker": 4}
+    pool = "203.0.113.8"
+
+    def configure(self, config):
+        inside, nat = interfaces(config)["inside"], config["ietf-nat:nat"]
+        with_ipv4 = inside["ietf-ip:ipv4"]
+        super().configure(config)
+        inside["ietf-ip:ipv4"], config["ietf-nat:nat"] = with_ipv4, nat
+        policy_of(config)["external-ip-address-pool"] = [{"pool-id": 1, "external-ip-pool": f"{self.pool}/32"}]
 
 
 class MapE(SharedAddress):

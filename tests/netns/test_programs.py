@@ -113,19 +113,20 @@ def test_hole_punching(box):
         finish(box, process)
 
 
-def hairpin_tcp(box, own):
-    """A subscriber serves TCP on an outside endpoint that it has asked for, and another one uses it."""
-    server, lines = start(box, "neighbour", "serve", lab.VICTIM, REFLECTOR, own)
+def hairpin_tcp(box, own, host="neighbour", client="attacker", peer=lab.POOL):
+    """A subscriber serves TCP on an outside endpoint that it has asked for, and another one, behind the address `peer`,
+    uses it."""
+    server, lines = start(box, host, "serve", lab.VICTIM, REFLECTOR, own)
     seen = lines.wait("the server is known", lambda m: m["event"] == "seen")
     script = ("import socket, sys, threading; s = socket.create_connection((sys.argv[1], int(sys.argv[2])), 30)\n"
               "data = bytes(range(256)) * 4096; got = b''\n"
               "t = threading.Thread(target=lambda: (s.sendall(data), s.shutdown(socket.SHUT_WR))); t.start()\n"
               "while more := s.recv(65536): got += more\n"
               "t.join(); print(got == data)")
-    done = box.exec("attacker", PYTHON, "-c", script, seen["address"], seen["port"], timeout=lab.DEADLINE)
+    done = box.exec(client, PYTHON, "-c", script, seen["address"], seen["port"], timeout=lab.DEADLINE)
     assert done.stdout == "True\n"
     served = lines.wait("the connection has ended", lambda m: m["event"] == "served")
-    assert served["peer"] == lab.POOL and served["bytes"] == 1 << 20
+    assert served["peer"] == peer and served["bytes"] == 1 << 20
     finish(box, server)
 
 

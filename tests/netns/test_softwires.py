@@ -129,3 +129,11 @@ def test_traceroute_from_outside(box):
 def test_hairpin(box, reflector):  # noqa: F811
     """TCP between two homes that know each other by the address that they share."""
     hairpin_tcp(box, own_port(box, "neighbour"))
+
+
+@pytest.mark.parametrize("box", [(access.Lw4o6BesideNat44, 3)], indirect=True, ids=["lw4o6-beside-nat44"])
+def test_between_services(box, reflector):  # noqa: F811
+    """TCP between a home behind a softwire and one whose addresses the box translates; either may serve."""
+    hairpin_tcp(box, 7000)
+    hairpin_tcp(box, own_port(box, "attacker"), "attacker", "neighbour", box.access.pool)
+    assert all(box.verdicts()[verdict] > 100 for verdict in ("nat44-hairpin", "softwire-hairpin"))
