@@ -9,6 +9,7 @@ from config import BOX_OUTSIDE, config
 from softwires import cut6
 from test_between import cross
 from test_fragments import cut
+from test_softwire_counters import Traffic, shown
 
 WORKERS = [1, 3]
 CONFIG = everything(lw4o6())
@@ -109,3 +110,19 @@ def test_whole_addresses(box):
             for piece in cut(sent, 32):
                 assert cross(box, src, dst, piece).frag == piece.frag
     box.tx_inside(b.wrap(IP(src=b.own, dst="203.0.113.1", proto=ESP) / Raw(bytes(64))), "drop-protocol")
+
+
+def test_counters(fresh, tmp_path):
+    """At a border relay what comes from or goes to a subscriber with NAT counts as what stays in the box (RFC 8676)."""
+    box = fresh(**everything(lw4o6()))
+    a, b = HOMES["nat44"](box).open(box, "udp"), HOMES["lw4o6"](box)
+    there, back = a.packet("udp", b.outside, data=b"there"), b.packet("udp", a.outside, data=b"and back")
+    cross(box, a, b, there)
+    cross(box, b, a, back)
+    lw = next(i for i in shown(box, "binding", tmp_path) if i["name"] == "lw")
+    lw["traffic-stat"].pop("active-softwire-num")
+    traffic = Traffic(lw["traffic-stat"])
+    traffic.had("sent-ipv6", b.wrap(there))
+    traffic.had("rcvd-ipv6", b.wrap(back))
+    traffic.had("hairpin-ipv4", back)
+    traffic.had_nothing_else()
