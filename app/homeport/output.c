@@ -280,7 +280,8 @@ static const char *share(const json_t *worker, const char *part, char *out)
 void output_workers(const json_t *answer)
 {
 	static const char *const heads[] = {"WORKER", "BUSY", "RECEIVED", "TAKEN-OVER",
-		"HANDED-OVER", "STEERED", "MAPPINGS", "SESSIONS", "SUBSCRIBERS", "PORT-SETS", NULL};
+		"HANDED-OVER", "STEERED", "MAPPINGS", "SESSIONS", "SUBSCRIBERS", "PORT-SETS",
+		"GIVEN", "TAKEN", NULL};
 	const json_t *statistics = at(answer, "homeport:homeport statistics");
 	struct table *table = table_new(heads);
 	const json_t *w;
@@ -288,12 +289,14 @@ void output_workers(const json_t *answer)
 
 	json_array_foreach(at(statistics, "worker"), i, w)
 	{
-		char text[10][CELL], busy[CELL];
+		char text[12][CELL], busy[CELL];
 		const char *cells[] = {cell(at(w, "number"), text[0]), text[1],
 			cell(at(w, "received"), text[2]), cell(at(w, "taken-over"), text[3]),
 			cell(at(w, "handed-over"), text[4]), share(w, "handed-over", text[5]),
 			cell(at(w, "mappings"), text[6]), cell(at(w, "sessions"), text[7]),
-			cell(at(w, "subscribers"), text[8]), cell(at(w, "port-sets"), text[9])};
+			cell(at(w, "subscribers"), text[8]), cell(at(w, "port-sets"), text[9]),
+			cell(at(w, "port-sets-given"), text[10]),
+			cell(at(w, "port-sets-taken"), text[11])};
 
 		snprintf(text[1], CELL, "%s%%", cell(at(w, "busy"), busy));
 		table_row(table, cells);

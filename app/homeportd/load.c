@@ -75,6 +75,8 @@ void load_read(const struct box *box, unsigned worker, struct ctl_worker *out)
 	out->received = stat_read(&s->received);
 	out->handed_over = stat_read(&s->steered);
 	out->taken_over = stat_read(&s->taken);
+	out->sets_given = stat_read(&s->blocks_given);
+	out->sets_taken = stat_read(&s->blocks_taken);
 	out->busy_ms = now.busy / clocks_a_ms;
 	out->time_ms = (now.busy + now.idle) / clocks_a_ms;
 	out->recent_packets = now.packets - before->packets;

@@ -6,6 +6,7 @@
 #include "base/bits.h"
 #include "base/clock.h"
 #include "base/pcapring.h"
+#include "table/moves.h"
 
 #include "box.h"
 
@@ -43,6 +44,16 @@ static void take_answer(struct box *box, const struct msg *msg)
 		asked->open = false;
 }
 
+// The ring empties by itself in microseconds; blocks under way must not be lost.
+static void move_blocks(struct box *box, const struct msg *msg)
+{
+	struct msg answer;
+	int worker = moves_answer(box->snapshot, msg, &answer);
+
+	while (worker >= 0 && loop_tell(box, (unsigned)worker, &answer) < 0)
+		sched_yield();
+}
+
 static void take(struct box *box, const struct msg *msg)
 {
 	switch ((enum msg_type)msg->type) {
@@ -51,6 +62,10 @@ static void take(struct box *box, const struct msg *msg)
 		break;
 	case MSG_BLOCK:
 		resolve_table_event(box->resolve, &msg->block);
+		break;
+	case MSG_BLOCKS_WANTED:
+	case MSG_BLOCKS_GIVEN:
+		move_blocks(box, msg);
 		break;
 	case MSG_NEIGHBOUR_WANTED:
 		neigh_wanted(box->neigh, msg);
@@ -72,6 +87,8 @@ static void take(struct box *box, const struct msg *msg)
 	case MSG_FIND:
 	case MSG_FIND_ICMP:
 	case MSG_TRANSMIT:
+	case MSG_BLOCKS_GIVE:
+	case MSG_BLOCKS_TAKE:
 		break; // never sent this way
 	}
 }

@@ -55,6 +55,8 @@ struct ctl_worker {
 	uint32_t sessions;
 	uint32_t subscribers;
 	uint32_t port_sets;  // granted, or resting
+	uint64_t sets_given; // free ones, to other workers
+	uint64_t sets_taken; // from them
 	uint32_t reassembly; // use of its room for fragments of tunnel packets, in percent
 };
 

@@ -6,13 +6,14 @@
 
 static json_t *one(unsigned number, const struct ctl_worker *w)
 {
-	return json_pack("{s:i, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I}", "number",
-		(int)number, "received", json_number64(w->received), "handed-over",
+	return json_pack("{s:i, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:o, s:o}",
+		"number", (int)number, "received", json_number64(w->received), "handed-over",
 		json_number64(w->handed_over), "taken-over", json_number64(w->taken_over),
 		"busy-time", json_number64(w->busy_ms), "time", json_number64(w->time_ms), "busy",
 		(json_int_t)w->recent_busy, "mappings", (json_int_t)w->mappings, "sessions",
 		(json_int_t)w->sessions, "subscribers", (json_int_t)w->subscribers, "port-sets",
-		(json_int_t)w->port_sets);
+		(json_int_t)w->port_sets, "port-sets-given", json_number64(w->sets_given),
+		"port-sets-taken", json_number64(w->sets_taken));
 }
 
 json_t *all_workers(const struct call *call)

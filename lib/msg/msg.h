@@ -24,10 +24,14 @@ enum msg_type {
 	MSG_WALK,      // write rows of a table from a cursor on; answered
 	MSG_FIND,      // the mapping behind an outside port; answered
 	MSG_FIND_ICMP, // inside hosts with ICMP sessions from an outside address to a target; answered
-	MSG_TRANSMIT, // a packet to send by an interface as it is, from its network header on
+	MSG_TRANSMIT,    // a packet to send by an interface as it is, from its network header on
+	MSG_BLOCKS_GIVE, // free port blocks that another worker wants; MSG_BLOCKS_GIVEN tells which
+	MSG_BLOCKS_TAKE, // free port blocks that are this worker's now
 	// worker to control
-	MSG_ANSWER, // to a request, with its sequence number
-	MSG_BLOCK,  // a port block was granted or given back: a full ring refuses the block
+	MSG_ANSWER,        // to a request, with its sequence number
+	MSG_BLOCK,         // a port block was granted or given back: a full ring refuses the block
+	MSG_BLOCKS_WANTED, // a worker runs out of free port blocks; a full ring forgets it
+	MSG_BLOCKS_GIVEN,  // for another worker; a full ring gives none
 	MSG_NEIGHBOUR_WANTED, // a packet waits for its next hop; a full ring drops it
 	MSG_NEIGHBOUR_SEEN,   // somebody told its link-layer address; a full ring forgets it
 	MSG_COPY,             // the copy of a packet that a mitigation inspects
@@ -77,6 +81,18 @@ struct msg_block {
 	uint32_t tick;
 };
 
+// Free port blocks on their way to another worker (table/moves.h).
+struct msg_blocks {
+	uint32_t pool;    // id
+	uint32_t address; // number of the only one wanted, or UINT32_MAX
+	uint32_t count;   // at most
+	uint32_t word;
+	uint64_t
+		entries; // those given: a bit for each of 64 entries of the pool, from 64 * word on
+	uint8_t policy;  // slot
+	uint16_t to;     // worker
+};
+
 struct msg {
 	uint16_t type;
 	uint16_t worker;
@@ -118,6 +134,7 @@ struct msg {
 			uint32_t cursor; // 0: the table has ended
 		} answer;
 		struct msg_block block;
+		struct msg_blocks blocks;
 		struct {
 			struct rte_mbuf *mbuf;
 			uint32_t neighbour; // entry, or NEIGHBOUR_NONE if the address has none yet

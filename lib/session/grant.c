@@ -4,6 +4,7 @@
 
 #include "base/bits.h"
 #include "base/clock.h"
+#include "session/moves.h"
 
 static bool tell_block(struct nat *nat, const struct portblk *share, const struct block *b,
 	uint8_t policy, bool granted, uint32_t now)
@@ -113,6 +114,8 @@ static enum verdict grant_block(
 	b->next = s->first_block;
 	s->first_block = *number;
 	s->blocks++;
+	if (portblk_free_blocks(share) < share->low)
+		moves_want(nat, s->policy, UINT32_MAX, now);
 	return V_NAT44_OUT;
 }
 
@@ -128,11 +131,11 @@ static enum verdict grant_any_block(
 	if (s->blocks >= policy->max_blocks)
 		return V_BLOCK_LIMIT;
 	address = pick_address(nat, policy, s);
-	if (address == UINT32_MAX)
+	entry = address == UINT32_MAX ? UINT32_MAX : portblk_pick(share, &nat->random, address);
+	if (entry == UINT32_MAX) {
+		moves_want(nat, s->policy, address, now);
 		return V_POOL;
-	entry = portblk_pick(share, &nat->random, address);
-	if (entry == UINT32_MAX)
-		return V_POOL;
+	}
 	return grant_block(nat, subscriber, entry, now, number);
 }
 

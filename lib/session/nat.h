@@ -138,7 +138,8 @@ uint32_t nat_find_outside(const struct nat *nat, const struct nexthop *nexthop, 
 	rte_be32_t outside, rte_be16_t outside_port);
 
 // The slot of an outside tuple (host order) in the port block it lies in, or NULL if its block is not
-// granted. The route is NEXTHOP_POOL.
+// granted, or is another worker's: a packet may have been on its way when the block was given away. The
+// route is NEXTHOP_POOL.
 static inline const uint32_t *nat_slot(const struct nat *nat, const struct nexthop *nexthop,
 	enum l4 l4, uint32_t outside, uint16_t port)
 {
@@ -149,7 +150,7 @@ static inline const uint32_t *nat_slot(const struct nat *nat, const struct nexth
 	if (port < share->pool->fixed_end)
 		return pool_fixed_slot(share->pool, number, l4, port);
 	place = pool_index(share->pool, number, port);
-	block = pool_entry_block(pool_entry(share->pool, place));
+	block = portblk_own(share, pool_entry(share->pool, place));
 	return block ? &share->slot[block_slot(share, block, l4, port)] : NULL;
 }
 

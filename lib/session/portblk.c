@@ -11,6 +11,8 @@
 // Random tries at a block of an address before its blocks are searched; blocks are drawn seldom.
 #define BLOCK_TRIES 16
 
+#define LOW_MOST 32 // free blocks below which others are asked: an eighth of the share, but no more
+
 uint32_t portblk_size(const struct pool *pool, uint32_t limit)
 {
 	uint64_t blocks = (uint64_t)pool->addresses * pool_blocks_an_address(pool);
@@ -38,38 +40,31 @@ uint64_t portblk_bytes(unsigned block_bits, uint32_t addresses, uint32_t size)
 		words(entries) * 8 + addresses * sizeof(uint16_t);
 }
 
-// How many ports of the block at a place of an address may be given out.
-static uint16_t usable(const struct pool *pool, uint32_t block)
+// A block of the share that is free now, or is not any more.
+static void set_free(struct portblk *share, uint32_t entry, bool is_free)
 {
-	const uint64_t *word = &pool->reserved.word[(block << pool->block_bits) / 64];
-	unsigned count = 0;
+	uint32_t address = entry >> (16 - share->pool->block_bits);
+	int change = is_free ? 1 : -1;
 
-	static_assert(POOL_BLOCK_BITS_MIN >= 6, "a block is whole words of the set");
-	for (uint32_t i = 0; i < pool_block_size(pool) / 64; i++)
-		count += bit_count(~word[i]);
-	return (uint16_t)count;
+	share->free[entry / 64] ^= bit(entry % 64);
+	share->free_of[address] = (uint16_t)(share->free_of[address] + change);
+	count_add(&share->pool->free[share->worker], change);
 }
 
-// Marks as free what the pool has dealt to this worker, except blocks with system or fixed ports and those
-// all of whose ports are reserved.
+// Marks as free what the pool has dealt to this worker and may be granted.
 static void find_own(struct portblk *share)
 {
 	const struct pool *pool = share->pool;
 	uint32_t blocks = pool_blocks_an_address(pool);
 
 	for (uint32_t i = 0; i < blocks; i++) {
-		// a block larger than the system ports begins with them
-		if (i << pool->block_bits < POOL_FIRST_PORT ||
-			i << pool->block_bits < pool->fixed_end || !usable(pool, i))
+		if (!pool_block_ports(pool, i))
 			continue;
 		for (uint32_t address = 0; address < pool->addresses; address++) {
 			uint32_t entry = address * blocks + i;
 
-			if (pool_entry_worker(pool_entry(pool, entry)) != share->worker)
-				continue;
-			share->free[entry / 64] |= bit(entry % 64);
-			share->free_of[address]++;
-			share->free_total++;
+			if (pool_entry_worker(pool_entry(pool, entry)) == share->worker)
+				set_free(share, entry, true);
 		}
 	}
 }
@@ -83,6 +78,7 @@ struct portblk *portblk_new(struct pool *pool, unsigned worker, uint32_t size)
 		return NULL;
 	share->pool = pool;
 	share->worker = worker;
+	share->owner = worker << 24;
 	share->size = size;
 	share->fresh = 1;
 	// workers do not all begin with the same few addresses
@@ -98,6 +94,7 @@ struct portblk *portblk_new(struct pool *pool, unsigned worker, uint32_t size)
 		return NULL;
 	}
 	find_own(share);
+	share->low = min_u32(LOW_MOST, portblk_free_blocks(share) / 8 + 1);
 	return share;
 }
 
@@ -114,7 +111,7 @@ void portblk_free(struct portblk *share)
 
 uint32_t portblk_next_address(struct portblk *share)
 {
-	if (!share->free_total)
+	if (!portblk_free_blocks(share))
 		return UINT32_MAX;
 	for (;;) {
 		uint32_t address = share->next_address;
@@ -130,7 +127,7 @@ uint32_t portblk_random_address(const struct portblk *share, struct rand *random
 {
 	uint32_t address;
 
-	if (!share->free_total)
+	if (!portblk_free_blocks(share))
 		return UINT32_MAX;
 	for (address = rand_below(random, share->pool->addresses); !share->free_of[address];) {
 		if (++address == share->pool->addresses)
@@ -199,12 +196,11 @@ uint32_t portblk_grant(struct portblk *share, uint32_t entry, uint32_t subscribe
 		.entry = entry,
 		.since = now,
 		.empty = now,
-		.ports = usable(share->pool, entry & (pool_blocks_an_address(share->pool) - 1)),
+		.ports = pool_block_ports(
+			share->pool, entry & (pool_blocks_an_address(share->pool) - 1)),
 		.state = BLOCK_GRANTED,
 	};
-	share->free[entry / 64] &= ~bit(entry % 64);
-	share->free_of[block_number_of_address(share, b)]--;
-	share->free_total--;
+	set_free(share, entry, false);
 	count_add(&share->used, 1);
 	clear_slots(share, number);
 	pool_set_block(share->pool, entry, number);
@@ -213,18 +209,14 @@ uint32_t portblk_grant(struct portblk *share, uint32_t entry, uint32_t subscribe
 
 void portblk_rest(struct portblk *share, uint32_t entry, uint32_t until)
 {
-	uint32_t address = entry >> (16 - share->pool->block_bits);
-
-	if (!(share->free[entry / 64] & bit(entry % 64)))
+	if (!portblk_is_free(share, entry))
 		return;
 	if (share->fresh > share->size) {
 		if ((int32_t)(until - share->closed_until) > 0)
 			share->closed_until = until;
 		return;
 	}
-	share->free[entry / 64] &= ~bit(entry % 64);
-	share->free_of[address]--;
-	share->free_total--;
+	set_free(share, entry, false);
 	count_add(&share->used, 1);
 	share->block[share->fresh] =
 		(struct block){.entry = entry, .empty = until, .state = BLOCK_RESTING};
@@ -237,12 +229,43 @@ void portblk_release(struct portblk *share, uint32_t number)
 	uint32_t entry = b->entry;
 
 	pool_set_block(share->pool, entry, 0);
-	share->free[entry / 64] |= bit(entry % 64);
-	share->free_of[block_number_of_address(share, b)]++;
-	share->free_total++;
+	set_free(share, entry, true);
 	count_add(&share->used, -1);
 	*b = (struct block){.next = share->next_free};
 	share->next_free = number;
+}
+
+uint64_t portblk_give(
+	struct portblk *share, uint32_t address, unsigned count, unsigned worker, uint32_t *word)
+{
+	uint32_t blocks = pool_blocks_an_address(share->pool), entry, end;
+	uint64_t given = 0;
+
+	if (address == UINT32_MAX)
+		address = portblk_next_address(share);
+	if (address == UINT32_MAX || !share->free_of[address])
+		return 0;
+	entry = address * blocks;
+	end = entry + blocks;
+	while (!portblk_is_free(share, entry))
+		entry++;
+	for (*word = entry / 64; entry < end && entry / 64 == *word && count; entry++) {
+		if (!portblk_is_free(share, entry))
+			continue;
+		set_free(share, entry, false);
+		pool_give(share->pool, entry, worker);
+		given |= bit(entry % 64);
+		count--;
+	}
+	return given;
+}
+
+void portblk_take(struct portblk *share, uint32_t word, uint64_t blocks)
+{
+	unsigned i;
+
+	while (bit_take(&blocks, &i))
+		set_free(share, word * 64 + i, true);
 }
 
 uint32_t portblk_pick_port(const struct portblk *share, struct rand *random, uint32_t number,

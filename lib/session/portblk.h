@@ -57,18 +57,21 @@ struct block {
 struct portblk {
 	struct pool *pool;
 	unsigned worker;
-	uint32_t size; // numbers of blocks that may be granted at one time, from 1
+	uint32_t owner; // as in the pool's entries
+	uint32_t size;  // numbers of blocks that may be granted at one time, from 1
 	uint32_t used;
 	uint32_t fresh;
 	uint32_t next_free;
 	struct block *block;
 	uint32_t *slot;
 	uint64_t *free;    // by pool entry: this worker's, and not granted
-	uint16_t *free_of; // by address number: how many of `free`
-	uint32_t free_total;
+	uint16_t *free_of; // by address number: how many of `free`; pool->free has them in all
 	struct rest rest;
 	uint32_t next_address; // where the next subscriber's search for an address begins
 	uint32_t closed_until; // tick before which no block is granted
+	uint32_t low;          // with fewer free blocks it asks others for some
+	uint32_t asked;        // tick at which it last did
+	bool waiting;          // and has got none since
 };
 
 // Makes the worker's share of a pool, room for `size` granted blocks at most. Returns NULL if memory
@@ -105,6 +108,20 @@ void portblk_rest(struct portblk *share, uint32_t entry, uint32_t until);
 // Undoes a grant that could not be recorded, or ends a rest: the block is free again.
 void portblk_release(struct portblk *share, uint32_t number);
 
+// How many blocks are free.
+static inline uint32_t portblk_free_blocks(const struct portblk *share)
+{
+	return share->pool->free[share->worker];
+}
+
+// Gives up to `count` free blocks of an address, or if it is UINT32_MAX of one of its own choice, to another worker's
+// share. Returns which: a bit for each of 64 entries of the pool, from entry 64 * *word on.
+uint64_t portblk_give(
+	struct portblk *share, uint32_t address, unsigned count, unsigned worker, uint32_t *word);
+
+// Takes what another worker's share has given.
+void portblk_take(struct portblk *share, uint32_t word, uint64_t blocks);
+
 enum parity { PARITY_EVEN, PARITY_ODD, PARITY_ANY };
 
 // Finds a random port of a granted block that is free at `now`. Returns its place in slot[], or
@@ -118,6 +135,14 @@ static inline bool slot_is_free(uint32_t slot, uint32_t now)
 	if (!slot)
 		return true;
 	return slot != PORT_RESERVED && slot & PORT_HELD && (slot & ~PORT_HELD) <= now;
+}
+
+// The granted block that an entry of the pool says this worker has, or 0. That of another worker is none.
+static inline uint32_t portblk_own(const struct portblk *share, uint32_t entry)
+{
+	uint32_t block = entry ^ share->owner;
+
+	return block <= POOL_MAX_BLOCKS ? block : 0;
 }
 
 // What the ports of a block are.

@@ -7,6 +7,7 @@
 
 #include <rte_malloc.h>
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,17 +97,20 @@ static int fix_ports(struct pool *pool, const struct detnat_setup *from)
 
 struct pool *pool_new(const struct pool_setup *setup)
 {
+	static uint32_t pools;
 	struct pool *pool = calloc(1, sizeof(*pool));
 	uint32_t blocks;
 
 	if (!pool)
 		return NULL;
+	pool->id = ++pools;
 	pool->block_bits = (uint8_t)setup->block_bits;
 	pool->workers = (uint8_t)setup->workers;
 	pool->ranges = setup->ranges;
 	pool_reserve(&pool->reserved, setup->reserved, setup->n_reserved);
 	pool->range = calloc(setup->ranges, sizeof(*pool->range));
-	if (!pool->range)
+	pool->free = calloc(setup->workers, sizeof(*pool->free));
+	if (!pool->range || !pool->free)
 		goto fail;
 	for (unsigned i = 0; i < setup->ranges; i++) {
 		pool->range[i] = setup->range[i];
@@ -138,8 +142,24 @@ void pool_free(struct pool *pool)
 	rte_free(pool->entry);
 	rte_free(pool->fixed_slot);
 	detnat_free(pool->fixed);
+	free(pool->free);
 	free(pool->range);
 	free(pool);
+}
+
+uint16_t pool_block_ports(const struct pool *pool, uint32_t block)
+{
+	uint32_t first = block << pool->block_bits;
+	const uint64_t *word = &pool->reserved.word[first / 64];
+	unsigned count = 0;
+
+	// a block larger than the system ports begins with them
+	if (first < POOL_FIRST_PORT || first < pool->fixed_end)
+		return 0;
+	static_assert(POOL_BLOCK_BITS_MIN >= 6, "a block is whole words of the set");
+	for (uint32_t i = 0; i < pool_block_size(pool) / 64; i++)
+		count += bit_count(~word[i]);
+	return (uint16_t)count;
 }
 
 bool pool_same(const struct pool *pool, const struct pool_setup *setup)

@@ -5,8 +5,8 @@
 //
 // A pool is a list of address ranges, not necessarily contiguous (RFC 6888 REQ-3); addresses are
 // numbered through them. Each address is cut into blocks of a power of two of ports, and each block
-// belongs to one worker for the pool's whole life: what comes in from outside finds its worker, and
-// on that worker its port block, by one array read:
+// belongs to one worker: what comes in from outside finds its worker, and on that worker its port
+// block, by one array read:
 //
 //	entry[address number << (16 - block_bits) | port >> block_bits]
 //
@@ -16,7 +16,8 @@
 //	+---------+-------------------------+
 //
 // The control thread makes a pool and deals its blocks to the workers; from then on only the owner
-// writes an entry. A pool outlives a reload of the configuration as long as its setup stays the same.
+// writes an entry. It may give a free block to another worker (table/moves.h), by a last write that
+// names the new owner, who writes nothing before it has been told. A pool outlives a reload of the configuration as long as its setup stays the same.
 //
 // Some ports are reserved: none of them is ever handed out, on any address of the pool.
 //
@@ -51,6 +52,7 @@ struct pool_ports {
 };
 
 struct pool {
+	uint32_t id; // that no other pool has had
 	uint8_t block_bits;
 	uint8_t workers;
 	uint32_t addresses;
@@ -61,6 +63,7 @@ struct pool {
 	struct detnat *fixed;     // NULL: no ports are fixed
 	uint32_t fixed_end;       // port; 0: no ports are fixed
 	uint32_t *fixed_slot;
+	uint32_t *free; // by worker: its blocks that are not granted, which it counts
 };
 
 // What a pool is made of. All is copied.
@@ -139,6 +142,16 @@ static inline void pool_set_block(struct pool *pool, uint32_t index, uint32_t bl
 	atomic_store_explicit(&pool->entry[index], (entry & ~(uint32_t)POOL_MAX_BLOCKS) | block,
 		memory_order_relaxed);
 }
+
+// Owner only: gives away a block that is not granted.
+static inline void pool_give(struct pool *pool, uint32_t index, unsigned worker)
+{
+	atomic_store_explicit(&pool->entry[index], worker << 24, memory_order_relaxed);
+}
+
+// How many ports of the block at a place of an address may be given out; 0: it is never granted, for its
+// system ports, or fixed ones, or because all are reserved.
+uint16_t pool_block_ports(const struct pool *pool, uint32_t block);
 
 #define POOL_RETA_SIZE                                                                             \
 	128 // entries of a NIC's redirection table, or as many of a larger one repeated

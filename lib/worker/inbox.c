@@ -3,6 +3,7 @@
 // What the control thread asks of a worker. Each request is done at once; lists are cut into slices by
 // the asker's room for rows.
 
+#include "session/moves.h"
 #include "table/snapshot.h"
 #include "worker/stages.h"
 
@@ -80,8 +81,16 @@ static void do_message(struct worker *w, const struct msg *msg)
 	case MSG_TRANSMIT:
 		do_transmit(w, msg);
 		break;
+	case MSG_BLOCKS_GIVE:
+		stat_add(&w->stats.blocks_given, moves_give(&w->nat, &msg->blocks, w->now));
+		break;
+	case MSG_BLOCKS_TAKE:
+		stat_add(&w->stats.blocks_taken, moves_take(&w->nat, &msg->blocks));
+		break;
 	case MSG_ANSWER:
 	case MSG_BLOCK:
+	case MSG_BLOCKS_WANTED:
+	case MSG_BLOCKS_GIVEN:
 	case MSG_NEIGHBOUR_WANTED:
 	case MSG_NEIGHBOUR_SEEN:
 	case MSG_B4_CHANGE:

@@ -47,6 +47,8 @@ struct worker_stats {
 	uint64_t icmp_errors_withheld; // by the rate limit
 	uint64_t steered;              // handed over to another worker
 	uint64_t taken;                // over from other workers
+	uint64_t blocks_given;         // free port blocks, to other workers
+	uint64_t blocks_taken;         // from them
 	uint64_t syns_held;            // from outside, kept for a later answer
 	uint64_t syns_not_held;        // dropped at once, for want of room to keep them
 	uint64_t resets_sent;

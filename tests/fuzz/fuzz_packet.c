@@ -114,6 +114,7 @@ static void hear(struct worker *w)
 			neigh_seen(box.neigh, &msg);
 			break;
 		case MSG_B4_CHANGE:
+		case MSG_BLOCKS_WANTED:
 			break;
 		default:
 			FUZZ_CHECK(msg.type == MSG_BLOCK);

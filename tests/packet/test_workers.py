@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """How workers share the packets and what they keep: each carries its own subscribers, whoever receives them, and
 `show workers` tells so."""
+import ipaddress
+
 from scapy.all import IP, UDP, IPv6
 
+from conversation import Udp
 from config import AFTR, PREF64, TAP_DEVICES, dslite, nat64
 
 WORKERS = [1, 3]
@@ -11,6 +14,15 @@ HOSTS = 12  # for each worker, so that every one has some
 
 def statistics(box):
     return box.ask("show", "workers")["homeport:homeport"]["statistics"]
+
+
+def worker_of(host, workers):
+    """The Toeplitz hash of an inside address by the key that devices come with, as lib/table/pool.c has it."""
+    value, key, hashed = int(ipaddress.ip_address(host)), 0x6d5a56da255b0ec2, 0
+    for bit in range(32):
+        if value >> (31 - bit) & 1:
+            hashed ^= key >> (32 - bit) & 0xffffffff
+    return hashed % 128 % workers
 
 
 def total(workers, name):
@@ -53,6 +65,27 @@ def test_imbalance(box):
                for w, b in zip(shown["worker"], before)]
     assert shown["imbalance"] == max(packets) * len(packets) * 100 // sum(packets) - 100
     assert (shown["imbalance"] > 0) == (len(packets) > 1)
+
+
+def test_port_sets_move(fresh):
+    """Subscribers of one worker use up its port sets and go on with those of the others, before anybody is refused;
+    what comes in from outside finds them. When the pool has none, the next is refused."""
+    box = fresh(workers=3, pool="203.0.113.7/32", policy={"port-set": {"port-set-size": 4096}})
+    hosts = [host for host in (box.host() for _ in range(120)) if worker_of(host, 3) == 0]
+    flows = [Udp(box, host=host) for host in hosts[:15]]
+    for n, flow in enumerate(flows, 1):
+        flow.send()
+        for _ in range(1000):
+            shown = statistics(box)["worker"]
+            if 5 + int(shown[0]["port-sets-taken"]) > n or n == 15:
+                break
+        assert shown[0]["subscribers"] == shown[0]["port-sets"] == n
+    assert len({flow.outside[1] // 4096 for flow in flows}) == 15
+    assert int(shown[0]["port-sets-taken"]) == total(shown, "port-sets-given") == 10
+    Udp(box, host=hosts[15]).send(verdict="drop-pool")
+    for flow in flows:
+        flow.answer()
+        flow.send()
 
 
 def test_taps(fresh):

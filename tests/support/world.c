@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/rcu.h"
 #include "table/acl.h"
+#include "table/moves.h"
 #include "table/neighbour.h"
 
 #include <rte_eal.h>
@@ -433,19 +434,49 @@ void world_carry(struct world *world, unsigned worker, unsigned iface, struct rt
 	} while (any);
 }
 
+void world_tell(struct world *world, unsigned worker, const struct msg *msg)
+{
+	struct worker *w = world->dataplane.worker[worker];
+
+	if (channel_tell(&w->channel, msg) < 0) {
+		fprintf(stderr, "world: worker %u does not listen\n", worker);
+		exit(1);
+	}
+	inbox_run(w);
+}
+
+void world_hear(struct world *world)
+{
+	bool any;
+
+	do {
+		any = false;
+		for (unsigned i = 0; i < world->dataplane.workers; i++) {
+			struct msg msg, answer;
+			int worker;
+
+			if (!channel_hear(&world->dataplane.worker[i]->channel, &msg, 1))
+				continue;
+			any = true;
+			if (msg.type != MSG_BLOCKS_WANTED && msg.type != MSG_BLOCKS_GIVEN)
+				continue;
+			worker = moves_answer(world->snapshot, &msg, &answer);
+			if (worker >= 0)
+				world_tell(world, (unsigned)worker, &answer);
+		}
+	} while (any);
+}
+
 void world_pass(struct world *world, uint32_t now)
 {
 	for (unsigned i = 0; i < world->dataplane.workers; i++) {
 		struct worker *w = world->dataplane.worker[i];
-		struct msg msgs[16];
 
 		w->now = now;
 		while (nat_expire(&w->nat, now, 64) || defrag_expire(w, now, 64) ||
 			reassemble_expire(w, now, 64))
 			;
-		// nobody listens to what becomes of port blocks
-		while (channel_hear(&w->channel, msgs, 16))
-			;
+		world_hear(world);
 	}
 }
 

@@ -77,6 +77,13 @@ void world_carry(struct world *world, unsigned worker, unsigned iface, struct rt
 // Moves the clock: every worker ends what has run out by then.
 void world_pass(struct world *world, uint32_t now);
 
+// Does the control thread's part for a while: free port blocks move to workers that want some, and other messages are
+// heard and forgotten.
+void world_hear(struct world *world);
+
+// Tells a worker something, which it does at once.
+void world_tell(struct world *world, unsigned worker, const struct msg *msg);
+
 // How many packets had this verdict, or were received, at all workers together.
 uint64_t world_verdicts(const struct world *world, enum verdict verdict);
 uint64_t world_received(const struct world *world);

@@ -7,7 +7,8 @@
 // or rings: it is an array of mappings, each with an array of sessions, searched from one end to the other.
 // It foretells the verdict of each packet and where it arrives. Which outside port a mapping gets it does not
 // foretell; it sees to it that nobody else has the port (RFC 4787 REQ-3), that it has rested (RFC 6888
-// REQ-8), that a subscriber has one address (REQ-2) and no share in another's block.
+// REQ-8), that a subscriber has one address (REQ-2) and no share in another's block. Meanwhile free blocks move between
+// workers.
 
 #include "base/bits.h"
 #include "base/rand.h"
@@ -18,13 +19,14 @@
 
 #include <rte_ip.h>
 
-#define HOSTS    24
-#define PORTS    8
-#define REMOTES  6
-#define SESSIONS 96
-#define STEPS    60000
-#define SEED     20261125
-#define SECOND   8 // ticks
+#define HOSTS      24
+#define PORTS      8
+#define REMOTES    6
+#define SESSIONS   96
+#define STEPS      60000
+#define MOVE_STEPS 50
+#define SEED       20261125
+#define SECOND     8 // ticks
 
 enum { UDP_TIME = 300 * SECOND, ICMP_TIME = 60 * SECOND, HOLD_DOWN = 120 * SECOND };
 
@@ -467,6 +469,21 @@ static void let_pass(void)
 	}
 }
 
+// Free blocks move from one worker to another, whoever wants them.
+static void move_blocks(void)
+{
+	unsigned workers = model.world->dataplane.workers;
+	unsigned from = rand_below(&model.random, workers);
+	struct msg msg = {.type = MSG_BLOCKS_GIVE,
+		.blocks = {.pool = model.world->pool->id,
+			.address = UINT32_MAX,
+			.count = 1 + rand_below(&model.random, 64),
+			.to = (uint16_t)((from + 1) % workers)}};
+
+	world_tell(model.world, from, &msg);
+	world_hear(model.world);
+}
+
 static uint32_t live(void)
 {
 	uint32_t n = 0;
@@ -489,6 +506,25 @@ static void check_totals(void)
 	sent = world_received(model.world) - verdicts;
 	assert_true(sent > STEPS / 4 && verdicts > STEPS / 100);
 	assert_int_equal(rte_mempool_in_use_count(model.world->mbufs), 0);
+}
+
+// Each block is some worker's, and most have moved.
+static void check_moves(void)
+{
+	const struct dataplane *d = &model.world->dataplane;
+	uint64_t given = 0, taken = 0, blocks = 0;
+
+	// mappings end, then empty blocks are given back, then they rest
+	for (unsigned i = 0; i < 3; i++)
+		world_pass(model.world, model.now += 10000 * SECOND);
+	for (unsigned i = 0; i < d->workers; i++) {
+		given += d->worker[i]->stats.blocks_given;
+		taken += d->worker[i]->stats.blocks_taken;
+		blocks += model.world->pool->free[i];
+	}
+	assert_int_equal(given, taken);
+	assert_int_equal(blocks, UINT64_C(16) * 1008);
+	assert_true(d->workers == 1 || given > blocks);
 }
 
 static void run(unsigned workers, enum filtering filtering)
@@ -526,8 +562,11 @@ static void run(unsigned workers, enum filtering filtering)
 			go_out(l4);
 		else
 			go_in(l4);
+		if (workers > 1 && step % MOVE_STEPS == 0)
+			move_blocks();
 	}
 	check_totals();
+	check_moves();
 	world_free(model.world);
 }
 

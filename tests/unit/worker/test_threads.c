@@ -2,8 +2,8 @@
 
 // Workers on threads of their own, while the control thread does all that it may do meanwhile: publishes
 // snapshots and frees their predecessors, adds and removes mitigations and neighbours, asks for rows, reads
-// counters and moves the clock. In the end each packet has had one verdict, every buffer is back, and no port
-// block was ever granted to two subscribers at one time.
+// counters, and moves free port blocks and the clock. In the end each packet has had one verdict, every buffer
+// is back, and no port block was ever granted to two subscribers at one time, or lost.
 //
 //	test_worker_threads [MINUTES]
 //
@@ -16,6 +16,7 @@
 #include "base/rand.h"
 #include "base/rcu.h"
 #include "table/acl.h"
+#include "table/moves.h"
 #include "table/neighbour.h"
 
 #include "support/buffers.h"
@@ -171,7 +172,6 @@ static void take_block(const struct msg *msg)
 	uint32_t address = pool_number(pool, rte_be_to_cpu_32(b->outside));
 	struct subkey *holder = &control.holder[address][b->first_port >> pool->block_bits];
 
-	assert_int_equal(pool_owner(pool, address, b->first_port), msg->worker);
 	if (b->granted) {
 		assert_int_equal(holder->family, 0);
 		*holder = b->subscriber;
@@ -183,11 +183,25 @@ static void take_block(const struct msg *msg)
 	}
 }
 
+static void move_blocks(const struct msg *msg)
+{
+	struct msg answer;
+	int worker = moves_answer(box.world->snapshot, msg, &answer);
+
+	while (worker >= 0 &&
+		channel_tell(&box.world->dataplane.worker[worker]->channel, &answer) < 0)
+		sched_yield();
+}
+
 static void take(const struct msg *msg)
 {
 	switch ((enum msg_type)msg->type) {
 	case MSG_BLOCK:
 		take_block(msg);
+		break;
+	case MSG_BLOCKS_WANTED:
+	case MSG_BLOCKS_GIVEN:
+		move_blocks(msg);
 		break;
 	case MSG_NEIGHBOUR_WANTED:
 		rte_pktmbuf_free(msg->wanted.mbuf);
@@ -323,6 +337,19 @@ static void ask(void)
 	tell(rand_below(&control.random, WORKERS), &msg);
 }
 
+// Free blocks of one worker for another, who need not want them.
+static void order_move(void)
+{
+	unsigned from = rand_below(&control.random, WORKERS);
+	struct msg msg = {.type = MSG_BLOCKS_GIVE,
+		.blocks = {.pool = box.world->pool->id,
+			.address = UINT32_MAX,
+			.count = 64,
+			.to = (uint16_t)((from + 1) % WORKERS)}};
+
+	tell(from, &msg);
+}
+
 // What `show workers` and the like read.
 static void read_counters(void)
 {
@@ -410,6 +437,7 @@ static void control_all(const clockid_t *clock)
 		hear();
 		change_rules();
 		ask();
+		order_move();
 		read_counters();
 		rcu_poll(box.world->rcu);
 		publish();
@@ -481,7 +509,7 @@ static void all_at_once(void **)
 	pthread_t thread[WORKERS];
 	clockid_t clock[WORKERS];
 	size_t before;
-	uint64_t steered = 0, taken = 0;
+	uint64_t steered = 0, taken = 0, blocks = 0, moved = 0;
 
 	buffers_by_mutex();
 	setup.workers = WORKERS;
@@ -517,8 +545,13 @@ static void all_at_once(void **)
 		assert_true(d->worker[i]->stats.steered > 0);
 		steered += d->worker[i]->stats.steered;
 		taken += d->worker[i]->stats.taken;
+		blocks += box.world->pool->free[i];
+		moved += d->worker[i]->stats.blocks_taken;
+		assert_true(d->worker[i]->stats.blocks_given > 0);
 	}
 	assert_int_equal(steered, taken);
+	// none has been lost on its way
+	assert_int_equal(blocks, 16 * 1008);
 	assert_true(world_received(box.world) >= PACKETS);
 	assert_int_equal(world_received(box.world), ended());
 	assert_int_equal(rte_mempool_in_use_count(box.world->mbufs), 0);
@@ -527,8 +560,9 @@ static void all_at_once(void **)
 	assert_true(world_verdicts(box.world, V_NAT44_OUT) > 0 &&
 		world_verdicts(box.world, V_NAT44_IN) > 0 &&
 		world_verdicts(box.world, V_NAT44_HAIRPIN) > 0);
-	print_message("%u snapshots, %u blocks, %lu rows, %lu packets handed over\n",
-		control.publications, control.grants, control.rows, steered);
+	print_message(
+		"%u snapshots, %u blocks granted, %lu moved, %lu rows, %lu packets handed over\n",
+		control.publications, control.grants, moved, control.rows, steered);
 	// the world's own snapshot is the one that it frees
 	atomic_store(&d->snapshot, box.world->snapshot);
 	for (unsigned i = 0; i < WORKERS; i++)
