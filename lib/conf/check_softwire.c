@@ -144,6 +144,17 @@ static void check_table_file(struct judge *j, const struct config_softwire *s)
 			s->faults - CONFIG_TABLE_FAULTS);
 }
 
+static bool is_aftr(const struct config *config, const struct ipaddr *address)
+{
+	for (unsigned i = 0; i < config->aftrs; i++) {
+		const struct config_aftr *aftr = &config->aftr[i];
+
+		if (aftr->has_addr6 && !ipaddr_compare(&aftr->addr6, address))
+			return true;
+	}
+	return false;
+}
+
 // An address that the box is to have as the end of softwires.
 static void check_br(struct judge *j, const struct config *config, const struct lyd_node *node,
 	const char *leaf, const struct ipaddr *br)
@@ -151,9 +162,9 @@ static void check_br(struct judge *j, const struct config *config, const struct 
 	struct ipprefix host = ipprefix_make(br, 128);
 	char text[IPADDR_TEXT];
 
-	if (!is_unicast6(br->bytes) || check_is_own_address(config, &host))
+	if (!is_unicast6(br->bytes) || check_is_own_address(config, &host) || is_aftr(config, br))
 		judge_fault(j, node, leaf,
-			"%s. Allowed: a global unicast address that no interface has",
+			"%s. Allowed: a global unicast address that no interface and no AFTR has",
 			ipaddr_format(br, text));
 }
 

@@ -491,7 +491,7 @@ SEMANTIC = [
     (relays(lw(binding(ipv4="203.0.113.5"))),
      f"{LW}/binding-table: 203.0.113.5/32 has an address of the box, a pool or a static mapping. Allowed: addresses"),
     (relays(lw(binding(br="2001:db8:0:1::1"))),
-     f"{LW}/binding-table: 2001:db8:0:1::1. Allowed: a global unicast address that no interface has"),
+     f"{LW}/binding-table: 2001:db8:0:1::1. Allowed: a global unicast address that no interface and no AFTR has"),
     (relays(lw(binding()), lw(binding(), name="other")),
      "bind-instance[name='other']/binding-table: 198.51.100.1/32 has an address of instance lw. Allowed: an IPv4 address in",
      f"{BR} is a BR address of instance lw. Allowed: one that no other instance has"),

@@ -4,9 +4,10 @@ of their ports."""
 import pytest
 from scapy.all import ICMP, IP, UDP, ICMPv6DestUnreach, IPv6, Raw
 
-from between import ESP, HOMES, STATEFUL, WHOLE44, everything, lw4o6
+from between import ESP, HOMES, STATEFUL, WHOLE44, everything, lw4o6, map_et
+from box import check_config
 from config import BOX_OUTSIDE, config
-from softwires import cut6
+from softwires import BR, cut6
 from test_between import cross
 from test_fragments import cut
 from test_softwire_counters import Traffic, shown
@@ -126,3 +127,14 @@ def test_counters(fresh, tmp_path):
     traffic.had("rcvd-ipv6", b.wrap(back))
     traffic.had("hairpin-ipv4", back)
     traffic.had_nothing_else()
+
+
+@pytest.mark.parametrize("relays, leaf", [(lw4o6(), "bind-instance[name='lw']/binding-table"),
+                                          (map_et(), "algo-instance[name='e']/br-ipv6-addr")], ids=["lw4o6", "map-e"])
+def test_relay_and_aftr(tmp_path, relays, leaf):
+    """What comes to one address of the box is of one kind."""
+    whole = config(**everything(relays))
+    next(i for i in whole["ietf-interfaces:interfaces"]["interface"] if i["name"] == "aftr")[
+        "ietf-dslite:ipv6-address"] = BR
+    said = check_config(tmp_path, whole)
+    assert f"{leaf}: {BR}. Allowed: a global unicast address that no interface and no AFTR has\n" in said
