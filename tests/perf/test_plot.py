@@ -103,6 +103,14 @@ def test_background(made, name):
         assert 0 < float(corner.get("cx")) < width and 0 < float(corner.get("cy")) < height
 
 
+def test_page(tmp_path):
+    """The page in docs/ is what scripts/plot makes of the file beside it."""
+    docs = ROOT / "docs"
+    subprocess.run([ROOT / "scripts/plot", docs / "benchmark.json", tmp_path], check=True)
+    for name in ("benchmark.md", "benchmark-packets.svg", "benchmark-bursts.svg"):
+        assert (tmp_path / name).read_text() == (docs / name).read_text()
+
+
 def test_usage():
     assert "usage: scripts/plot" in subprocess.run(
         [ROOT / "scripts/plot", "--help"], check=True, capture_output=True, text=True).stdout
