@@ -2,6 +2,7 @@
 
 #include "conf/aftr.h"
 
+#include "base/bits.h"
 #include "conf/nat64.h"
 #include "conf/read.h"
 #include "conf/tree.h"
@@ -16,6 +17,18 @@ bool aftr_is(const struct lyd_node *iface)
 	const char *type = tree_text(iface, "type");
 
 	return type && !strcmp(type, "homeport:dslite-aftr");
+}
+
+// RFC 6333 section 11, RFC 1918
+static void set_usual_inners(struct config *config, struct config_aftr *aftr)
+{
+	static const char *const usual[] = {
+		"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "192.0.0.0/29"};
+
+	free(aftr->inner);
+	aftr->inner = read_array(config, ARRAY_LEN(usual), sizeof(*aftr->inner));
+	for (unsigned i = 0; aftr->inner && i < ARRAY_LEN(usual); i++)
+		ipprefix_parse(usual[i], &aftr->inner[aftr->inners++], NULL);
 }
 
 static void read_aftr(struct config *config, const struct lyd_node *node, struct config_aftr *aftr)
@@ -36,6 +49,8 @@ static void read_aftr(struct config *config, const struct lyd_node *node, struct
 	aftr->hop_limit = (uint8_t)tree_number(node, "tunnel-hop-limit", 64);
 	aftr->despite_df = tree_flag(node, "fragment-despite-df", false);
 	aftr->inner = read_plain_prefixes(config, node, "inner-source", &aftr->inners);
+	if (!aftr->inners)
+		set_usual_inners(config, aftr);
 }
 
 void read_aftrs(struct config *config, const struct lyd_node *ifaces)

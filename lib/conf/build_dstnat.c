@@ -44,8 +44,10 @@ static int add_entry(struct marks *marks, uint16_t instance, const struct config
 	unsigned protocols = static_protocols(from, protocol);
 
 	for (unsigned p = 0; p < protocols; p++) {
-		struct claim inside = static_claim(from, true, protocol[p], 0);
-		struct claim outside = static_claim(from, false, protocol[p], 0);
+		struct claim inside =
+			static_claim(from, ipaddr_be32(&from->inside.addr), true, protocol[p], 0);
+		struct claim outside =
+			static_claim(from, ipaddr_be32(&from->outside.addr), false, protocol[p], 0);
 		struct dstnat entry = {
 			.inside = inside.start,
 			.outside = outside.start,

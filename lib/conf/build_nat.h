@@ -10,6 +10,10 @@ unsigned build_nat_hops(const struct config *config);
 // The number, in subscriber keys, of an instance that has policies in a snapshot.
 uint16_t build_instance_number(const struct snapshot *s, uint32_t id);
 
+// How many bits of an IPv6 source tell its worker: all policies of an instance have one way to do so, by bits that
+// the subscribers of each have in common.
+uint8_t build_steering_bits(const struct snapshot *s, uint32_t id);
+
 // How many prefixes of destinations have routes of their own because they have another name.
 unsigned build_dstnat_count(const struct config *config);
 

@@ -86,16 +86,14 @@ unsigned build_nat64_prefixes(
 	return count;
 }
 
-// All policies of an instance have one way to tell the worker of a source, by bits that the subscribers of each have
-// in common.
-static unsigned steering_bits(const struct snapshot *s, uint32_t instance)
+uint8_t build_steering_bits(const struct snapshot *s, uint32_t id)
 {
-	unsigned bits = 128;
+	uint8_t bits = 128;
 
 	for (unsigned slot = 0; slot < SNAPSHOT_MAX_POLICIES; slot++) {
 		const struct nat_policy *policy = s->policy[slot];
 
-		if (policy && policy->instance_id == instance && policy->subscriber_len < bits)
+		if (policy && policy->instance_id == id && policy->subscriber_len < bits)
 			bits = policy->subscriber_len;
 	}
 	return bits;
@@ -116,7 +114,7 @@ int build_nat64_routes(struct snapshot *s, const struct config_instance *instanc
 				(struct nexthop){.kind = NEXTHOP_SERVICE,
 					.service = SERVICE_NAT64,
 					.number = policy->instance,
-					.first = steering_bits(s, instance->id)});
+					.first = build_steering_bits(s, instance->id)});
 		for (unsigned i = 0; i < policy->nat64_prefixes && rc >= 0; i++) {
 			const struct nat64pfx *prefix = &policy->nat64_prefix[i].prefix;
 

@@ -3,6 +3,7 @@
 // Configuration to snapshot, part three: static mappings.
 
 #include "base/bits.h"
+#include "conf/static_hosts.h"
 #include "conf/statics.h"
 
 #include <errno.h>
@@ -60,24 +61,34 @@ static unsigned static_hop(struct snapshot *s, int slot)
 	return build_nexthop(s, (struct nexthop){.kind = NEXTHOP_STATIC, .policy = (uint8_t)slot});
 }
 
+// The policy of an inside host's mappings.
+static int slot_of_inside(
+	const struct snapshot *s, const struct static_mapping *m, uint32_t instance)
+{
+	const struct static_host *host = static_host_of(&s->statics, m);
+	int slot = host ? host->policy : snapshot_policy_of(s, m->inside);
+
+	return slot >= 0 && s->policy[slot]->instance_id == instance ? slot : -1;
+}
+
 static int add_static(struct snapshot *s, const struct config_instance *instance,
-	const struct config_static *from)
+	const struct config_static *from, rte_be32_t inside)
 {
 	struct static_mapping m = {
 		.index = from->index,
-		.inside = ipaddr_be32(&from->inside.addr),
+		.inside = inside,
 		.outside = ipaddr_be32(&from->outside.addr),
 		.inside_lower = from->inside_lower,
 		.outside_lower = from->outside_lower,
 		.ports = (uint16_t)(from->inside_upper - from->inside_lower),
 	};
 	int pool_slot = slot_of_outside(s, m.outside, instance->id);
-	int slot = snapshot_policy_of(s, m.inside);
+	int slot = slot_of_inside(s, &m, instance->id);
 	uint8_t protocol[STATIC_PROTOCOLS];
 	unsigned protocols = static_protocols(from, protocol);
 
 	// a subscriber's static mappings are of the same policy as its others
-	if (slot < 0 || s->policy[slot]->instance_id != instance->id)
+	if (slot < 0)
 		slot = pool_slot >= 0 ? pool_slot : first_slot(s, instance->id);
 	m.policy = (uint8_t)slot;
 	for (unsigned i = 0; i < protocols; i++) {
@@ -93,11 +104,14 @@ static int add_static(struct snapshot *s, const struct config_instance *instance
 
 int build_statics(struct snapshot *s, const struct config *config)
 {
+	struct static_hosts hosts = {.config = config, .snapshot = s};
 	unsigned most = 0;
-	int rc = 0;
+	int rc = static_hosts_make(&hosts);
 
 	for (unsigned i = 0; i < config->instances; i++)
 		most += STATIC_PROTOCOLS * config->instance[i].statics;
+	s->statics.host = hosts.table.host;
+	s->statics.hosts = hosts.table.hosts;
 	s->statics.by_inside = calloc(most + 1, sizeof(struct static_mapping));
 	s->statics.by_outside = calloc(most + 1, sizeof(struct static_mapping));
 	if (!s->statics.by_inside || !s->statics.by_outside)
@@ -105,8 +119,12 @@ int build_statics(struct snapshot *s, const struct config *config)
 	for (unsigned i = 0; i < config->instances; i++) {
 		const struct config_instance *instance = &config->instance[i];
 
-		for (unsigned k = 0; instance->enabled && k < instance->statics && rc >= 0; k++)
-			rc = add_static(s, instance, &instance->static_mapping[k]);
+		for (unsigned k = 0; instance->enabled && k < instance->statics && rc >= 0; k++) {
+			const struct config_static *from = &instance->static_mapping[k];
+
+			rc = add_static(
+				s, instance, from, static_hosts_inside(&hosts, instance, from));
+		}
 	}
 	static_table_sort(&s->statics);
 	return rc;

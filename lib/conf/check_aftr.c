@@ -105,9 +105,6 @@ static void check_nothing_whole(
 	if (instance->pass_throughs)
 		judge_fault(j, instance->node, "nat-pass-through",
 			"set. Allowed: where per-interface-binding is disabled");
-	if (instance->statics)
-		judge_fault(j, instance->node, "mapping-table/mapping-entry",
-			"set. Allowed: where per-interface-binding is disabled");
 }
 
 static void check_subscribers(struct judge *j, const struct config_policy *p)
@@ -164,18 +161,6 @@ static void check_policy(
 			"set, as is ietf-dslite:mss-clamping. Allowed: one of them");
 }
 
-static void check_statics_of(struct judge *j, const struct config_instance *instance)
-{
-	for (unsigned i = 0; i < instance->statics; i++) {
-		const struct lyd_node *entry = instance->static_mapping[i].node;
-
-		if (tree_text(tree_child(entry, "b4-ipv6-address"), "address"))
-			judge_fault(j, entry, "ietf-dslite:b4-ipv6-address/address",
-				"set. Allowed: in entries that the box tells of, not in those of "
-				"the configuration");
-	}
-}
-
 void check_aftrs(struct judge *j, const struct config *config)
 {
 	for (unsigned i = 0; i < config->aftrs; i++) {
@@ -195,7 +180,6 @@ void check_aftrs(struct judge *j, const struct config *config)
 	for (unsigned i = 0; i < config->instances; i++) {
 		const struct config_instance *instance = &config->instance[i];
 
-		check_statics_of(j, instance);
 		for (unsigned k = 0; instance->enabled && k < instance->policies; k++)
 			check_policy(j, instance, &instance->policy[k]);
 	}

@@ -3,7 +3,7 @@
 // What YANG cannot say about destinations by another name.
 
 #include "conf/check_nat.h"
-#include "conf/nat64.h"
+#include "conf/static_hosts.h"
 #include "conf/statics.h"
 #include "table/endpoint.h"
 
@@ -61,7 +61,8 @@ static void check_entry(struct judge *j, const struct config *config,
 	if (!translates(instance))
 		judge_fault(j, s->node, "internal-dst-address",
 			"given. Allowed: in an instance that has a policy with dst-nat-enable");
-	static_check_shape(j, s);
+	static_refuse_b4(j, s);
+	static_check_shape(j, s, 4);
 	if (s->has_inside && s->has_outside)
 		check_names(j, config, s->node, "internal-dst-address", &s->inside,
 			"external-dst-address", &s->outside);
@@ -107,7 +108,9 @@ static void claim_entry(struct claims *c, const struct config_static *s, bool in
 
 	c->order++;
 	for (unsigned p = 0; p < protocols && s->has_inside && s->has_outside; p++)
-		c->claim[c->count++] = static_claim(s, inside, protocol[p], c->order);
+		c->claim[c->count++] =
+			static_claim(s, ipaddr_be32(inside ? &s->inside.addr : &s->outside.addr),
+				inside, protocol[p], c->order);
 }
 
 static void claim_pool(struct claims *c, const struct config_dst_pool *p, bool inside)
@@ -186,11 +189,6 @@ static void check_clashes(struct judge *j, const struct config_instance *instanc
 	free(outside.claim);
 }
 
-static bool serves_ipv6(const struct config_instance *instance)
-{
-	return nat64_is(instance) || (instance->binding && !strcmp(instance->binding, "dslite"));
-}
-
 void check_dstnats(struct judge *j, const struct config *config)
 {
 	for (unsigned i = 0; i < config->instances; i++) {
@@ -211,7 +209,7 @@ void check_dstnats(struct judge *j, const struct config *config)
 		for (unsigned p = 0; p < instance->policies; p++) {
 			const struct config_policy *policy = &instance->policy[p];
 
-			if (policy->dst_nat && serves_ipv6(instance))
+			if (policy->dst_nat && instance_has_hosts(instance))
 				judge_fault(j, policy->node, "dst-nat-enable",
 					"true. Allowed: where inside sources are IPv4");
 			for (unsigned k = 0; k < policy->dst_pools; k++)

@@ -312,6 +312,15 @@ void check_nat(struct judge *j, const struct config *config)
 	check_dstnats(j, config);
 }
 
+bool check_is_in_pool_of(const struct config_instance *instance, const struct ipprefix *prefix)
+{
+	for (unsigned i = 0; i < instance->policies; i++) {
+		if (pool_overlaps(&instance->policy[i], prefix))
+			return true;
+	}
+	return false;
+}
+
 bool check_is_in_pool(const struct config *config, const struct ipprefix *prefix)
 {
 	return any_policy(config, NULL, pool_overlaps, prefix);

@@ -14,6 +14,7 @@ bool check_is_translated(const struct config *config, const struct ipprefix *pre
 // The same, or one that subscribers of a border relay have.
 bool check_is_outside(const struct config *config, const struct ipprefix *prefix);
 
-// Whether a prefix has an address of a pool of an enabled instance, or of an interface.
+// Whether a prefix has an address of a pool of an enabled instance, of this one, or of an interface.
 bool check_is_in_pool(const struct config *config, const struct ipprefix *prefix);
+bool check_is_in_pool_of(const struct config_instance *instance, const struct ipprefix *prefix);
 bool check_is_own_address(const struct config *config, const struct ipprefix *prefix);

@@ -5,6 +5,7 @@
 #include "conf/check_nat.h"
 #include "conf/claims.h"
 #include "conf/nat64.h"
+#include "conf/static_hosts.h"
 #include "conf/statics.h"
 #include "net/l4.h"
 #include "table/endpoint.h"
@@ -36,15 +37,14 @@ static const char *leaf_of(const struct config_static *s, enum leaf leaf)
 }
 
 static void check_address(struct judge *j, const struct config_static *s, const char *leaf,
-	bool has, const struct ipprefix *prefix)
+	bool has, const struct ipprefix *prefix, unsigned family)
 {
+	unsigned len = family == 4 ? 32 : 128;
 	char text[IPPREFIX_TEXT];
 
-	if (!has)
-		judge_fault(j, s->node, leaf, "missing. Allowed: an IPv4 address with length 32");
-	else if (prefix->addr.family != 4 || prefix->len != 32)
-		judge_fault(j, s->node, leaf, "%s. Allowed: an IPv4 address with length 32",
-			ipprefix_format(prefix, text));
+	if (!has || prefix->addr.family != family || prefix->len != len)
+		judge_fault(j, s->node, leaf, "%s. Allowed: an IPv%u address with length %u",
+			has ? ipprefix_format(prefix, text) : "missing", family, len);
 }
 
 static void check_range(struct judge *j, const struct config_static *s, const char *leaf,
@@ -75,7 +75,7 @@ static void check_port_ranges(struct judge *j, const struct config_static *s)
 			s->inside_upper - s->inside_lower + 1);
 }
 
-void static_check_shape(struct judge *j, const struct config_static *s)
+void static_check_shape(struct judge *j, const struct config_static *s, unsigned family)
 {
 	if (s->type && strcmp(s->type, "static"))
 		judge_fault(j, s->node, "type", "%s. Allowed: static", s->type);
@@ -84,8 +84,8 @@ void static_check_shape(struct judge *j, const struct config_static *s)
 	if (s->has_lifetime)
 		judge_fault(j, s->node, "lifetime",
 			"set. Allowed: none, a static mapping does not end");
-	check_address(j, s, leaf_of(s, INSIDE_ADDRESS), s->has_inside, &s->inside);
-	check_address(j, s, leaf_of(s, OUTSIDE_ADDRESS), s->has_outside, &s->outside);
+	check_address(j, s, leaf_of(s, INSIDE_ADDRESS), s->has_inside, &s->inside, family);
+	check_address(j, s, leaf_of(s, OUTSIDE_ADDRESS), s->has_outside, &s->outside, 4);
 	if (s->has_protocol && l4_of(s->protocol) == L4_COUNT)
 		judge_fault(j, s->node, "transport-protocol",
 			"%u. Allowed: 1, 6, 17, 33, or none: TCP and UDP where there are ports, else all",
@@ -94,18 +94,33 @@ void static_check_shape(struct judge *j, const struct config_static *s)
 		check_port_ranges(j, s);
 }
 
+static void check_unicast(struct judge *j, const struct config_static *s, const char *leaf,
+	const struct ipprefix *prefix)
+{
+	uint8_t first = prefix->addr.bytes[0];
+	char text[IPPREFIX_TEXT];
+
+	if (prefix->addr.family == 4 && (!first || first == 127 || first >= 224))
+		judge_fault(j, s->node, leaf, "%s. Allowed: unicast addresses",
+			ipprefix_format(prefix, text));
+}
+
 static void check_source(struct judge *j, const struct config *config,
 	const struct config_instance *instance, const struct config_static *s)
 {
 	char text[IPPREFIX_TEXT];
 
-	if (nat64_is(instance)) {
-		judge_fault(j, s->node, "internal-src-address",
-			"of a NAT64 instance. Allowed: static mappings of ietf-nat:napt44");
-		return;
-	}
-	static_check_shape(j, s);
-	if (!s->has_inside_ports && !s->has_outside_ports && check_is_in_pool(config, &s->outside))
+	static_check_shape(j, s, nat64_is(instance) ? 6 : 4);
+	static_check_host(j, config, instance, s);
+	check_unicast(j, s, "internal-src-address", &s->inside);
+	check_unicast(j, s, "external-src-address", &s->outside);
+	if (check_is_in_pool(config, &s->outside) && !check_is_in_pool_of(instance, &s->outside))
+		judge_fault(j, s->node, "external-src-address",
+			"%s is in a pool of another instance. Allowed: addresses of pools of this "
+			"one, or of none",
+			ipprefix_format(&s->outside, text));
+	else if (!s->has_inside_ports && !s->has_outside_ports &&
+		check_is_in_pool(config, &s->outside))
 		judge_fault(j, s->node, "external-src-address",
 			"%s is in a pool. Allowed: without ports the address is the host's alone, "
 			"so none of a pool",
@@ -116,10 +131,9 @@ static void check_source(struct judge *j, const struct config *config,
 			ipprefix_format(&s->outside, text));
 }
 
-struct claim static_claim(
-	const struct config_static *s, bool inside, uint8_t protocol, unsigned order)
+struct claim static_claim(const struct config_static *s, rte_be32_t address, bool inside,
+	uint8_t protocol, unsigned order)
 {
-	rte_be32_t address = ipaddr_be32(inside ? &s->inside.addr : &s->outside.addr);
 	uint16_t lower = inside ? s->inside_lower : s->outside_lower;
 	uint16_t upper = inside ? s->inside_upper : s->outside_upper;
 	uint64_t start = endpoint_make(address, protocol, lower);
@@ -136,8 +150,9 @@ struct claim static_claim(
 	};
 }
 
-static unsigned make_claims(const struct config *config, bool inside, struct claim *claims)
+static unsigned make_claims(const struct static_hosts *hosts, bool inside, struct claim *claims)
 {
+	const struct config *config = hosts->config;
 	unsigned count = 0, order = 0;
 
 	for (unsigned i = 0; i < config->instances; i++) {
@@ -147,12 +162,15 @@ static unsigned make_claims(const struct config *config, bool inside, struct cla
 			const struct config_static *s = &instance->static_mapping[k];
 			uint8_t protocol[STATIC_PROTOCOLS];
 			unsigned protocols = static_protocols(s, protocol);
+			rte_be32_t address = inside ? static_hosts_inside(hosts, instance, s)
+						    : ipaddr_be32(&s->outside.addr);
 
 			order++;
-			if (!s->has_inside || !s->has_outside)
+			if (!s->has_inside || !s->has_outside || !address)
 				continue;
 			for (unsigned p = 0; p < protocols; p++)
-				claims[count++] = static_claim(s, inside, protocol[p], order);
+				claims[count++] =
+					static_claim(s, address, inside, protocol[p], order);
 		}
 	}
 	return count;
@@ -161,13 +179,14 @@ static unsigned make_claims(const struct config *config, bool inside, struct cla
 static void check_clashes(struct judge *j, const struct config *config, unsigned most, bool inside)
 {
 	struct claim *claims = calloc(most + 1, sizeof(*claims));
+	struct static_hosts hosts = {.config = config};
 
-	if (!claims) {
+	if (claims && !static_hosts_make(&hosts))
+		claims_check(j, claims, make_claims(&hosts, inside, claims),
+			inside ? "inside port" : "outside port", "port");
+	else
 		judge_text(j, "out of memory");
-		return;
-	}
-	claims_check(j, claims, make_claims(config, inside, claims),
-		inside ? "inside port" : "outside port", "port");
+	free(hosts.table.host);
 	free(claims);
 }
 
@@ -182,6 +201,7 @@ void check_statics(struct judge *j, const struct config *config)
 			check_source(j, config, instance, &instance->static_mapping[k]);
 		total += STATIC_PROTOCOLS * instance->statics;
 	}
+	static_check_b4s(j, config);
 	check_clashes(j, config, total, false);
 	check_clashes(j, config, total, true);
 }

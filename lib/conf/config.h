@@ -226,6 +226,9 @@ struct config_static {
 	bool has_inside, has_outside;
 	struct ipprefix inside;
 	struct ipprefix outside;
+	const char *b4_text; // NULL: not said
+	bool has_b4;         // that it is an address:
+	struct ipaddr b4;
 	bool has_inside_ports, has_outside_ports;
 	uint16_t inside_lower, inside_upper;
 	uint16_t outside_lower, outside_upper;

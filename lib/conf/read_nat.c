@@ -303,6 +303,8 @@ static void read_static(const struct lyd_node *node, struct config_static *s)
 	s->protocol = (uint8_t)tree_number(node, "transport-protocol", 0);
 	s->has_inside = read_prefix(node, leaf[0], &s->inside);
 	s->has_outside = read_prefix(node, leaf[1], &s->outside);
+	s->b4_text = tree_text(tree_child(node, "b4-ipv6-address"), "address");
+	s->has_b4 = s->b4_text && !ipaddr_parse(s->b4_text, &s->b4);
 	s->has_inside_ports = read_ports(node, leaf[2], &s->inside_lower, &s->inside_upper);
 	s->has_outside_ports = read_ports(node, leaf[3], &s->outside_lower, &s->outside_upper);
 	s->has_lifetime = tree_child(node, "lifetime") != NULL;

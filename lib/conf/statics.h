@@ -14,12 +14,12 @@
 // the whole address. Returns how many.
 unsigned static_protocols(const struct config_static *s, uint8_t protocol[STATIC_PROTOCOLS]);
 
-// Checks an entry by itself.
-void static_check_shape(struct judge *j, const struct config_static *s);
+// Checks an entry by itself, whose inside address is of this family.
+void static_check_shape(struct judge *j, const struct config_static *s, unsigned family);
 
-// What an entry lays claim to, on one side, of one of its protocols.
-struct claim static_claim(
-	const struct config_static *s, bool inside, uint8_t protocol, unsigned order);
+// What an entry lays claim to, on one side, where it has this address, of one of its protocols.
+struct claim static_claim(const struct config_static *s, rte_be32_t address, bool inside,
+	uint8_t protocol, unsigned order);
 
 // Checks the entries of all enabled instances.
 void check_dstnats(struct judge *j, const struct config *config);

@@ -87,9 +87,10 @@ static json_t *dynamic_mapping(unsigned worker, const struct mapping_row *row)
 	return e;
 }
 
-static json_t *static_mapping(const struct static_mapping *m)
+static json_t *static_mapping(const struct static_table *statics, const struct static_mapping *m)
 {
-	struct ipaddr inside = ipaddr_v4(m->inside), outside = ipaddr_v4(m->outside);
+	const struct static_host *of = static_host_of(statics, m);
+	struct ipaddr inside = static_inside(statics, m), outside = ipaddr_v4(m->outside);
 	json_t *e = json_object();
 
 	json_object_set_new(e, "index", json_integer(m->index));
@@ -98,6 +99,12 @@ static json_t *static_mapping(const struct static_mapping *m)
 		json_object_set_new(e, "transport-protocol", json_integer(m->protocol));
 	json_object_set_new(e, "internal-src-address", host(&inside));
 	json_object_set_new(e, "external-src-address", host(&outside));
+	if (of && of->inner) {
+		struct ipaddr address = ipaddr_v6(of->address);
+
+		json_object_set_new(e, "ietf-dslite:b4-ipv6-address",
+			json_pack("{s:o}", "address", json_address(&address)));
+	}
 	if (m->ports == UINT16_MAX)
 		return e;
 	json_object_set_new(e, "internal-src-port",
@@ -189,7 +196,7 @@ static void begin_instance(struct call *call, const struct snapshot *s)
 		const struct static_mapping *m = &s->statics.by_outside[i];
 
 		if (is_of(s, m->policy, call->instance) && !(m->both && m->protocol == UDP))
-			append(call, static_mapping(m));
+			append(call, static_mapping(&s->statics, m));
 	}
 	add_destination_mappings(call, s, number);
 	call->more = more_mappings;

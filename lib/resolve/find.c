@@ -169,6 +169,20 @@ static void find_in_pool(struct resolve_table *t, const struct resolve_req *req,
 	}
 }
 
+static struct subkey static_subscriber(const struct snapshot *s, const struct static_mapping *m)
+{
+	const struct static_host *host = static_host_of(&s->statics, m);
+	const struct nat_policy *policy = s->policy[m->policy];
+	struct ipprefix prefix;
+	struct ipaddr addr;
+
+	if (!host)
+		return subkey_v4(m->inside, policy->instance);
+	addr = ipaddr_v6(host->address);
+	prefix = ipprefix_make(&addr, policy->subscriber_len);
+	return subkey_of(&prefix, policy->instance);
+}
+
 // Static mappings: they have no history but that of the configuration. Returns whether one covers the only
 // port that was asked for, so that nobody else can have it.
 static bool find_statics(struct resolve_table *t, const struct resolve_req *req,
@@ -180,6 +194,7 @@ static bool find_statics(struct resolve_table *t, const struct resolve_req *req,
 	for (unsigned i = 0; i < statics->count && !answer_is_full(answer); i++) {
 		const struct static_mapping *m = &statics->by_outside[i];
 		struct ipaddr addr = ipaddr_v4(m->outside);
+		struct subkey subscriber;
 		uint16_t last = (uint16_t)(m->outside_lower + m->ports);
 		uint16_t lower = req->any_port ? 0 : req->lower;
 		uint16_t upper = req->any_port ? UINT16_MAX : req->upper;
@@ -192,11 +207,11 @@ static bool find_statics(struct resolve_table *t, const struct resolve_req *req,
 			continue;
 		lower = lower > m->outside_lower ? lower : m->outside_lower;
 		upper = upper < last ? upper : last;
+		subscriber = static_subscriber(t->snapshot, m);
 		answer_add(answer,
 			&(struct holder){
-				.service = RESOLVE_NAT44,
-				.subscriber = subkey_v4(
-					m->inside, t->snapshot->policy[m->policy]->instance),
+				.service = service_of(t, &subscriber),
+				.subscriber = subscriber,
 				.outside = addr,
 				.lower = lower,
 				.upper = upper,

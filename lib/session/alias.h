@@ -46,6 +46,7 @@ struct alias {
 	uint32_t b4;      // that it is behind; 0: none
 	uint32_t b4_next; // of those behind it
 	uint32_t b4_prev;
+	uint32_t static_host; // its number in the static mappings of the snapshot; 0: it has none
 } __rte_cache_aligned;
 
 static_assert(sizeof(struct alias) == 64, "an alias is one cache line");

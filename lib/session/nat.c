@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "session/grant.h"
+#include "session/host.h"
 #include "session/limit.h"
 #include "session/track.h"
 #include "table/acl.h"
@@ -92,25 +93,14 @@ struct subkey nat_subkey(const struct nat *nat, rte_be32_t inside, const struct 
 const struct static_mapping *nat_static_for(
 	const struct nat *nat, rte_be32_t inside, uint8_t protocol, uint16_t port)
 {
-	if (!alias_is(inside))
-		return static_by_inside(&nat->snapshot->statics, inside, protocol, port);
-	return NULL;
-}
+	if (unlikely(alias_is(inside))) {
+		uint32_t host = alias_at(&nat->aliases, inside)->static_host;
 
-uint32_t nat_alias(struct nat *nat, const struct alias_key *key, enum verdict *verdict)
-{
-	uint32_t number = alias_find(&nat->aliases, key);
-	int slot;
-
-	if (likely(number))
-		return number;
-	slot = snapshot_policy_of6(nat->snapshot, key->instance, key->address);
-	if (slot < 0) {
-		*verdict = V_POLICY;
-		return 0;
+		if (!host)
+			return NULL;
+		inside = static_place(host);
 	}
-	*verdict = V_HOST_MEMORY;
-	return alias_add(&nat->aliases, key, (uint8_t)slot);
+	return static_by_inside(&nat->snapshot->statics, inside, protocol, port);
 }
 
 static uint32_t subscriber_get(struct nat *nat, const struct opening *opening)
@@ -344,19 +334,29 @@ enum verdict nat_open(struct nat *nat, const struct flow *flow, uint32_t now, ui
 enum verdict nat_open_static(struct nat *nat, const struct static_mapping *from, enum l4 l4,
 	rte_be16_t outside_port, uint32_t now, uint32_t *mapping)
 {
+	const struct static_host *host = static_host_of(&nat->snapshot->statics, from);
 	uint16_t offset = (uint16_t)(rte_be_to_cpu_16(outside_port) - from->outside_lower);
 	struct flow flow = {
 		.inside = from->inside,
 		.inside_port = rte_cpu_to_be_16((uint16_t)(from->inside_lower + offset)),
 		.l4 = (uint8_t)l4,
 	};
+	uint32_t alias = 0;
 	enum verdict verdict;
 
+	if (host) {
+		alias = host_alias(nat, host, now, &verdict);
+		if (!alias)
+			return verdict;
+		flow.inside = alias_address(alias);
+	}
 	// it may be there already, from an outside tuple that this one replaced at a reload
 	*mapping = bib_find_inside(&nat->bib, l4, flow.inside, flow.inside_port);
 	if (*mapping)
 		return V_NO_MAPPING;
 	verdict = nat_open(nat, &flow, now, mapping);
+	if (alias)
+		alias_settle(&nat->aliases, alias);
 	return verdict == V_NAT44_OUT ? V_NAT44_IN : verdict;
 }
 

@@ -93,6 +93,10 @@ struct subkey nat_subkey(const struct nat *nat, rte_be32_t inside, const struct 
 // verdict that says why. A packet it was made for that comes to its end must settle it, one that waits pin it.
 uint32_t nat_alias(struct nat *nat, const struct alias_key *key, enum verdict *verdict);
 
+// The same for a host behind a B4, which may be a new one, or one that has moved (RFC 7785).
+uint32_t nat_alias_behind(
+	struct nat *nat, const struct alias_key *key, uint32_t now, enum verdict *verdict);
+
 // Whether a packet may be the first of a session: one with flags (struct burst) must say that it opens one.
 static inline bool nat_may_open(enum l4 l4, uint8_t flags)
 {

@@ -4,6 +4,7 @@
 // what no longer fits ends here, so that nothing later asks for a policy that is gone.
 
 #include "base/bits.h"
+#include "session/host.h"
 #include "session/track.h"
 
 // Forgets all that belongs to the pool of a policy slot. No port of it rests and no return of a block
@@ -68,6 +69,13 @@ static bool sieve_has(const struct sieve *sieve, rte_be32_t inside)
 	return sieve->word[place / 64] & bit(place % 64);
 }
 
+static bool may_have_statics(const struct nat *nat, const struct sieve *sieve, rte_be32_t inside)
+{
+	if (alias_is(inside))
+		return alias_at(&nat->aliases, inside)->static_host;
+	return sieve_has(sieve, inside);
+}
+
 // Ends mappings that a static mapping made which is no longer configured like that, and those that a packet made
 // of what a static mapping is for now: an inside port has one port outside (RFC 4787 REQ-1).
 static void end_contradictions(struct nat *nat, uint32_t now)
@@ -83,7 +91,7 @@ static void end_contradictions(struct nat *nat, uint32_t now)
 
 		if (!mapping_in_use(m))
 			continue;
-		if (sieve_has(&sieve, m->inside))
+		if (may_have_statics(nat, &sieve, m->inside))
 			from = nat_static_for(nat, m->inside, l4_protocol(mapping_l4(m)), port);
 		if (is_static ? !from || from->outside != m->outside ||
 					from->outside_lower + (port - from->inside_lower) !=
@@ -136,19 +144,6 @@ static void reserve_again(struct nat *nat, struct portblk *share, uint32_t numbe
 	}
 }
 
-// Hosts may have got another policy, or lost theirs; mappings that they have stay what they are.
-static void find_policies_again(struct nat *nat)
-{
-	for (uint32_t n = 1; n < nat->aliases.fresh; n++) {
-		struct alias *a = &nat->aliases.alias[n];
-		int slot = -1;
-
-		if (a->in_use)
-			slot = snapshot_policy_of6(nat->snapshot, a->key.instance, a->key.address);
-		a->policy = slot < 0 ? ALIAS_NO_POLICY : (uint8_t)slot;
-	}
-}
-
 void nat_reconcile(struct nat *nat, unsigned worker, uint32_t now)
 {
 	bool has_statics = nat->snapshot->statics.count, reserves = false;
@@ -172,7 +167,7 @@ void nat_reconcile(struct nat *nat, unsigned worker, uint32_t now)
 			policy->behaviour.filtering[L4_UDP] != FILTER_NONE;
 		reserves |= policy->static_blocks != NULL;
 	}
-	find_policies_again(nat);
+	hosts_adopt(nat);
 	// mappings of static ones first: what is reserved next is then nobody's
 	if (has_statics || nat->had_statics)
 		end_contradictions(nat, now);

@@ -41,6 +41,7 @@ void snapshot_free(struct snapshot *snapshot)
 	free(snapshot->neighbour);
 	free(snapshot->statics.by_inside);
 	free(snapshot->statics.by_outside);
+	free(snapshot->statics.host);
 	free(snapshot->pass_through.entry);
 	free(snapshot->dstnat.by_inside);
 	free(snapshot->dstnat.by_outside);

@@ -194,6 +194,13 @@ struct softwire_rules {
 	uint32_t change_ticks;   // if its last change is so long ago
 };
 
+// Whether a B4 with another address of a subscriber's prefix is the one that he had: where there may be several,
+// nothing tells which of them.
+static inline bool softwires_move(const struct softwire_rules *rules)
+{
+	return rules->each_subscriber == 1 && rules->migrate;
+}
+
 struct portblk;
 
 // Where a subscriber's further port blocks come from (RFC 8512 address-allocation-type).

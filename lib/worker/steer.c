@@ -28,6 +28,16 @@ static unsigned owner_inside(const struct worker *w, rte_be32_t inside)
 	return pool_worker_of_inside(inside, w->dataplane->workers);
 }
 
+// A static mapping goes by its inside host.
+static unsigned owner_of_static(const struct worker *w, const struct static_mapping *from)
+{
+	const struct static_host *host = static_host_of(&w->snapshot->statics, from);
+
+	if (!host)
+		return owner_inside(w, from->inside);
+	return pool_worker_of_inside6(host->address, host->bits, w->dataplane->workers);
+}
+
 static rte_be16_t fragment_id(const struct burst *b, unsigned i)
 {
 	rte_be16_t id;
@@ -43,7 +53,7 @@ static unsigned owner_of_fragment(const struct worker *w, const struct burst *b,
 		b->src[i] ^ b->dst[i] ^ fragment_id(b, i), w->dataplane->workers);
 }
 
-// The worker that has an outside port. A static mapping goes by its inside host.
+// The worker that has an outside port.
 static unsigned owner_outside(const struct worker *w, const struct burst *b, unsigned i)
 {
 	const struct snapshot *snapshot = w->snapshot;
@@ -70,7 +80,7 @@ static unsigned owner_outside(const struct worker *w, const struct burst *b, uns
 			static_by_outside(&snapshot->statics, b->dst[i], protocol, port);
 
 		if (from)
-			return owner_inside(w, from->inside);
+			return owner_of_static(w, from);
 		if (nh->kind != NEXTHOP_POOL)
 			return w->number;
 	}

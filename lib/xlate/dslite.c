@@ -63,87 +63,6 @@ static bool take_out_error(const struct aftr *aftr, struct burst *b, unsigned i,
 	return true;
 }
 
-// Whether the B4 of a subscriber may be seen with another address now (RFC 7785 section 4).
-static bool may_move(const struct b4 *b4, const struct softwire_rules *rules, uint32_t now)
-{
-	return rules->each_subscriber == 1 && rules->migrate &&
-		(!b4->moved || now - b4->changed >= rules->change_ticks);
-}
-
-// Tells the control thread that a B4 has changed its address too soon, at most once a second: it tells less often
-// still.
-static void tell_change(
-	struct nat *nat, const struct nat_policy *policy, const uint8_t address[16], uint32_t now)
-{
-	struct msg msg = {
-		.type = MSG_B4_CHANGE,
-		.b4_change = {.instance = policy->instance_id, .policy = policy->policy_id},
-	};
-
-	if (!nat->channel || (nat->b4_told && now - nat->b4_told < TICKS_A_SECOND) ||
-		channel_room(nat->channel) < CHANNEL_MESSAGES / 2)
-		return;
-	nat->b4_told = now;
-	memcpy(msg.b4_change.address, address, sizeof(msg.b4_change.address));
-	channel_say(nat->channel, &msg);
-}
-
-// The B4 at an address, of whom no host has been heard: a new one, or one that has moved. Returns 0 with the
-// verdict that says why not.
-static uint32_t b4_get(struct nat *nat, const struct nat_policy *policy, const uint8_t address[16],
-	uint32_t now, enum verdict *verdict)
-{
-	const struct softwire_rules *rules = &policy->softwires;
-	struct b4_table *b4s = &nat->aliases.b4s;
-	struct ipaddr addr = ipaddr_v6(address);
-	struct ipprefix prefix = ipprefix_make(&addr, policy->subscriber_len);
-	struct subkey subscriber = subkey_of(&prefix, policy->instance);
-	struct b4_found found = b4_find(b4s, &subscriber, address);
-
-	if (found.same)
-		return found.same;
-	if (found.count < rules->each_subscriber) {
-		*verdict = V_HOST_MEMORY;
-		return b4_add(b4s, &subscriber, address, now);
-	}
-	if (may_move(&b4s->b4[found.any], rules, now)) {
-		alias_move_b4(&nat->aliases, found.any, address, now);
-		return found.any;
-	}
-	if (rules->each_subscriber > 1 || !rules->migrate) {
-		*verdict = V_SOFTWIRE_LIMIT;
-		return 0;
-	}
-	tell_change(nat, policy, address, now);
-	*verdict = V_B4_CHANGE;
-	return 0;
-}
-
-// The alias of a host that has none under its B4's address. Returns 0 with the verdict that says why not.
-static uint32_t admit(
-	struct nat *nat, const struct alias_key *key, uint32_t now, enum verdict *verdict)
-{
-	int slot = snapshot_policy_of6(nat->snapshot, key->instance, key->address);
-	uint32_t b4, alias;
-
-	*verdict = V_POLICY;
-	b4 = slot < 0 ? 0 : b4_get(nat, policy_of(nat, (uint8_t)slot), key->address, now, verdict);
-	if (!b4)
-		return 0;
-	alias = alias_find(&nat->aliases, key);
-	if (alias)
-		return alias;
-	alias = alias_add(&nat->aliases, key, (uint8_t)slot);
-	if (alias) {
-		alias_put_behind(&nat->aliases, alias, b4);
-	} else {
-		*verdict = V_HOST_MEMORY;
-		if (!nat->aliases.b4s.b4[b4].aliases)
-			b4_remove(&nat->aliases.b4s, b4);
-	}
-	return alias;
-}
-
 // Overwrites an address of the IPv4 header of packet i, and mends the checksums over it.
 static void put_address(struct burst *b, unsigned i, unsigned at, rte_be32_t address)
 {
@@ -242,7 +161,7 @@ static uint64_t enter_all(struct nat *nat, struct burst *b, uint64_t mask, struc
 
 		if (unlikely(!alias_key_equal(&nat->aliases.alias[alias[i]].key, &key[i])))
 			alias[i] = aftr_takes(&nat->snapshot->aftr[aftr[i]], b->src[i])
-				? admit(nat, &key[i], now, &verdict)
+				? nat_alias_behind(nat, &key[i], now, &verdict)
 				: 0;
 		if (unlikely(!alias[i])) {
 			burst_end(b, i, verdict);

@@ -54,6 +54,20 @@ def aftr(changes=None, instance=None, policy=None):
             **{f"{POLICY}/{leaf}": value for leaf, value in (policy or {}).items()}}
 
 
+def forward(inside="192.168.1.5/32", b4=None, index=1, port=8080):
+    """A static mapping of a host, which may be behind a B4."""
+    behind = {"ietf-dslite:b4-ipv6-address": {"address": b4}} if b4 else {}
+    return {"index": index, "type": "static", "transport-protocol": 6, "internal-src-address": inside,
+            "internal-src-port": {"start-port-number": 80}, "external-src-address": "203.0.113.1/32",
+            "external-src-port": {"start-port-number": port}, **behind}
+
+
+def forwards(*entries):
+    """Changes that make the instance one of DS-Lite with static mappings."""
+    return aftr(instance={"mapping-table": {"mapping-entry": list(entries)}})
+
+
+BEHIND = f"{ENTRY}/ietf-dslite:b4-ipv6-address/address"
 RENAMING = {f"{POLICY}/dst-nat-enable": True}
 DESTINATION = f"{NAT}/mapping-table/mapping-entry[index='2']"
 
@@ -296,7 +310,14 @@ SEMANTIC = [
     (NAT64 | {f"{INSTANCE}/nat-pass-through": [{"id": 1, "prefix": "198.51.100.0/24"}]},
      f"{NAT}/nat-pass-through: set. Allowed: with type ietf-nat:napt44 alone"),
     ({f"{INSTANCE}/type": "ietf-nat:nat64", f"{POLICY}/subscriber-match/0/subnet": "2001:db8:100::/40"},
-     f"{ENTRY}/internal-src-address: of a NAT64 instance. Allowed: static mappings of ietf-nat:napt44"),
+     f"{ENTRY}/internal-src-address: 100.64.0.9/32. Allowed: an IPv6 address with length 128"),
+    (NAT64 | {f"{INSTANCE}/mapping-table": {"mapping-entry": [forward("2001:db8:100:7::/64")]}},
+     f"{ENTRY}/internal-src-address: 2001:db8:100:7::/64. Allowed: an IPv6 address with length 128"),
+    (NAT64 | {f"{INSTANCE}/mapping-table": {"mapping-entry": [forward("2001:db8:200::1/128")]}},
+     f"{ENTRY}/internal-src-address: 2001:db8:200::1/128 is no subscriber's. Allowed: addresses in a subscriber-match"),
+    (NAT64 | {f"{INSTANCE}/mapping-table": {"mapping-entry": [
+        forward("2001:db8:100::1/128"), forward("2001:db8:100::1/128", index=2, port=8081)]}},
+     "[index='2']/internal-src-address: mapping-entry 1 has the same inside port. Allowed: a port in one entry"),
     ({f"{POLICY}/subscriber-mask-v6": 64}, f"{ONE}/subscriber-mask-v6: set. Allowed: where inside sources are IPv6"),
     (prefixes(["64:ff9b::/96"]) | {f"{POLICY}/homeport:stray-segments": "reset"},
      f"{ONE}/homeport:stray-segments: reset. Allowed: drop, with type ietf-nat:nat64"),
@@ -407,6 +428,13 @@ SEMANTIC = [
      f"{ENTRY}/internal-src-port: 0 to 0. Allowed: 1 to 65535, rising"),
     ({f"{STATIC}/internal-src-port": {"start-port-number": 80, "end-port-number": 89}},
      f"{ENTRY}/external-src-port: 1 ports for 10 inside. Allowed: as many on both sides"),
+    ({f"{STATIC}/internal-src-address": "240.0.0.1/32"},
+     f"{ENTRY}/internal-src-address: 240.0.0.1/32. Allowed: unicast addresses"),
+    ({f"{STATIC}/external-src-address": "203.0.113.129/32", "nat/instances/instance/+": {
+        "id": 2, "type": "ietf-nat:napt44", "policy": [{
+            "id": 1, "external-ip-address-pool": [{"pool-id": 1, "external-ip-pool": "203.0.113.128/28"}],
+            "subscriber-match": [{"match-id": 1, "subnet": "10.0.0.0/8"}]}]}},
+     f"{ENTRY}/external-src-address: 203.0.113.129/32 is in a pool of another instance. Allowed: addresses of pools"),
     ({f"{STATIC}/transport-protocol": 47}, f"{ENTRY}/transport-protocol: 47. Allowed: 1, 6, 17"),
     ({f"{STATIC}/internal-src-port": GONE, f"{STATIC}/external-src-port": GONE},
      f"{ENTRY}/external-src-address: 203.0.113.1/32 is in a pool. Allowed: without ports the address is"),
@@ -460,11 +488,22 @@ SEMANTIC = [
     (aftr(policy={"homeport:portless-protocols": [132]}), f"{ONE}/homeport:portless-protocols: set. Allowed: where per"),
     (aftr(instance={"nat-pass-through": [{"id": 1, "prefix": "198.51.100.0/24"}]}),
      f"{NAT}/nat-pass-through: set. Allowed: where per-interface-binding is disabled"),
-    (aftr(instance={"mapping-table": base()["ietf-nat:nat"]["instances"]["instance"][0]["mapping-table"]}),
-     f"{NAT}/mapping-table/mapping-entry: set. Allowed: where per-interface-binding is disabled"),
-    (aftr(instance={"mapping-table": {"mapping-entry": [{"index": 1, "type": "static", "ietf-dslite:b4-ipv6-address": {
-        "address": "2001:db8:1000::1"}}]}}),
-     f"{ENTRY}/ietf-dslite:b4-ipv6-address/address: set. Allowed: in entries that the box tells of"),
+    (forwards(forward()), f"{BEHIND}: missing. Allowed: the IPv6 address of the B4 that the host is behind"),
+    (forwards(forward(b4="2001:db8:1000::1%eth0")),
+     f"{BEHIND}: 2001:db8:1000::1%eth0. Allowed: the IPv6 address of the B4 that the host is behind"),
+    (forwards(forward(b4="2001:db8:2000::1")),
+     f"{BEHIND}: 2001:db8:2000::1 is no subscriber's. Allowed: addresses in a subscriber-match of the instance"),
+    (forwards(forward("100.64.0.9/32", "2001:db8:1000::1")),
+     f"{ENTRY}/internal-src-address: 100.64.0.9/32. Allowed: addresses that hosts behind the B4s of an AFTR"),
+    (forwards(forward(b4="2001:db8:1000::1"), forward("192.168.1.6/32", "2001:db8:1000::2", 2, 8081)),
+     "[index='2']/ietf-dslite:b4-ipv6-address/address: 2001:db8:1000::2 is one B4 too many of its subscriber. Allowed: as"),
+    (forwards(forward(b4="2001:db8:1000::1"), forward(b4="2001:db8:1000::1", index=2, port=8081)),
+     "[index='2']/internal-src-address: mapping-entry 1 has the same inside port. Allowed: a port in one entry"),
+    (aftr() | {f"{INSTANCE}/mapping-table": {"mapping-entry": [forward("100.64.0.9/32", "2001:db8:1000::1")]},
+               f"{INSTANCE}/per-interface-binding": "disabled", f"{INSTANCE}/type": "ietf-nat:napt44",
+               "nat/instances/instance/+": {"id": 2, "type": "ietf-nat:napt44", "per-interface-binding": "dslite",
+                                            "policy": []}},
+     f"{BEHIND}: 2001:db8:1000::1. Allowed: where per-interface-binding is dslite, for entries of sources"),
     (aftr() | {"nat/instances/instance/+": {
         "id": 2, "type": "ietf-nat:napt44", "policy": [{
             "id": 1, "external-ip-address-pool": [{"pool-id": 1, "external-ip-pool": "203.0.113.128/28"}],

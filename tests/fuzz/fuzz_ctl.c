@@ -247,7 +247,8 @@ static void snapshot_make(struct snapshot *s)
 	}
 	world.mapping = (struct static_mapping){
 		.protocol = 6, .inside_lower = 80, .outside_lower = 8080, .ports = 1};
-	s->statics = (struct static_table){1, &world.mapping, &world.mapping};
+	s->statics = (struct static_table){
+		.count = 1, .by_inside = &world.mapping, .by_outside = &world.mapping};
 }
 
 static void forget(void)

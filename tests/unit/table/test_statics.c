@@ -54,7 +54,8 @@ static const struct static_mapping entries[] = {
 };
 
 static struct static_mapping by_inside[ARRAY_LEN(entries)], by_outside[ARRAY_LEN(entries)];
-static struct static_table table = {ARRAY_LEN(entries), by_inside, by_outside};
+static struct static_table table = {
+	.count = ARRAY_LEN(entries), .by_inside = by_inside, .by_outside = by_outside};
 
 static int sort(void **)
 {
@@ -141,6 +142,70 @@ static void nothing(void **)
 	assert_null(static_by_outside(&empty, OUTSIDE(1), TCP, 80));
 }
 
+static struct static_host host(uint16_t instance, uint8_t first, rte_be32_t inner)
+{
+	return (struct static_host){
+		.prefix = {first}, .address = {first, 1}, .inner = inner, .instance = instance};
+}
+
+static uint32_t number_of(const struct static_table *t, const struct static_host *h)
+{
+	return static_host_number(t, h->instance, h->prefix, h->inner);
+}
+
+// Hosts without an IPv4 address of their own have numbers, each one, and mappings from the places of those.
+static void hosts(void **)
+{
+	static struct static_host all[16];
+	struct static_table t = {.host = all};
+	const struct static_host wanted[] = {host(7, 0x20, 0), host(1, 0x20, 0),
+		host(7, 0x20, INSIDE(1)), host(7, 0xfd, 0), host(7, 0x20, INSIDE(2)),
+		host(7, 0x20, 0), host(1, 0x20, 0)};
+	const struct static_host stranger = host(7, 0x21, 0), other = host(2, 0x20, 0);
+	uint32_t seen = 0;
+
+	memcpy(&all[1], wanted, sizeof(wanted));
+	static_hosts_sort(&t, ARRAY_LEN(wanted));
+	assert_int_equal(t.hosts, 5);
+	for (unsigned i = 0; i < ARRAY_LEN(wanted); i++) {
+		uint32_t number = number_of(&t, &wanted[i]);
+		struct static_mapping m = {.inside = static_place(number)};
+
+		assert_in_range(number, 1, t.hosts);
+		assert_ptr_equal(static_host_of(&t, &m), &all[number]);
+		assert_memory_equal(&all[number], &wanted[i], sizeof(wanted[i]));
+		seen |= 1u << number;
+	}
+	assert_int_equal(seen, 0x3e);
+	assert_int_equal(number_of(&t, &stranger), 0);
+	assert_int_equal(number_of(&t, &other), 0);
+	assert_null(static_host_of(&t, &entries[0]));
+	static_hosts_sort(&t, 0);
+	assert_int_equal(t.hosts, 0);
+	assert_int_equal(number_of(&t, &wanted[0]), 0);
+}
+
+// What a mapping is shown to be of: a host's own address, whoever it is behind.
+static void insides(void **)
+{
+	static struct static_host all[] = {
+		[1] = {.address = {0x20, 1}},
+		[2] = {.address = {0x20, 2}, .inner = INSIDE(9)},
+	};
+	const struct static_table t = {.host = all, .hosts = 2};
+	struct ipaddr own = ipaddr_v6(all[1].address), inner = ipaddr_v4(INSIDE(9));
+	struct static_mapping m = {.inside = static_place(1)};
+	struct ipaddr found = static_inside(&t, &m);
+
+	assert_int_equal(ipaddr_compare(&found, &own), 0);
+	m.inside = static_place(2);
+	found = static_inside(&t, &m);
+	assert_int_equal(ipaddr_compare(&found, &inner), 0);
+	m.inside = INSIDE(9);
+	found = static_inside(&t, &m);
+	assert_int_equal(ipaddr_compare(&found, &inner), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -148,6 +213,8 @@ int main(void)
 		cmocka_unit_test(from_outside),
 		cmocka_unit_test(whole_addresses),
 		cmocka_unit_test(nothing),
+		cmocka_unit_test(hosts),
+		cmocka_unit_test(insides),
 	};
 
 	return cmocka_run_group_tests(tests, sort, NULL);
