@@ -21,10 +21,13 @@ void moves_want(struct nat *nat, unsigned policy, uint32_t address, uint32_t now
 		.blocks = {.pool = share->pool->id, .policy = (uint8_t)policy, .address = address},
 	};
 
-	if (share->pool->workers == 1 || !nat->channel || (share->waiting && share->asked == now))
+	uint32_t blocks = portblk_free_blocks(share);
+
+	if (share->pool->workers == 1 || !nat->channel ||
+		(share->asked == now && share->asked_with <= blocks))
 		return;
-	share->waiting = true;
 	share->asked = now;
+	share->asked_with = blocks;
 	// a full ring forgets it: the next grant or refusal asks again
 	channel_say(nat->channel, &msg);
 }
@@ -52,6 +55,6 @@ unsigned moves_take(struct nat *nat, const struct msg_blocks *given)
 	if (!share)
 		return 0;
 	portblk_take(share, given->word, given->entries);
-	share->waiting = false;
+	share->asked_with = UINT32_MAX;
 	return bit_count(given->entries);
 }

@@ -5,8 +5,8 @@
 
 #include "session/nat.h"
 
-// Asks for free blocks of a policy's pool, of the address with a number or, if that is UINT32_MAX, of any. Once a tick,
-// unless some have come.
+// Asks for free blocks of a policy's pool, of the address with a number or, if that is UINT32_MAX, of any. In a tick it
+// does so again only if some have come or fewer are left.
 void moves_want(struct nat *nat, unsigned policy, uint32_t address, uint32_t now);
 
 // Gives another worker what the control thread has asked for, if there is as much and room to tell. Returns how many.

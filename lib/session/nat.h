@@ -154,8 +154,10 @@ static inline const uint32_t *nat_slot(const struct nat *nat, const struct nexth
 	if (port < share->pool->fixed_end)
 		return pool_fixed_slot(share->pool, number, l4, port);
 	place = pool_index(share->pool, number, port);
-	block = portblk_own(share, pool_entry(share->pool, place));
-	return block ? &share->slot[block_slot(share, block, l4, port)] : NULL;
+	// 0 if it is free, and more than there are if it is another's
+	block = pool_entry(share->pool, place) ^ share->owner;
+	return block - 1 < POOL_MAX_BLOCKS ? &share->slot[block_slot(share, block, l4, port)]
+					   : NULL;
 }
 
 // Whether the block of an outside tuple (host order) may have ports of static mappings in it, so that

@@ -94,6 +94,7 @@ struct portblk *portblk_new(struct pool *pool, unsigned worker, uint32_t size)
 		return NULL;
 	}
 	find_own(share);
+	share->asked_with = UINT32_MAX;
 	share->low = min_u32(LOW_MOST, portblk_free_blocks(share) / 8 + 1);
 	return share;
 }

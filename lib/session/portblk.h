@@ -71,7 +71,7 @@ struct portblk {
 	uint32_t closed_until; // tick before which no block is granted
 	uint32_t low;          // with fewer free blocks it asks others for some
 	uint32_t asked;        // tick at which it last did
-	bool waiting;          // and has got none since
+	uint32_t asked_with;   // how many it had then; UINT32_MAX: it has got some since
 };
 
 // Makes the worker's share of a pool, room for `size` granted blocks at most. Returns NULL if memory
@@ -135,14 +135,6 @@ static inline bool slot_is_free(uint32_t slot, uint32_t now)
 	if (!slot)
 		return true;
 	return slot != PORT_RESERVED && slot & PORT_HELD && (slot & ~PORT_HELD) <= now;
-}
-
-// The granted block that an entry of the pool says this worker has, or 0. That of another worker is none.
-static inline uint32_t portblk_own(const struct portblk *share, uint32_t entry)
-{
-	uint32_t block = entry ^ share->owner;
-
-	return block <= POOL_MAX_BLOCKS ? block : 0;
 }
 
 // What the ports of a block are.
