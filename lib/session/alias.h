@@ -42,7 +42,7 @@ struct alias {
 	uint8_t policy; // slot, or ALIAS_NO_POLICY if its instance has none for it
 	bool in_use;
 	bool pinned;
-	uint8_t aftr;     // of the AFTRs of the box, that its B4 uses
+	uint8_t aftr;     // of the AFTRs of the box, that its B4 uses; or AFTR_NONE
 	uint32_t b4;      // that it is behind; 0: none
 	uint32_t b4_next; // of those behind it
 	uint32_t b4_prev;

@@ -159,6 +159,18 @@ uint32_t host_alias(
 	return number;
 }
 
+// The AFTR of a host's B4, or the first of its instance if that has gone.
+static uint8_t aftr_for(const struct snapshot *s, const struct alias *a)
+{
+	if (a->aftr < s->aftrs && s->aftr[a->aftr].instance == a->key.instance)
+		return a->aftr;
+	for (unsigned i = 0; i < s->aftrs; i++) {
+		if (s->aftr[i].instance == a->key.instance)
+			return (uint8_t)i;
+	}
+	return AFTR_NONE;
+}
+
 void hosts_adopt(struct nat *nat)
 {
 	for (uint32_t n = 1; n < nat->aliases.fresh; n++) {
@@ -167,6 +179,8 @@ void hosts_adopt(struct nat *nat)
 
 		if (a->in_use)
 			slot = snapshot_policy_of6(nat->snapshot, a->key.instance, a->key.address);
+		if (a->in_use && a->b4)
+			a->aftr = aftr_for(nat->snapshot, a);
 		a->policy = slot < 0 ? ALIAS_NO_POLICY : (uint8_t)slot;
 		a->static_host =
 			slot < 0 ? 0 : static_host_for(nat, &a->key, policy_of(nat, a->policy));

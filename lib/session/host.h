@@ -11,6 +11,6 @@
 uint32_t host_alias(
 	struct nat *nat, const struct static_host *host, uint32_t now, enum verdict *verdict);
 
-// A new snapshot has come in force: hosts may have got another policy, or lost theirs. Mappings that they have
-// stay what they are.
+// A new snapshot has come in force: hosts may have got another policy or AFTR, or lost theirs. Mappings that they
+// have stay what they are.
 void hosts_adopt(struct nat *nat);

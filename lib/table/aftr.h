@@ -10,6 +10,7 @@
 
 #define AFTR_INNERS 16 // ranges of addresses
 #define AFTR_MAX    64 // ends
+#define AFTR_NONE   UINT8_MAX
 
 struct aftr_inner {
 	rte_be32_t address;

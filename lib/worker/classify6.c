@@ -304,7 +304,7 @@ uint64_t classify6_aliased(struct worker *w, struct burst *b, uint64_t mask)
 		uint32_t length = b->length[i];
 
 		b->route[i] = (uint32_t)(nh - w->snapshot->nexthop);
-		if (!(nh->realm & REALM_INTERNAL)) {
+		if (!(nh->realm & REALM_INTERNAL) || (alias->b4 && alias->aftr == AFTR_NONE)) {
 			burst_end(b, i, V_NO_ROUTE);
 			inside &= ~bit(i);
 			continue;
@@ -365,10 +365,15 @@ uint16_t classify6_refuse_restored(struct worker *w, struct burst *b, unsigned i
 void classify6_refuse_aliased(struct worker *w, struct burst *b, unsigned i, enum verdict verdict,
 	uint8_t type, uint8_t code, uint16_t mtu)
 {
+	const struct alias *alias = alias_at(&w->nat.aliases, b->src[i]);
 	uint8_t type6 = ICMP6_UNREACHABLE, code6 = ICMP6_NO_ROUTE;
 	uint32_t word = 0;
 
-	if (alias_at(&w->nat.aliases, b->src[i])->b4) {
+	if (alias->b4 && alias->aftr == AFTR_NONE) {
+		burst_end(b, i, verdict);
+		return;
+	}
+	if (alias->b4) {
 		dslite_refuse(w, b, i, verdict,
 			(struct icmp_error){.type = type, .code = code, .mtu = mtu});
 		return;

@@ -622,6 +622,27 @@ def test_lookup(box):
     assert mapping["internal-src-address"] == f"{HOST}/32"
 
 
+def test_aftr_leaves(fresh):
+    """Of an AFTR that is no more the softwires are those of another of its instance, until there is none."""
+    whole, other = dslite(), "2001:db8:ffff::2"
+    first = whole.pop("aftrs")[0]
+    second = {**first, "name": "aftr-2", "ietf-dslite:ipv6-address": other}
+    for workers in WORKERS:
+        box = fresh(workers=workers, aftrs=[first, second], **whole)
+        home = Home(box)
+        box.tx_inside(IPv6(src=home.b4, dst=other) / home.packet(), "ds-lite-out")
+        p = box.rx_outside()
+        home.outside = (p.src, p[UDP].sport)
+        box.tx_outside(home.reply(), "ds-lite-in")
+        assert box.rx_inside().src == other
+        box.reload(config(workers=workers, aftrs=[first], **whole))
+        home.answer()
+        box.reload(config(workers=workers, **whole))
+        box.tx_outside(home.reply(), "drop-no-route")
+        box.reload(config(workers=workers, aftrs=[first], **whole))
+        home.answer()
+
+
 def test_mitigation(fresh):
     """A report of an outside port stops the one home behind it, whichever host of it and wherever its B4 is seen, towards
     the target alone and until it is withdrawn (RFC 9066 section 5.3.1)."""
