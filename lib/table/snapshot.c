@@ -6,6 +6,7 @@
 
 #include <rte_fib.h>
 #include <rte_fib6.h>
+#include <rte_rib6.h>
 
 #include <stdlib.h>
 #include <string.h>
@@ -93,7 +94,14 @@ const struct nexthop *snapshot_route6(const struct snapshot *snapshot, const uin
 int snapshot_add_route6(
 	struct snapshot *snapshot, const uint8_t address[16], unsigned len, unsigned nexthop)
 {
-	return rte_fib6_add(snapshot->fib6, address, (uint8_t)len, nexthop);
+	struct rte_rib6 *rib = rte_fib6_get_rib(snapshot->fib6);
+	bool is_last = !rte_rib6_get_nxt(rib, address, (uint8_t)len, NULL, RTE_RIB6_GET_NXT_ALL);
+	int rc = rte_fib6_add(snapshot->fib6, address, (uint8_t)len, nexthop);
+
+	if (rc >= 0)
+		shortcut6_note(&snapshot->shortcuts, address, len, nexthop,
+			snapshot->nexthop[nexthop].kind == NEXTHOP_SERVICE, is_last);
+	return rc;
 }
 
 int snapshot_add_route(struct snapshot *snapshot, uint32_t address, unsigned len, unsigned nexthop)

@@ -13,6 +13,7 @@
 #include "table/nat64pfx.h"
 #include "table/passthrough.h"
 #include "table/pool.h"
+#include "table/shortcut6.h"
 #include "table/softwire.h"
 #include "table/statics.h"
 
@@ -308,6 +309,7 @@ struct snapshot {
 	uint8_t *iface_of[SNAPSHOT_MAX_PORTS];
 	struct rte_fib *fib;   // IPv4, gives the place in nexthop[]
 	struct rte_fib6 *fib6; // IPv6, likewise; NULL: there are no IPv6 routes
+	struct shortcut6_list shortcuts;
 	// One bit for each first byte of the addresses that nobody outside has: see snapshot_is_ours()
 	uint64_t ours[4];
 	unsigned nexthops;

@@ -236,6 +236,25 @@ static void sort_slowly(struct worker *w, struct burst *b, unsigned i, const str
 		sort_far(w, b, i, from_inside, source, ways);
 }
 
+// Looks up the routes of destinations: those of services beside the FIB.
+static void look_up_destinations(const struct worker *w, struct burst *b, uint64_t mask)
+{
+	const struct shortcut6_list *shortcuts = &w->snapshot->shortcuts;
+	uint64_t rest = mask;
+	unsigned i;
+
+	for (uint64_t todo = shortcuts->count ? mask : 0; bit_take(&todo, &i);) {
+		uint32_t route = shortcut6_find(shortcuts, b->ip[i] + IPV6_DESTINATION);
+
+		if (likely(route != SHORTCUT6_NONE)) {
+			b->route[i] = route;
+			rest &= ~bit(i);
+		}
+	}
+	if (rest)
+		look_up(w, b, rest, IPV6_DESTINATION, b->route);
+}
+
 struct ways6 classify6(struct worker *w, struct burst *b, uint64_t mask)
 {
 	const struct snapshot *s = w->snapshot;
@@ -243,7 +262,7 @@ struct ways6 classify6(struct worker *w, struct burst *b, uint64_t mask)
 	struct ways6 ways = {0};
 	unsigned i;
 
-	look_up(w, b, mask, IPV6_DESTINATION, b->route);
+	look_up_destinations(w, b, mask);
 	look_up(w, b, mask, IPV6_SOURCE, source);
 	b->big &= ~mask;
 	for (uint64_t todo = mask; bit_take(&todo, &i);) {
