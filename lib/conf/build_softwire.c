@@ -430,7 +430,9 @@ int build_softwires(
 	if (!config->softwires && !config->maps)
 		return 0;
 	m.places = config->softwires + config->maps + (build->old ? build->old->softwires : 0);
-	s->softwire = calloc(m.places, sizeof(*s->softwire));
+	s->softwire = aligned_alloc(_Alignof(struct softwire), m.places * sizeof(*s->softwire));
+	if (s->softwire)
+		memset(s->softwire, 0, m.places * sizeof(*s->softwire));
 	rc = s->softwire ? note_known(&m) : -ENOMEM;
 	for (unsigned i = 0; i < config->softwires && rc >= 0; i++)
 		rc = add_softwire(&m, &config->softwire[i]);

@@ -23,15 +23,6 @@
 #define OPTION_LOOSE_ROUTE  131
 #define OPTION_STRICT_ROUTE 137
 
-// What the first byte of an address says (RFC 6890, RFC 1812 section 5.3.7): 0/8 and 127/8 are on no link,
-// 224/4 and above are nobody's own.
-static bool is_somebody(rte_be32_t address)
-{
-	uint8_t first = (uint8_t)address;
-
-	return (uint8_t)(first - 1) < 223 && first != 127;
-}
-
 // The sum over an ICMP message, across segments; a message that is whole and right gives 0xffff.
 static uint16_t icmp_sum(const struct burst *b, unsigned i)
 {
@@ -178,9 +169,9 @@ static inline void read_addresses(
 	b->dst[i] = dst;
 	b->ihl[i] = (uint8_t)ihl;
 	b->loose |= (uint64_t) !(word & DONT_FRAGMENT) << i;
-	if (unlikely(!own && !is_somebody(src)))
+	if (unlikely(!own && !hdr_is_somebody(src)))
 		burst_end(b, i, V_IP_SOURCE);
-	else if (unlikely(!is_somebody(dst)))
+	else if (unlikely(!hdr_is_somebody(dst)))
 		burst_end(b, i, (uint8_t)dst < 224 ? V_IP_DESTINATION : V_MULTICAST);
 	else if (unlikely(word & MORE_FRAGMENTS_OR_OFFSET))
 		read_fragment(b, i, word);
@@ -277,13 +268,8 @@ void hdr_hop(struct burst *b, uint64_t mask)
 {
 	unsigned i;
 
-	for (uint64_t todo = mask; bit_take(&todo, &i);) {
-		uint8_t *ip = b->ip[i];
-		uint16_t sum = csum_apply(load16(ip + 10), csum_change16(1, 0));
-
-		memcpy(ip + 10, &sum, sizeof(sum));
-		ip[8]--;
-	}
+	for (uint64_t todo = mask; bit_take(&todo, &i);)
+		hdr_hop_one(b->ip[i]);
 }
 
 // The IPv4 header of what the ICMP error i quotes, with at least the 8 bytes that must be quoted behind it.

@@ -5,6 +5,7 @@
 // error quotes.
 
 #include "net/burst.h"
+#include "net/load.h"
 
 #include <stdbool.h>
 
@@ -40,6 +41,17 @@ bool hdr_has_source_route(const uint8_t *ip, unsigned ihl);
 // Takes one from the time to live of the IPv4 packets of `mask`.
 void hdr_hop(struct burst *b, uint64_t mask);
 
+// The same for one packet.
+static inline void hdr_hop_one(uint8_t *ip)
+{
+	// time to live, protocol and checksum; the first is the high byte of a summand (RFC 1624)
+	uint32_t word = load32(ip + 8), sum = (word >> 16) + 1;
+
+	sum += sum >= 0xffff;
+	word = ((word - 1) & 0xffff) | sum << 16;
+	memcpy(ip + 8, &word, sizeof(word));
+}
+
 // What stands in an IPv4 packet quoted by an ICMP error.
 struct quoted {
 	uint8_t *ip;
@@ -59,6 +71,15 @@ bool hdr_quoted(const struct burst *b, unsigned i, struct quoted *q);
 // The same for a quoted packet, or fragment, of a protocol that has no ports (L4_COUNT). Returns false for all
 // others.
 bool hdr_quoted_bare(const struct burst *b, unsigned i, struct quoted *q);
+
+// What the first byte of an address says (RFC 6890, RFC 1812 section 5.3.7): 0/8 and 127/8 are on no link,
+// 224/4 and above are nobody's own.
+static inline bool hdr_is_somebody(rte_be32_t address)
+{
+	uint8_t first = (uint8_t)address;
+
+	return (uint8_t)(first - 1) < 223 && first != 127;
+}
 
 static inline bool icmp_is_query(uint8_t type)
 {

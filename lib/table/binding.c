@@ -261,7 +261,7 @@ static void settle(
 	struct binding_table *t, struct binding_view *v, const struct binding *from, uint64_t key)
 {
 	struct binding_writer *w = t->writer;
-	uint32_t at = (uint32_t)(binding_hash(key) >> v->shift);
+	uint32_t at = binding_place(v, key);
 	struct binding *b;
 
 	while (key_of(&v->slot[at]) != BINDING_EMPTY)
@@ -346,7 +346,7 @@ static int divide(struct binding_table *t, struct psid_geometry geometry, bool m
 // A slot on the way of a key that nobody has and nobody reads.
 static uint32_t vacant(const struct binding_view *v, uint64_t key)
 {
-	uint32_t at = (uint32_t)(binding_hash(key) >> v->shift);
+	uint32_t at = binding_place(v, key);
 
 	for (;; at = (at + 1) & v->mask) {
 		uint64_t found = key_of(&v->slot[at]);

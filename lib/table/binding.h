@@ -138,15 +138,21 @@ static inline uint64_t binding_hash(uint64_t key)
 	return (key ^ key >> 32) * UINT64_C(0xd6e8feb86659fd93);
 }
 
-// The places where a search for an address, and for a key, begins: to prefetch.
+// The places where a search for an address, and for a key, begins: to prefetch. That for a key begins with the first
+// of the two slots of a cache line.
 static inline _Atomic uint64_t *binding_address_home(const struct binding_view *v, rte_be32_t ipv4)
 {
 	return &v->address[binding_hash(ipv4) >> v->address_shift];
 }
 
+static inline uint32_t binding_place(const struct binding_view *v, uint64_t key)
+{
+	return (uint32_t)(binding_hash(key) >> v->shift) & ~1u;
+}
+
 static inline struct binding *binding_home(const struct binding_view *v, uint64_t key)
 {
-	return &v->slot[binding_hash(key) >> v->shift];
+	return &v->slot[binding_place(v, key)];
 }
 
 // Reader: how an address of a table whose addresses differ is divided. Returns false if nobody has any of it.
@@ -183,12 +189,39 @@ static inline uint64_t binding_key_of(
 	return binding_key(ipv4, psid_of_port(g, port), g);
 }
 
+// How all addresses of a table are divided, ready for the keys of many ports.
+struct binding_division {
+	uint32_t reserved; // ports below it are nobody's
+	uint32_t shift;
+	uint32_t mask;
+	uint32_t low; // of every key
+};
+
+static inline struct binding_division binding_division(struct psid_geometry g)
+{
+	return (struct binding_division){
+		.reserved = g.length && g.offset ? 1u << (PSID_BITS - g.offset) : 0,
+		.shift = psid_low_bits(g),
+		.mask = (1u << g.length) - 1,
+		.low = (uint32_t)g.offset << 8 | g.length,
+	};
+}
+
+// Reader: as binding_key_of() with a port.
+static inline uint64_t binding_key_by(
+	const struct binding_division *d, rte_be32_t ipv4, uint16_t port)
+{
+	uint32_t psid = port >> d->shift & d->mask;
+
+	return port < d->reserved ? BINDING_EMPTY : (uint64_t)ipv4 << 32 | psid << 16 | d->low;
+}
+
 // Reader: the binding with this key, or NULL. It stays as it is until the next quiescent state. One that is given to
 // another B4 is there a second time before it rests, but maybe in a slot that the search has passed already: where
 // it has met slots that rest, it is made again until it meets no more of them.
 static inline struct binding *binding_find(const struct binding_view *v, uint64_t key)
 {
-	uint32_t home = (uint32_t)(binding_hash(key) >> v->shift), at = home;
+	uint32_t home = binding_place(v, key), at = home;
 	unsigned resting = 0, before = 0;
 
 	if (key <= BINDING_FREE)

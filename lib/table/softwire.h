@@ -14,7 +14,9 @@
 #include "table/mapdom.h"
 #include "table/nat64pfx.h"
 
+#include <assert.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define SNAPSHOT_MAX_SOFTWIRES 16384
@@ -26,7 +28,8 @@ struct softwire_count {
 	uint64_t bytes;
 };
 
-// What a worker counts and measures of an entry; he alone writes. The names are those of RFC 8676.
+// What a worker counts and measures of an entry; he alone writes. The names are those of RFC 8676. What every packet
+// counts as stands in front, in one cache line.
 struct softwire_stats {
 	struct softwire_count rcvd_ipv4;
 	struct softwire_count sent_ipv6;
@@ -65,24 +68,28 @@ struct softwire_state {
 
 enum softwire_kind { SOFTWIRE_BINDING, SOFTWIRE_MAP_E, SOFTWIRE_MAP_T };
 
+// What a packet needs of it stands in front, in one cache line.
 struct softwire {
-	uint8_t kind; // enum softwire_kind
+	struct softwire_state *state;
+	struct map_rule rule;
+	uint8_t br[16];       // of a rule of MAP-E
+	uint16_t payload_mtu; // largest IPv4 packet in one tunnel packet
+	uint16_t path_mru;    // largest IPv4 packet out of the tunnel
+	uint8_t kind;         // enum softwire_kind
+	bool nested;          // of a rule: another rule's IPv6 prefix is within its own
 	bool hairpinning;
 	bool incoming_icmp4;
 	bool generate_icmp4;
 	bool generate_icmp6;
-	bool nested;          // of a rule: another rule's IPv6 prefix is within its own
-	uint16_t payload_mtu; // largest IPv4 packet in one tunnel packet
-	uint16_t path_mru;    // largest IPv4 packet out of the tunnel
-	uint32_t icmp4_rate;  // a second, of each worker; UINT32_MAX: no limit
+	uint16_t
+		lowest_mtu6; // of a rule of MAP-T: the least that an IPv6 path carries (RFC 7915 section 4),
+	struct nat64pfx dmr; // and what stands for all who are not behind it
+	uint32_t icmp4_rate; // a second, of each worker; UINT32_MAX: no limit
 	uint32_t icmp6_rate;
 	uint64_t version; // of the table or rule, as the operator counts; 0: not said
-	uint8_t br[16];   // of a rule of MAP-E
-	struct map_rule rule;
-	struct nat64pfx dmr;  // of a rule of MAP-T: what stands for all who are not behind it,
-	uint16_t lowest_mtu6; // and the least that an IPv6 path carries (RFC 7915 section 4)
-	struct softwire_state *state;
-};
+} __attribute__((aligned(64)));
+
+static_assert(offsetof(struct softwire, lowest_mtu6) <= 64, "one cache line");
 
 // The name that a subscriber with this IPv6 address has in the ACL and the resolver: the address as it is, or
 // the end-user prefix that it is under.

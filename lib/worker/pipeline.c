@@ -162,6 +162,8 @@ static void forward(struct worker *w, struct burst *b, struct ways ways, enum ve
 	if (unlikely(ways.pass))
 		pass_through(w, b, ways.pass);
 	if (ways.softwire)
+		ways.softwire &= ~softwire_fast_in(w, b, ways.softwire);
+	if (ways.softwire)
 		softwire_in(w, b, ways.softwire, 0, V_SOFTWIRE_IN);
 	if (unlikely(ways.whole_out | ways.whole_in))
 		portless_forward(w, b, ways.whole_out, ways.whole_in, V_NAT44_IN);

@@ -100,6 +100,10 @@ void carry6(struct worker *w, struct burst *b, uint64_t mask, bool may_steer)
 	struct ways6 ways;
 	uint64_t native, redirected;
 
+	if (w->snapshot->softwires)
+		mask &= ~softwire_fast_out(w, b, mask);
+	if (!mask)
+		return;
 	hdr6_read(b, mask);
 	ways = classify6(w, b, mask & b->live);
 	redirected = filter6(w, b, ways.out);

@@ -7,6 +7,7 @@
 #include "net/hdr6.h"
 #include "net/icmp6.h"
 #include "net/local.h"
+#include "net/mbuf.h"
 #include "worker/softwire.h"
 
 #include <string.h>
@@ -19,7 +20,7 @@ static void decapsulate(struct burst *b, unsigned i)
 {
 	uint8_t *outer = b->ip[i];
 	unsigned header = b->ihl[i];
-	uint32_t total, there;
+	uint32_t total;
 
 	switch (tunnel_decapsulate(
 		outer, header, b->length[i], b->room[i], softwire_rules.uniform)) {
@@ -45,10 +46,8 @@ static void decapsulate(struct burst *b, unsigned i)
 	}
 	// what is behind the packet inside stays behind
 	total = (uint32_t)(outer[header + 2] << 8 | outer[header + 3]);
-	there = rte_pktmbuf_pkt_len(b->mbuf[i]) -
-		(uint32_t)(outer + header - rte_pktmbuf_mtod(b->mbuf[i], uint8_t *));
-	if (unlikely(there > total))
-		rte_pktmbuf_trim(b->mbuf[i], (uint16_t)(there - total));
+	mbuf_cut(b->mbuf[i],
+		(uint32_t)(outer + header - rte_pktmbuf_mtod(b->mbuf[i], uint8_t *)) + total);
 	b->ip[i] = outer + header;
 	b->room[i] = (uint16_t)(b->room[i] - header);
 }

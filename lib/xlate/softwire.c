@@ -115,17 +115,12 @@ static bool fill(struct softwire_search *x, unsigned i, rte_be32_t ipv4)
 	return true;
 }
 
-uint64_t softwire_find(const struct snapshot *s, const struct burst *b, uint64_t mask,
-	const uint32_t route[], bool outward, struct softwire_search *x)
+static uint64_t find(const struct burst *b, uint64_t mask, bool outward, struct softwire_search *x)
 {
 	uint64_t found = 0;
 	unsigned i;
 
 	x->marked = 0;
-	for (uint64_t todo = mask; bit_take(&todo, &i);) {
-		x->softwire[i] = &s->softwire[s->nexthop[route[i]].number];
-		rte_prefetch0(x->softwire[i]);
-	}
 	for (uint64_t todo = mask; bit_take(&todo, &i);)
 		prefetch_division(x->softwire[i], b, i, outward);
 	for (uint64_t todo = mask; bit_take(&todo, &i);) {
@@ -142,6 +137,41 @@ uint64_t softwire_find(const struct snapshot *s, const struct burst *b, uint64_t
 			found |= bit(i);
 	}
 	return found;
+}
+
+uint64_t softwire_find_ruled(const rte_be32_t ipv4[], const rte_be16_t port[], uint64_t mask,
+	unsigned worker, struct softwire_search *x)
+{
+	uint64_t found = 0;
+	unsigned i;
+
+	for (uint64_t todo = mask; bit_take(&todo, &i);) {
+		const struct softwire *softwire = x->softwire[i];
+		uint16_t psid;
+
+		if (unlikely(!map_psid(&softwire->rule, rte_be_to_cpu_16(port[i]), &psid)))
+			continue;
+		rte_prefetch0(&softwire->state->stats[worker]);
+		map_address(&softwire->rule, rte_be_to_cpu_32(ipv4[i]), psid, x->subscriber[i]);
+		x->br[i] = softwire->br;
+		x->marked |= (uint64_t)atomic_load_explicit(
+				     &softwire->state->marked, memory_order_relaxed)
+			<< i;
+		found |= bit(i);
+	}
+	return found;
+}
+
+uint64_t softwire_find(const struct snapshot *s, const struct burst *b, uint64_t mask,
+	const uint32_t route[], bool outward, struct softwire_search *x)
+{
+	unsigned i;
+
+	for (uint64_t todo = mask; bit_take(&todo, &i);) {
+		x->softwire[i] = &s->softwire[s->nexthop[route[i]].number];
+		rte_prefetch0(x->softwire[i]);
+	}
+	return find(b, mask, outward, x);
 }
 
 bool softwire_holder(const struct softwire *softwire, rte_be32_t ipv4, uint16_t port, bool has_port,

@@ -14,6 +14,7 @@
 struct softwire_search {
 	const struct softwire *softwire[BURST_MAX]; // the border relay of the IPv4 address
 	uint64_t key[BURST_MAX];                    // of the binding, or of the rule's port set
+	const struct binding *home[BURST_MAX];      // where bound.h looks for it first
 	uint8_t subscriber[BURST_MAX][16];          // IPv6 address of who has address and port
 	const uint8_t *br[BURST_MAX];               // and the box's own for him, or his DMR
 	uint64_t marked;                            // there may be ACL rules for him
@@ -25,6 +26,11 @@ struct softwire_search {
 // others the border relay alone.
 uint64_t softwire_find(const struct snapshot *s, const struct burst *b, uint64_t mask,
 	const uint32_t route[], bool outward, struct softwire_search *search);
+
+// The same for packets with ports of their own, no ICMP errors, behind the rules of MAP-E that the search names. Addresses
+// and ports are given as in a burst; the counters of `worker` are prefetched. Adds to the search.
+uint64_t softwire_find_ruled(const rte_be32_t ipv4[], const rte_be16_t port[], uint64_t mask,
+	unsigned worker, struct softwire_search *search);
 
 // Who has an address and port; NULL if nobody. For single packets, and for those who ask on behalf of an operator.
 struct softwire_holder {

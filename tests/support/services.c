@@ -103,10 +103,14 @@ static void fill(struct world *world, struct softwire *softwire, enum softwire_k
 // Makes room for more entries. Returns the number of the first.
 static unsigned append(struct snapshot *s, unsigned entries)
 {
-	unsigned first = s->softwires;
+	unsigned first = s->softwires, all = first + entries;
+	struct softwire *more = need(aligned_alloc(_Alignof(struct softwire), all * sizeof(*more)));
 
-	s->softwires += entries;
-	s->softwire = need(reallocarray(s->softwire, s->softwires, sizeof(*s->softwire)));
+	for (unsigned i = 0; i < first; i++)
+		more[i] = s->softwire[i];
+	free(s->softwire);
+	s->softwire = more;
+	s->softwires = all;
 	return first;
 }
 
