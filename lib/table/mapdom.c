@@ -1,107 +1,125 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// Rules are sorted by prefix, the shorter first; each knows the one around it. The last rule that is not
-// behind an address has it, or one of those around that rule has, or none.
+// A hash of the rules' IPv6 prefixes, asked for each of their lengths, the longest first. Rules have few different
+// lengths, mostly one, and then a search reads one cache line however many they are.
 
 #include "table/mapdom.h"
 
+#include <rte_common.h>
+#include <rte_prefetch.h>
+
 #include <stdlib.h>
 
-#define NOBODY UINT32_MAX
+#define CACHE_LINE 64
+#define SLOTS_MIN  4
+#define LENGTHS    129 // of an IPv6 prefix
 
-// A prefix as 128 bits from the left; an IPv4 prefix is in the first 32.
-struct place {
-	unsigned __int128 first;
-	unsigned __int128 last;
+struct slot {
+	unsigned __int128 prefix;
+	uint32_t number; // and one; 0: there is no rule
 	uint8_t len;
-	uint32_t rule;
-	uint32_t around;
+};
+
+// One of the lengths that rules have.
+struct length {
+	unsigned __int128 mask;
+	uint8_t len;
 };
 
 struct mapdom {
-	uint32_t rules;
-	struct place *by4;
-	struct place *by6;
-	bool *nested;
+	struct slot *slot; // at most half of them used
+	uint32_t slots;    // a power of two
+	unsigned shift;    // of the hash, to the number of a slot
+	unsigned lengths;
+	struct length length[LENGTHS]; // the longest first
+	bool *nested;                  // by number
 };
 
-static int compare(const void *one, const void *other)
+static unsigned __int128 mask_of(unsigned len)
 {
-	const struct place *a = one, *b = other;
-
-	if (a->first != b->first)
-		return a->first < b->first ? -1 : 1;
-	return (a->len > b->len) - (a->len < b->len);
+	return len ? ~(unsigned __int128)0 << (128 - len) : 0;
 }
 
-static struct place place(unsigned __int128 first, uint8_t len, uint32_t rule)
+static inline uint32_t home(const struct mapdom *dom, unsigned __int128 prefix)
 {
-	unsigned __int128 hosts =
-		len ? ((unsigned __int128)1 << (128 - len)) - 1 : ~(unsigned __int128)0;
+	uint64_t high = (uint64_t)(prefix >> 64), low = (uint64_t)prefix;
+	uint64_t hash = (high ^ low * UINT64_C(0xd6e8feb86659fd93)) * UINT64_C(0x9e3779b97f4a7c15);
 
-	return (struct place){
-		.first = first, .last = first | (len == 128 ? 0 : hosts), .len = len, .rule = rule};
+	return (uint32_t)(hash >> dom->shift);
 }
 
-// Sorts, and notes for each the one around it.
-static void arrange(struct place *p, uint32_t n)
+// The slot of the prefix with a length, or the free one that it would take.
+static inline struct slot *seek(const struct mapdom *dom, unsigned __int128 prefix, uint8_t len)
 {
-	uint32_t around = NOBODY;
+	uint32_t at = home(dom, prefix);
 
-	qsort(p, n, sizeof(*p), compare);
-	for (uint32_t i = 0; i < n; i++) {
-		while (around != NOBODY && p[around].last < p[i].first)
-			around = p[around].around;
-		p[i].around = around;
-		around = i;
+	while (dom->slot[at].number && (dom->slot[at].prefix != prefix || dom->slot[at].len != len))
+		at = (at + 1) & (dom->slots - 1);
+	return &dom->slot[at];
+}
+
+static bool make_slots(struct mapdom *dom, uint32_t rules)
+{
+	dom->slots = SLOTS_MIN;
+	while (dom->slots < 2 * (uint64_t)rules)
+		dom->slots *= 2;
+	dom->shift = 64 - (unsigned)__builtin_ctz(dom->slots);
+	dom->slot = aligned_alloc(CACHE_LINE, dom->slots * sizeof(*dom->slot));
+	if (!dom->slot)
+		return false;
+	memset(dom->slot, 0, dom->slots * sizeof(*dom->slot));
+	return true;
+}
+
+static void make_lengths(struct mapdom *dom, const struct map_rule *rule, uint32_t rules)
+{
+	bool there[LENGTHS] = {false};
+
+	for (uint32_t i = 0; i < rules; i++)
+		there[rule[i].len6] = true;
+	for (unsigned len = LENGTHS; len--;) {
+		if (there[len])
+			dom->length[dom->lengths++] =
+				(struct length){.mask = mask_of(len), .len = (uint8_t)len};
 	}
 }
 
-static int find(const struct place *p, uint32_t n, unsigned __int128 address)
+// Notes who has that rule within his own prefix.
+static void note_nested(struct mapdom *dom, const struct map_rule *rule)
 {
-	uint32_t low = 0, high = n, at;
+	unsigned __int128 prefix = map_load128(rule->prefix6);
 
-	while (low < high) {
-		uint32_t middle = low + (high - low) / 2;
+	for (unsigned k = 0; k < dom->lengths; k++) {
+		const struct length *l = &dom->length[k];
+		const struct slot *around = seek(dom, prefix & l->mask, l->len);
 
-		if (p[middle].first <= address)
-			low = middle + 1;
-		else
-			high = middle;
+		if (l->len < rule->len6 && around->number)
+			dom->nested[around->number - 1] = true;
 	}
-	for (at = low ? low - 1 : NOBODY; at != NOBODY; at = p[at].around) {
-		if (p[at].last >= address)
-			return (int)p[at].rule;
-	}
-	return -1;
 }
 
 struct mapdom *mapdom_new(
 	const struct map_rule *rule, const uint32_t *number, uint32_t rules, uint32_t numbers)
 {
-	struct mapdom *dom = calloc(1, sizeof(*dom));
+	struct mapdom *dom = aligned_alloc(CACHE_LINE, RTE_ALIGN(sizeof(*dom), CACHE_LINE));
 
 	if (!dom)
 		return NULL;
-	dom->rules = rules;
-	dom->by4 = aligned_alloc(16, (rules + 1) * sizeof(*dom->by4));
-	dom->by6 = aligned_alloc(16, (rules + 1) * sizeof(*dom->by6));
+	memset(dom, 0, sizeof(*dom));
 	dom->nested = calloc(numbers + 1, sizeof(*dom->nested));
-	if (!dom->by4 || !dom->by6 || !dom->nested) {
+	if (!dom->nested || !make_slots(dom, rules)) {
 		mapdom_free(dom);
 		return NULL;
 	}
+	make_lengths(dom, rule, rules);
 	for (uint32_t i = 0; i < rules; i++) {
-		dom->by4[i] =
-			place((unsigned __int128)rule[i].prefix4 << 96, rule[i].len4, number[i]);
-		dom->by6[i] = place(map_load128(rule[i].prefix6), rule[i].len6, number[i]);
+		unsigned __int128 prefix = map_load128(rule[i].prefix6);
+
+		*seek(dom, prefix, rule[i].len6) = (struct slot){
+			.prefix = prefix, .number = number[i] + 1, .len = rule[i].len6};
 	}
-	arrange(dom->by4, rules);
-	arrange(dom->by6, rules);
-	for (uint32_t i = 0; i < rules; i++) {
-		if (dom->by6[i].around != NOBODY)
-			dom->nested[dom->by6[dom->by6[i].around].rule] = true;
-	}
+	for (uint32_t i = 0; i < rules; i++)
+		note_nested(dom, &rule[i]);
 	return dom;
 }
 
@@ -109,20 +127,28 @@ void mapdom_free(struct mapdom *dom)
 {
 	if (!dom)
 		return;
-	free(dom->by4);
-	free(dom->by6);
+	free(dom->slot);
 	free(dom->nested);
 	free(dom);
 }
 
-int mapdom_find4(const struct mapdom *dom, uint32_t ipv4)
+void mapdom_prefetch6(const struct mapdom *dom, const uint8_t address[16])
 {
-	return find(dom->by4, dom->rules, (unsigned __int128)ipv4 << 96);
+	rte_prefetch0(&dom->slot[home(dom, map_load128(address) & dom->length[0].mask)]);
 }
 
 int mapdom_find6(const struct mapdom *dom, const uint8_t address[16])
 {
-	return find(dom->by6, dom->rules, map_load128(address));
+	unsigned __int128 bits = map_load128(address);
+
+	for (unsigned k = 0; k < dom->lengths; k++) {
+		const struct length *l = &dom->length[k];
+		const struct slot *slot = seek(dom, bits & l->mask, l->len);
+
+		if (slot->number)
+			return (int)slot->number - 1;
+	}
+	return -1;
 }
 
 bool mapdom_is_nested(const struct mapdom *dom, uint32_t number)

@@ -141,24 +141,28 @@ static inline void map_read(
 static inline bool map_read_host(
 	const struct map_rule *r, const uint8_t address[16], uint32_t *ipv4, uint16_t *psid)
 {
-	uint8_t again[16];
+	unsigned user = map_user_len(r);
+	unsigned __int128 bits = map_load128(address);
+	unsigned __int128 behind = user < 128 ? ~(unsigned __int128)0 >> user : 0;
 
 	map_read(r, address, ipv4, psid);
-	*ipv4 |= (uint32_t)(map_load128(address) >> 16) & map_host_bits(r);
-	map_host_address(r, *ipv4, *psid, again);
-	return !memcmp(again, address, sizeof(again));
+	*ipv4 |= (uint32_t)(bits >> 16) & map_host_bits(r);
+	// the end-user prefix is made of what is read; the rest is zero, or the lower part of this
+	return !((bits ^ ((unsigned __int128)*ipv4 << 16 | *psid)) & behind);
 }
 
-// Rules for finding by the longest prefix, either way.
+// Rules for finding by the longest IPv6 prefix.
 struct mapdom;
 
-// Makes one of rules with their numbers, which are below `numbers`. Returns NULL if memory runs out.
+// Makes one of rules with different prefixes and their numbers, which are below `numbers`. Returns NULL if memory runs
+// out.
 struct mapdom *mapdom_new(
 	const struct map_rule *rule, const uint32_t *number, uint32_t rules, uint32_t numbers);
 void mapdom_free(struct mapdom *dom);
 
-// The number of the rule whose IPv4 (IPv6) prefix is the longest that has the address, or -1.
-int mapdom_find4(const struct mapdom *dom, uint32_t ipv4);
+// The number of the rule whose IPv6 prefix is the longest that has the address, or -1; before, what that reads first is
+// prefetched.
+void mapdom_prefetch6(const struct mapdom *dom, const uint8_t address[16]);
 int mapdom_find6(const struct mapdom *dom, const uint8_t address[16]);
 
 // Whether the IPv6 prefix of a rule has another rule's within it, so that not every address under it is its

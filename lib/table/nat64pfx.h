@@ -33,7 +33,16 @@ static inline bool nat64pfx_is_length(unsigned len)
 // Whether an address is in the prefix.
 static inline bool nat64pfx_has(const struct nat64pfx *prefix, const uint8_t address[16])
 {
-	return !memcmp(prefix->bytes, address, prefix->len / 8);
+	uint64_t high[2];
+	uint32_t middle[2];
+
+	memcpy(&high[0], prefix->bytes, sizeof(high[0]));
+	memcpy(&high[1], address, sizeof(high[1]));
+	memcpy(&middle[0], prefix->bytes + 8, sizeof(middle[0]));
+	memcpy(&middle[1], address + 8, sizeof(middle[1]));
+	if (prefix->len == 96)
+		return high[0] == high[1] && middle[0] == middle[1];
+	return !(rte_be_to_cpu_64(high[0] ^ high[1]) >> (64 - prefix->len));
 }
 
 // The IPv4 address in an address of a prefix of that length.

@@ -7,6 +7,7 @@
 #include "net/siit.h"
 
 #include <rte_branch_prediction.h>
+#include <rte_prefetch.h>
 
 #include <string.h>
 
@@ -18,16 +19,23 @@ struct holder {
 	bool is_true; // it is one that the rule makes
 };
 
-static struct holder holder_of(const struct snapshot *s, const uint8_t address[16])
+// The rule that an address is under; NULL: none. There is one at least, or no DMR would be known.
+static const struct softwire *rule_of(const struct snapshot *s, const uint8_t address[16])
 {
-	int number = s->mapdom ? mapdom_find6(s->mapdom, address) : -1;
+	int number = mapdom_find6(s->mapdom, address);
+
+	return number < 0 ? NULL : &s->softwire[number];
+}
+
+static struct holder holder_of(const struct softwire *rule, const uint8_t address[16])
+{
 	struct holder h = {0};
 	uint32_t ipv4;
 
-	if (number < 0 || s->softwire[number].kind != SOFTWIRE_MAP_T)
+	if (!rule || rule->kind != SOFTWIRE_MAP_T)
 		return h;
-	h.softwire = &s->softwire[number];
-	h.is_true = map_read_host(&h.softwire->rule, address, &ipv4, &h.psid);
+	h.softwire = rule;
+	h.is_true = map_read_host(&rule->rule, address, &ipv4, &h.psid);
 	h.ipv4 = rte_cpu_to_be_32(ipv4);
 	return h;
 }
@@ -56,10 +64,31 @@ static void note(
 		x->marked |= bit(i);
 }
 
-static bool enter(const struct snapshot *s, struct burst *b, unsigned i, struct softwire_search *x)
+// Finds the rules of the sources, in passes, each of which touches what the one before has prefetched.
+static void find_rules(
+	const struct snapshot *s, const struct burst *b, uint64_t mask, struct softwire_search *x)
+{
+	unsigned i;
+
+	for (uint64_t todo = mask; bit_take(&todo, &i);)
+		mapdom_prefetch6(s->mapdom, b->ip[i] + IPV6_SOURCE);
+	for (uint64_t todo = mask; bit_take(&todo, &i);) {
+		x->softwire[i] = rule_of(s, b->ip[i] + IPV6_SOURCE);
+		if (unlikely(!x->softwire[i]))
+			continue;
+		rte_prefetch0(x->softwire[i]);
+		rte_prefetch0(&x->softwire[i]->dmr);
+	}
+	for (uint64_t todo = mask; bit_take(&todo, &i);) {
+		if (likely(x->softwire[i] != NULL))
+			rte_prefetch0(x->softwire[i]->state);
+	}
+}
+
+static bool enter(struct burst *b, unsigned i, struct softwire_search *x)
 {
 	const uint8_t *ip = b->ip[i], *dst = ip + IPV6_DESTINATION;
-	struct holder h = holder_of(s, ip + IPV6_SOURCE);
+	struct holder h = holder_of(x->softwire[i], ip + IPV6_SOURCE);
 	struct siit4 to = {.src = h.ipv4};
 
 	note(x, i, &h, ip + IPV6_SOURCE);
@@ -98,7 +127,7 @@ static bool enter_error(const struct snapshot *s, struct burst *b, unsigned i, r
 		burst_end(b, i, V_ICMP_QUOTE);
 		return false;
 	}
-	h = holder_of(s, q.dst);
+	h = holder_of(rule_of(s, q.dst), q.dst);
 	note(x, i, &h, q.dst);
 	if (!h.is_true || !nat64pfx_has(&h.softwire->dmr, ip + IPV6_DESTINATION) ||
 		!nat64pfx_has(&h.softwire->dmr, q.src))
@@ -120,8 +149,9 @@ uint64_t mapt_enter(const struct snapshot *s, struct burst *b, uint64_t mask, rt
 	unsigned i;
 
 	x->marked = 0;
+	find_rules(s, b, mask & ~b->icmp_error, x);
 	for (uint64_t todo = mask & ~b->icmp_error; bit_take(&todo, &i);)
-		entered |= (uint64_t)enter(s, b, i, x) << i;
+		entered |= (uint64_t)enter(b, i, x) << i;
 	for (uint64_t todo = mask & b->icmp_error; bit_take(&todo, &i);)
 		entered |= (uint64_t)enter_error(s, b, i, self, x) << i;
 	hdr_read_own(b, entered);

@@ -171,14 +171,6 @@ static void longest_match(void **state)
 	struct mapdom *none = mapdom_new(NULL, NULL, 0, 0);
 
 	(void)state;
-	assert_int_equal(mapdom_find4(dom, ipv4("192.1.0.0")), 0);
-	assert_int_equal(mapdom_find4(dom, ipv4("192.0.2.127")), 1);
-	assert_int_equal(mapdom_find4(dom, ipv4("192.0.2.128")), 2);
-	assert_int_equal(mapdom_find4(dom, ipv4("192.0.3.0")), 0);
-	assert_int_equal(mapdom_find4(dom, ipv4("192.255.255.255")), 0);
-	assert_int_equal(mapdom_find4(dom, ipv4("193.0.0.0")), -1);
-	assert_int_equal(mapdom_find4(dom, ipv4("198.51.100.255")), 7);
-	assert_int_equal(mapdom_find4(dom, 0), -1);
 	assert_int_equal(find6(dom, "2001:db8::"), 0);
 	assert_int_equal(find6(dom, "2001:db8:40::1"), 1);
 	assert_int_equal(find6(dom, "2001:db8:41::1"), 2);
@@ -190,8 +182,63 @@ static void longest_match(void **state)
 	assert_true(mapdom_is_nested(dom, 1));
 	assert_false(mapdom_is_nested(dom, 2));
 	assert_false(mapdom_is_nested(dom, 7));
-	assert_int_equal(mapdom_find4(none, 1), -1);
+	assert_int_equal(find6(none, "2001:db8::"), -1);
 	mapdom_free(none);
+	mapdom_free(dom);
+}
+
+#define RULES 300
+
+// What mapdom_find6() should say, one rule after the other.
+static int longest_of(const struct map_rule *rules, unsigned count, unsigned __int128 address)
+{
+	int found = -1;
+
+	for (unsigned i = 0; i < count; i++) {
+		const struct map_rule *r = &rules[i];
+		unsigned __int128 differs = map_load128(r->prefix6) ^ address;
+
+		if ((!r->len6 || !(differs >> (128 - r->len6))) &&
+			(found < 0 || r->len6 > rules[found].len6))
+			found = (int)i;
+	}
+	return found;
+}
+
+// Rules of all lengths whose prefixes lie within each other, and addresses beside and within them.
+static void many_rules(void **state)
+{
+	struct map_rule rules[RULES] = {0};
+	uint32_t numbers[RULES], count = 0;
+	struct mapdom *dom;
+	struct rand random;
+
+	(void)state;
+	rand_seed_fixed(&random, 1);
+	while (count < RULES) {
+		struct map_rule *r = &rules[count];
+		unsigned __int128 bits =
+			(unsigned __int128)(rand_u32(&random) & 7) << 125 | (rand_u32(&random) & 7);
+		bool there = false;
+
+		r->len6 = (uint8_t)(rand_u32(&random) % 129);
+		map_store128(r->prefix6, r->len6 ? bits >> (128 - r->len6) << (128 - r->len6) : 0);
+		for (uint32_t i = 0; i < count; i++)
+			there |= rules[i].len6 == r->len6 &&
+				!memcmp(rules[i].prefix6, r->prefix6, sizeof(r->prefix6));
+		numbers[count] = count;
+		count += !there;
+	}
+	dom = mapdom_new(rules, numbers, RULES, RULES);
+	for (unsigned n = 0; n < 100000; n++) {
+		unsigned __int128 address = map_load128(rules[rand_u32(&random) % RULES].prefix6) ^
+			(unsigned __int128)1 << rand_u32(&random) % 128;
+		uint8_t bytes[16];
+
+		map_store128(bytes, address);
+		mapdom_prefetch6(dom, bytes);
+		assert_int_equal(mapdom_find6(dom, bytes), longest_of(rules, RULES, address));
+	}
 	mapdom_free(dom);
 }
 
@@ -202,6 +249,7 @@ int main(void)
 		cmocka_unit_test(hosts_in_prefixes),
 		cmocka_unit_test(undone),
 		cmocka_unit_test(longest_match),
+		cmocka_unit_test(many_rules),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
