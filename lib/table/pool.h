@@ -17,7 +17,8 @@
 //
 // The control thread makes a pool and deals its blocks to the workers; from then on only the owner
 // writes an entry. It may give a free block to another worker (table/moves.h), by a last write that
-// names the new owner, who writes nothing before it has been told. A pool outlives a reload of the configuration as long as its setup stays the same.
+// names the new owner, who writes nothing before it has been told. A pool outlives a reload of the
+// configuration as long as its setup stays the same.
 //
 // Some ports are reserved: none of them is ever handed out, on any address of the pool.
 //

@@ -27,8 +27,8 @@ struct softwire_search {
 uint64_t softwire_find(const struct snapshot *s, const struct burst *b, uint64_t mask,
 	const uint32_t route[], bool outward, struct softwire_search *search);
 
-// The same for packets with ports of their own, no ICMP errors, behind the rules of MAP-E that the search names. Addresses
-// and ports are given as in a burst; the counters of `worker` are prefetched. Adds to the search.
+// The same for packets with ports of their own, no ICMP errors, behind the rules of MAP-E that the search names.
+// Addresses and ports are given as in a burst; the counters of `worker` are prefetched. Adds to the search.
 uint64_t softwire_find_ruled(const rte_be32_t ipv4[], const rte_be16_t port[], uint64_t mask,
 	unsigned worker, struct softwire_search *search);
 

@@ -15,7 +15,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 BUILD = pathlib.Path(os.environ.get("HOMEPORT_BUILD", HERE.parents[1] / "build"))
 KEPT = HERE / "instructions.json"
 TOLD = BUILD / "instructions.txt"
-WORKS = ("nat44-eim-pba", "nat64", "ds-lite", "lw4o6", "map-e", "ipv6")
+WORKS = ("nat44-eim-pba", "nat64", "ds-lite", "lw4o6", "map-e", "map-t", "ipv6")
 PACKETS = 4032  # 63 bursts, four of each of 1,008 flows
 GROWTH = 1.05
 
