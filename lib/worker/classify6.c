@@ -19,6 +19,16 @@
 
 #define DONT_FRAGMENT 0x40 // in the seventh byte of an IPv4 header
 
+// Looks up the routes of `n` addresses.
+static void find(const struct worker *w, uint8_t address[BURST_MAX][16], unsigned n,
+	uint64_t found[BURST_MAX])
+{
+	if (w->snapshot->fib6)
+		rte_fib6_lookup_bulk(w->snapshot->fib6, address, found, (int)n);
+	else
+		memset(found, 0, n * sizeof(*found));
+}
+
 // Looks up the routes of the addresses at `offset` in the headers of the mask's packets.
 static void look_up(const struct worker *w, const struct burst *b, uint64_t mask, unsigned offset,
 	uint32_t route[BURST_MAX])
@@ -29,10 +39,7 @@ static void look_up(const struct worker *w, const struct burst *b, uint64_t mask
 
 	for (uint64_t todo = mask; bit_take(&todo, &i);)
 		memcpy(address[n++], b->ip[i] + offset, sizeof(address[0]));
-	if (w->snapshot->fib6)
-		rte_fib6_lookup_bulk(w->snapshot->fib6, address, found, (int)n);
-	else
-		memset(found, 0, sizeof(found));
+	find(w, address, n, found);
 	n = 0;
 	for (uint64_t todo = mask; bit_take(&todo, &i);)
 		route[i] = (uint32_t)found[n++];
@@ -311,19 +318,31 @@ static uint16_t most_of(const struct worker *w, const struct burst *b, unsigned 
 	return b->ip[i][6] & DONT_FRAGMENT || mtu < lowest ? mtu : lowest;
 }
 
+// The alias that packet i is for.
+static inline const struct alias *alias_of(
+	const struct worker *w, const struct burst *b, unsigned i)
+{
+	return alias_at(&w->nat.aliases, w->nat.bib.mapping[b->mapping[i]].inside);
+}
+
 uint64_t classify6_aliased(struct worker *w, struct burst *b, uint64_t mask)
 {
+	uint8_t address[BURST_MAX][16];
+	uint64_t route[BURST_MAX];
 	uint64_t inside = mask;
-	unsigned i;
+	unsigned n = 0, i;
 
+	for (uint64_t todo = mask; bit_take(&todo, &i);)
+		memcpy(address[n++], alias_of(w, b, i)->key.address, sizeof(address[0]));
+	find(w, address, n, route);
+	n = 0;
 	for (uint64_t todo = mask; bit_take(&todo, &i);) {
-		const struct mapping *m = &w->nat.bib.mapping[b->mapping[i]];
-		const struct alias *alias = alias_at(&w->nat.aliases, m->inside);
-		const struct nexthop *nh = snapshot_route6(w->snapshot, alias->key.address);
+		const struct alias *alias = alias_of(w, b, i);
 		uint32_t length = b->length[i];
 
-		b->route[i] = (uint32_t)(nh - w->snapshot->nexthop);
-		if (!(nh->realm & REALM_INTERNAL) || (alias->b4 && alias->aftr == AFTR_NONE)) {
+		b->route[i] = (uint32_t)route[n++];
+		if (!(w->snapshot->nexthop[b->route[i]].realm & REALM_INTERNAL) ||
+			(alias->b4 && alias->aftr == AFTR_NONE)) {
 			burst_end(b, i, V_NO_ROUTE);
 			inside &= ~bit(i);
 			continue;
