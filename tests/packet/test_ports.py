@@ -127,9 +127,10 @@ def test_active_time(fresh):
 # ---- pools and pooling
 
 def test_pools(fresh):
-    """A pool is made of prefixes of any size, which need not be contiguous (RFC 6888 REQ-3)."""
+    """A pool is made of prefixes of any size, which need not be contiguous (RFC 6888 REQ-3). One worker deals addresses
+    in turn; several do so each by itself."""
     pools = ["203.0.113.7/32", "198.51.100.8/29", "192.88.99.0/24"]
-    box = fresh(pool=pools, policy={"homeport:max-port-sets": 1})
+    box = fresh(workers=1, pool=pools, policy={"homeport:max-port-sets": 1})
     networks = [ipaddress.ip_network(p) for p in pools]
     remote, count = box.remote(), 1 + 8 + 256
     box.tx_inside([udp(box.host(), remote, 5) for _ in range(count)])
