@@ -5,6 +5,8 @@
 #include "base/clock.h"
 #include "net/hdr6.h"
 
+#include <rte_fib6.h>
+
 #include <string.h>
 
 const struct tunnel_rules softwire_rules = {.hop_limit = 64, .uniform = true};
@@ -17,6 +19,17 @@ uint64_t softwire_hops(const struct worker *w, const struct burst *b, uint64_t m
 	for (uint64_t todo = mask; bit_take(&todo, &i);)
 		hops |= (uint64_t)softwire_is_hop(w, b->route[i]) << i;
 	return hops;
+}
+
+void softwire_routes(const struct worker *w, uint64_t mask, const struct softwire_search *x,
+	uint64_t route[BURST_MAX])
+{
+	uint8_t address[BURST_MAX][16];
+	unsigned n = 0, i;
+
+	for (uint64_t todo = mask; bit_take(&todo, &i);)
+		memcpy(address[n++], x->subscriber[i], sizeof(address[0]));
+	rte_fib6_lookup_bulk(w->snapshot->fib6, address, route, (int)n);
 }
 
 rte_be32_t softwire_error_source(const struct worker *w)

@@ -58,6 +58,10 @@ static inline bool softwire_is_inside_hop(const struct nexthop *nh)
 		nh->realm & REALM_INTERNAL;
 }
 
+// Looks up the routes to the subscribers of the mask's packets, one after the other.
+void softwire_routes(const struct worker *w, uint64_t mask, const struct softwire_search *search,
+	uint64_t route[BURST_MAX]);
+
 // Who sends ICMP errors into tunnels, whose own interface mostly has no IPv4 address: the box as the outside
 // knows it. 0: nobody.
 rte_be32_t softwire_error_source(const struct worker *w);

@@ -11,8 +11,6 @@
 #include "worker/softwire.h"
 #include "xlate/bound.h"
 
-#include <rte_fib6.h>
-
 #include <string.h>
 
 #define TCP_MIN 20
@@ -224,18 +222,6 @@ uint64_t softwire_fast_out(struct worker *w, struct burst *b, uint64_t mask)
 	return out;
 }
 
-// The routes to the subscribers of the mask's packets, one after the other.
-static void look_up_subscribers(const struct worker *w, uint64_t mask,
-	const struct softwire_search *x, uint64_t route[BURST_MAX])
-{
-	uint8_t address[BURST_MAX][16];
-	unsigned n = 0, i;
-
-	for (uint64_t todo = mask; bit_take(&todo, &i);)
-		memcpy(address[n++], x->subscriber[i], sizeof(address[0]));
-	rte_fib6_lookup_bulk(w->snapshot->fib6, address, route, (int)n);
-}
-
 // Whether packet i fits its tunnel as it is.
 static inline bool may_enter(const struct burst *b, unsigned i, const struct softwire *softwire,
 	const struct nexthop *nh)
@@ -294,7 +280,7 @@ uint64_t softwire_fast_in(struct worker *w, struct burst *b, uint64_t mask)
 		found |= (uint64_t)bound_answer(&x, i) << i;
 	if (!found)
 		return 0;
-	look_up_subscribers(w, found, &x, route);
+	softwire_routes(w, found, &x, route);
 	for (uint64_t todo = found; bit_take(&todo, &i);) {
 		uint32_t hop = (uint32_t)route[n++];
 		uint8_t *outer, *ip = b->ip[i];

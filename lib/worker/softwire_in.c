@@ -6,8 +6,6 @@
 #include "net/hdr6.h"
 #include "worker/softwire.h"
 
-#include <rte_fib6.h>
-
 #include <string.h>
 
 #define DONT_FRAGMENT 0x40 // in the seventh byte of an IPv4 header
@@ -62,21 +60,6 @@ static void refuse_unknown(
 		else
 			burst_end(b, i, V_NO_SOFTWIRE);
 	}
-}
-
-static void look_up_subscribers(
-	const struct worker *w, struct burst *b, uint64_t mask, const struct softwire_search *x)
-{
-	uint8_t address[BURST_MAX][16];
-	uint64_t found[BURST_MAX];
-	unsigned n = 0, i;
-
-	for (uint64_t todo = mask; bit_take(&todo, &i);)
-		memcpy(address[n++], x->subscriber[i], sizeof(address[0]));
-	rte_fib6_lookup_bulk(w->snapshot->fib6, address, found, (int)n);
-	n = 0;
-	for (uint64_t todo = mask; bit_take(&todo, &i);)
-		b->route[i] = (uint32_t)found[n++];
 }
 
 // The MTU of a tunnel, outer header included.
@@ -165,7 +148,8 @@ void softwire_in(
 	struct softwire_search x;
 	uint64_t found = softwire_find(w->snapshot, b, mask, b->route, false, &x);
 	uint64_t outside = mask & ~(b->tunnelled | b->mapped | keep_ttl), pass, translated = 0;
-	unsigned i;
+	uint64_t route[BURST_MAX];
+	unsigned n = 0, i;
 
 	for (uint64_t todo = outside; bit_take(&todo, &i);)
 		softwire_count(&softwire_stats_of(w, x.softwire[i])->rcvd_ipv4, b->length[i]);
@@ -173,7 +157,9 @@ void softwire_in(
 	if (unlikely(pass & ~found))
 		refuse_unknown(w, b, pass & ~found, &x);
 	pass &= found;
-	look_up_subscribers(w, b, pass, &x);
+	softwire_routes(w, pass, &x, route);
+	for (uint64_t todo = pass; bit_take(&todo, &i);)
+		b->route[i] = (uint32_t)route[n++];
 	for (uint64_t todo = pass; bit_take(&todo, &i);) {
 		if (unlikely(!fit(w, b, i, x.softwire[i]))) {
 			count_dropped4(w, b, i, x.softwire[i]);

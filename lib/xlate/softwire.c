@@ -115,12 +115,17 @@ static bool fill(struct softwire_search *x, unsigned i, rte_be32_t ipv4)
 	return true;
 }
 
-static uint64_t find(const struct burst *b, uint64_t mask, bool outward, struct softwire_search *x)
+uint64_t softwire_find(const struct snapshot *s, const struct burst *b, uint64_t mask,
+	const uint32_t route[], bool outward, struct softwire_search *x)
 {
 	uint64_t found = 0;
 	unsigned i;
 
 	x->marked = 0;
+	for (uint64_t todo = mask; bit_take(&todo, &i);) {
+		x->softwire[i] = &s->softwire[s->nexthop[route[i]].number];
+		rte_prefetch0(x->softwire[i]);
+	}
 	for (uint64_t todo = mask; bit_take(&todo, &i);)
 		prefetch_division(x->softwire[i], b, i, outward);
 	for (uint64_t todo = mask; bit_take(&todo, &i);) {
@@ -160,18 +165,6 @@ uint64_t softwire_find_ruled(const rte_be32_t ipv4[], const rte_be16_t port[], u
 		found |= bit(i);
 	}
 	return found;
-}
-
-uint64_t softwire_find(const struct snapshot *s, const struct burst *b, uint64_t mask,
-	const uint32_t route[], bool outward, struct softwire_search *x)
-{
-	unsigned i;
-
-	for (uint64_t todo = mask; bit_take(&todo, &i);) {
-		x->softwire[i] = &s->softwire[s->nexthop[route[i]].number];
-		rte_prefetch0(x->softwire[i]);
-	}
-	return find(b, mask, outward, x);
 }
 
 bool softwire_holder(const struct softwire *softwire, rte_be32_t ipv4, uint16_t port, bool has_port,
