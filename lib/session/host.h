@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: BSD-3-Clause
-
 #pragma once
 
 // Inside hosts that have aliases. Part of nat.c's machinery, for lib/session alone; nat_alias() and the like are in

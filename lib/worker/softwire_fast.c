@@ -56,7 +56,7 @@ static inline void tally_add(const struct worker *w, struct tally *t,
 	t->bytes += length;
 }
 
-// Whether packet i is in one piece of memory, which it ends.
+// Whether packet i is in one buffer.
 static inline bool is_single(const struct burst *b, unsigned i)
 {
 	return b->mbuf[i]->nb_segs == 1;
@@ -115,7 +115,7 @@ struct asked {
 };
 
 // Those of the mask that are tunnel packets for here, whose inner addresses are read.
-static struct asked read(
+static struct asked read_tunnels(
 	const struct worker *w, struct burst *b, uint64_t mask, struct softwire_search *x)
 {
 	const struct snapshot *s = w->snapshot;
@@ -190,7 +190,7 @@ uint64_t softwire_fast_out(struct worker *w, struct burst *b, uint64_t mask)
 {
 	struct tally tally = {0};
 	struct softwire_search x;
-	struct asked asked = read(w, b, mask, &x);
+	struct asked asked = read_tunnels(w, b, mask, &x);
 	uint64_t found, out = 0;
 	unsigned i;
 
