@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 
-from scapy.all import ICMP, IP, Ether, IPv6, PcapReader, PcapWriter, conf
+from scapy.all import ICMP, IP, TCP, UDP, Ether, IPv6, PcapReader, PcapWriter, conf
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "netns"))
 import lab  # noqa: E402
@@ -28,6 +28,8 @@ from control import Control  # noqa: E402
 from wire import Wire  # noqa: E402
 
 conf.verb = 0
+# what is behind ports is data, whatever protocol scapy knows one of them by
+TCP.payload_guess, UDP.payload_guess = [], []
 # what has no room or no right to one more mapping or session: its sender is told
 REFUSALS = {f"drop-{reason}" for reason in (
     "mapping-rate", "quota", "block-limit", "pool", "hold-down", "subscriber-memory", "mapping-memory",

@@ -63,7 +63,7 @@ def test_silence(fresh):
 
 def test_held_syns_are_bounded(fresh):
     """Only so many wait; the rest is dropped for good, and counted. At the end none is left."""
-    box = fresh(platform={"max-held-syns": 4})
+    box = fresh(workers=1, platform={"max-held-syns": 4})
     syns = [IP(src=box.remote(), dst="203.0.113.14") / TCP(dport=4444, flags="S") for _ in range(6)]
     box.tx_outside(syns, "drop-no-mapping")
     counters = box.counters()
