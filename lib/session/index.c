@@ -11,8 +11,9 @@
 
 static uint32_t buckets_for(uint32_t entries)
 {
-	// no bucket may spill into itself, so there are always a few
-	return max_u32((uint32_t)div_round_up((uint64_t)entries * 4, 3 * INDEX_SLOTS), 4);
+	// So many that one of 100 entries is not in its home bucket, and costs one more line from memory. No
+	// bucket may spill into itself, so there are always a few.
+	return max_u32((uint32_t)div_round_up((uint64_t)entries * 8, 5 * INDEX_SLOTS), 4);
 }
 
 uint64_t index_bytes(uint32_t entries)

@@ -39,7 +39,7 @@ struct index {
 	uint64_t secret[2]; // so that nobody outside can choose keys that collide
 };
 
-// Makes room for `entries` numbers at most three quarters full. Returns 0 or -ENOMEM.
+// Makes room for `entries` numbers at most five eighths full. Returns 0 or -ENOMEM.
 int index_init(struct index *index, const char *name, uint32_t entries);
 void index_free(struct index *index);
 
@@ -103,13 +103,18 @@ struct index_search {
 	uint8_t tag;
 };
 
-static inline struct index_search index_begin(const struct index *index, uint64_t hash)
+static inline struct index_search index_begin_at(
+	const struct index *index, const struct index_bucket *home, uint64_t hash)
 {
-	struct index_search s = {
-		.index = index, .bucket = index_home(index, hash), .tag = index_tag(hash)};
+	struct index_search s = {.index = index, .bucket = home, .tag = index_tag(hash)};
 
 	s.fits = index_fits(s.bucket, s.tag);
 	return s;
+}
+
+static inline struct index_search index_begin(const struct index *index, uint64_t hash)
+{
+	return index_begin_at(index, index_home(index, hash), hash);
 }
 
 static inline uint32_t index_next(struct index_search *s)
@@ -126,10 +131,16 @@ static inline uint32_t index_next(struct index_search *s)
 	return s->bucket->id[slot];
 }
 
-// The first candidate of a search, or 0; nearly always the one that is looked for.
-static inline uint32_t index_first(const struct index *index, uint64_t hash)
+// The first candidate of a search, or 0; nearly always the one that is looked for. The home of a hash may be known.
+static inline uint32_t index_first_at(
+	const struct index *index, const struct index_bucket *home, uint64_t hash)
 {
-	struct index_search search = index_begin(index, hash);
+	struct index_search search = index_begin_at(index, home, hash);
 
 	return index_next(&search);
+}
+
+static inline uint32_t index_first(const struct index *index, uint64_t hash)
+{
+	return index_first_at(index, index_home(index, hash), hash);
 }
