@@ -34,27 +34,38 @@ struct ipid {
 int ipid_init(struct ipid *ids, unsigned worker, unsigned workers, struct rand *random);
 void ipid_free(struct ipid *ids);
 
-static inline rte_be16_t ipid_next(struct ipid *ids, uint64_t key, unsigned fragmented)
+// The counter of a key, which may have to come from memory.
+static inline uint16_t *ipid_counter(const struct ipid *ids, uint64_t key)
 {
 	__uint128_t product = (__uint128_t)(key ^ ids->secret[0]) * ids->secret[1];
 	uint64_t hash = (uint64_t)product ^ (uint64_t)(product >> 64);
-	uint16_t *counter = &ids->counter[hash % IPID_COUNTERS];
+
+	return &ids->counter[hash % IPID_COUNTERS];
+}
+
+static inline rte_be16_t ipid_next(const struct ipid *ids, uint16_t *counter, unsigned fragmented)
+{
 	unsigned id = (unsigned)(*counter)++ << ids->shift | ids->worker * 2u | fragmented;
 
 	return rte_cpu_to_be_16((uint16_t)id);
 }
 
-// For a datagram that arrived whole and leaves with these addresses.
-static inline rte_be16_t ipid_whole(
-	struct ipid *ids, rte_be32_t src, rte_be32_t dst, uint8_t protocol)
+// For a datagram that arrived whole and leaves with these addresses: its counter, and its number by that.
+static inline uint16_t *ipid_counter_whole(
+	const struct ipid *ids, rte_be32_t src, rte_be32_t dst, uint8_t protocol)
 {
 	// a prime spreads the protocol over the bits of the addresses
-	return ipid_next(
-		ids, ((uint64_t)src << 32 | dst) ^ protocol * UINT64_C(0x9e3779b97f4a7c15), 0);
+	return ipid_counter(
+		ids, ((uint64_t)src << 32 | dst) ^ protocol * UINT64_C(0x9e3779b97f4a7c15));
+}
+
+static inline rte_be16_t ipid_whole(const struct ipid *ids, uint16_t *counter)
+{
+	return ipid_next(ids, counter, 0);
 }
 
 // For all fragments of one datagram.
-static inline rte_be16_t ipid_fragmented(struct ipid *ids, rte_be32_t dst, uint8_t protocol)
+static inline rte_be16_t ipid_fragmented(const struct ipid *ids, rte_be32_t dst, uint8_t protocol)
 {
-	return ipid_next(ids, (uint64_t)protocol << 32 | dst, 1);
+	return ipid_next(ids, ipid_counter(ids, (uint64_t)protocol << 32 | dst), 1);
 }

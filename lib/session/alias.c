@@ -38,16 +38,23 @@ void alias_fini(struct alias_table *table)
 	table->alias = NULL;
 }
 
-uint32_t alias_find(const struct alias_table *table, const struct alias_key *key)
+uint32_t alias_find_halves(
+	const struct alias_table *table, const uint8_t address[16], uint64_t tail)
 {
-	struct index_search search = index_begin(&table->by_key, alias_hash(table, key));
+	struct index_search search =
+		index_begin(&table->by_key, alias_hash_halves(table, address, tail));
 	uint32_t number;
 
 	while ((number = index_next(&search))) {
-		if (alias_key_equal(&table->alias[number].key, key))
+		if (alias_has_halves(&table->alias[number], address, tail))
 			break;
 	}
 	return number;
+}
+
+uint32_t alias_find(const struct alias_table *table, const struct alias_key *key)
+{
+	return alias_find_halves(table, key->address, alias_tail_of(key));
 }
 
 uint32_t alias_add(struct alias_table *table, const struct alias_key *key, uint8_t policy)

@@ -89,11 +89,9 @@ static inline const struct alias *alias_at(const struct alias_table *table, rte_
 	return &table->alias[alias_number(address)];
 }
 
-// A key whose second half is stored at once: to be hashed it is read at once.
-static inline struct alias_key alias_key_make(
-	const uint8_t address[16], rte_be32_t inner, uint16_t instance)
+// The second half of a key, as one word.
+static inline uint64_t alias_tail(rte_be32_t inner, uint16_t instance)
 {
-	struct alias_key key;
 	struct {
 		rte_be32_t inner;
 		uint16_t instance;
@@ -102,17 +100,49 @@ static inline struct alias_key alias_key_make(
 	uint64_t word;
 
 	memcpy(&word, &tail, sizeof(word));
+	return word;
+}
+
+static inline uint64_t alias_tail_of(const struct alias_key *key)
+{
+	uint64_t tail;
+
+	memcpy(&tail, (const uint8_t *)key + offsetof(struct alias_key, inner), sizeof(tail));
+	return tail;
+}
+
+// A key whose second half is stored at once: to be hashed it is read at once.
+static inline struct alias_key alias_key_make(
+	const uint8_t address[16], rte_be32_t inner, uint16_t instance)
+{
+	uint64_t tail = alias_tail(inner, instance);
+	struct alias_key key;
+
 	memcpy(key.address, address, sizeof(key.address));
-	memcpy((uint8_t *)&key + offsetof(struct alias_key, inner), &word, sizeof(word));
+	memcpy((uint8_t *)&key + offsetof(struct alias_key, inner), &tail, sizeof(tail));
 	return key;
+}
+
+// The hash of a key in two halves; whether an alias has it.
+static inline uint64_t alias_hash_halves(
+	const struct alias_table *table, const uint8_t address[16], uint64_t tail)
+{
+	uint64_t word[2];
+
+	memcpy(word, address, sizeof(word));
+	return index_hash2(&table->by_key, index_hash2(&table->by_key, word[0], word[1]), tail);
+}
+
+static inline bool alias_has_halves(
+	const struct alias *alias, const uint8_t address[16], uint64_t tail)
+{
+	return alias_tail_of(&alias->key) == tail &&
+		!memcmp(alias->key.address, address, sizeof(alias->key.address));
 }
 
 static inline uint64_t alias_hash(const struct alias_table *table, const struct alias_key *key)
 {
-	uint64_t word[3];
-
-	memcpy(word, key, sizeof(word));
-	return index_hash2(&table->by_key, index_hash2(&table->by_key, word[0], word[1]), word[2]);
+	return alias_hash_halves(table, key->address, alias_tail_of(key));
 }
 
 static inline bool alias_key_equal(const struct alias_key *a, const struct alias_key *b)
@@ -122,6 +152,8 @@ static inline bool alias_key_equal(const struct alias_key *a, const struct alias
 
 // The number of an alias, or 0.
 uint32_t alias_find(const struct alias_table *table, const struct alias_key *key);
+uint32_t alias_find_halves(
+	const struct alias_table *table, const uint8_t address[16], uint64_t tail);
 
 // Makes an alias that nothing holds yet. Returns its number, or 0 when the table is full.
 uint32_t alias_add(struct alias_table *table, const struct alias_key *key, uint8_t policy);

@@ -67,8 +67,7 @@ bool nat64_prefix_read(const struct nat64_prefix *prefixes, unsigned count,
 
 		if (!nat64pfx_has(&p->prefix, destination))
 			continue;
-		*address = nat64pfx_extract(destination, p->prefix.len);
-		if (p->well_known && !nat64pfx_is_global(*address))
+		if (!nat64_prefix_extract(p, destination, address))
 			return false;
 		return (count == 1 && !p->networks) ||
 			nat64_prefix_of(prefixes, count, *address) == p;

@@ -118,8 +118,26 @@ struct nat64_prefix {
 const struct nat64_prefix *nat64_prefix_of(
 	const struct nat64_prefix *prefixes, unsigned count, rte_be32_t address);
 
+// The same, for the sake of one prefix that is for all.
+static inline const struct nat64_prefix *nat64_prefix_for(
+	const struct nat64_prefix *prefixes, unsigned count, rte_be32_t address)
+{
+	return count == 1 && !prefixes->networks ? prefixes
+						 : nat64_prefix_of(prefixes, count, address);
+}
+
+// The IPv4 address in an IPv6 destination under a prefix. Returns false if it is not under it, or not to be there (RFC
+// 6052 section 3.1).
+static inline bool nat64_prefix_extract(
+	const struct nat64_prefix *p, const uint8_t destination[16], rte_be32_t *address)
+{
+	if (!nat64pfx_has(&p->prefix, destination))
+		return false;
+	*address = nat64pfx_extract(destination, p->prefix.len);
+	return !p->well_known || nat64pfx_is_global(*address);
+}
+
 // Reads the IPv4 address in an IPv6 destination. Returns false if no packet to that address is translated: it is in
-// none of the prefixes, or in another than the one that it is seen behind, or is not to be there (RFC 6052 section
-// 3.1).
+// none of the prefixes, or in another than the one that it is seen behind, or is not to be there.
 bool nat64_prefix_read(const struct nat64_prefix *prefixes, unsigned count,
 	const uint8_t destination[16], rte_be32_t *address);

@@ -19,8 +19,7 @@
 
 #define DONT_FRAGMENT 0x40 // in the seventh byte of an IPv4 header
 
-// Looks up the routes of `n` addresses.
-static void find(const struct worker *w, uint8_t address[BURST_MAX][16], unsigned n,
+void classify6_routes(const struct worker *w, uint8_t address[BURST_MAX][16], unsigned n,
 	uint64_t found[BURST_MAX])
 {
 	if (w->snapshot->fib6)
@@ -39,7 +38,7 @@ static void look_up(const struct worker *w, const struct burst *b, uint64_t mask
 
 	for (uint64_t todo = mask; bit_take(&todo, &i);)
 		memcpy(address[n++], b->ip[i] + offset, sizeof(address[0]));
-	find(w, address, n, found);
+	classify6_routes(w, address, n, found);
 	n = 0;
 	for (uint64_t todo = mask; bit_take(&todo, &i);)
 		route[i] = (uint32_t)found[n++];
@@ -334,7 +333,7 @@ uint64_t classify6_aliased(struct worker *w, struct burst *b, uint64_t mask)
 
 	for (uint64_t todo = mask; bit_take(&todo, &i);)
 		memcpy(address[n++], alias_of(w, b, i)->key.address, sizeof(address[0]));
-	find(w, address, n, route);
+	classify6_routes(w, address, n, route);
 	n = 0;
 	for (uint64_t todo = mask; bit_take(&todo, &i);) {
 		const struct alias *alias = alias_of(w, b, i);

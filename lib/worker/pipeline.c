@@ -92,6 +92,8 @@ static void go_in(
 			pass |= bit(i);
 	}
 	pass = nat44_track(&w->nat, b, pass & ~errors, false, w->now) | (pass & errors);
+	if (w->nat.aliases.used && !hairpin)
+		pass &= ~aliased_fast_in(w, b, pass);
 	pass = classify_inside(w, b, pass);
 	pass = classify_size(w, b, pass, hairpin);
 	nat44_translate_in(&w->nat, b, pass & ~errors, hairpin);

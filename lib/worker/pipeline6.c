@@ -102,6 +102,8 @@ void carry6(struct worker *w, struct burst *b, uint64_t mask, bool may_steer)
 
 	if (w->snapshot->softwires)
 		mask &= ~softwire_fast_out(w, b, mask);
+	if (w->nat.aliases.used)
+		mask &= ~aliased_fast_out(w, b, mask);
 	if (!mask)
 		return;
 	hdr6_read(b, mask);

@@ -4,26 +4,11 @@
 // in one segment, with nothing to be said about them. All others, and those that turn out to be others on the way,
 // are left as they came to softwire_out.c and softwire_in.c, which know every case and say why.
 
-#include "net/csum.h"
-#include "net/hdr.h"
-#include "net/hdr6.h"
-#include "net/load.h"
+#include "net/plain.h"
 #include "worker/softwire.h"
 #include "xlate/bound.h"
 
 #include <string.h>
-
-#define TCP_MIN 20
-#define UDP_MIN 8
-
-#define IPV4_TOTAL       2 // where what stands in an IPv4 header
-#define IPV4_FRAGMENT    6
-#define IPV4_TTL         8
-#define IPV4_PROTOCOL    9
-#define IPV4_SOURCE      12
-#define IPV4_DESTINATION 16
-
-#define MORE_FRAGMENTS_OR_OFFSET RTE_BE16(0x3fff)
 
 // Packets of one border relay that have not been counted yet.
 struct tally {
@@ -62,38 +47,6 @@ static inline bool is_single(const struct burst *b, unsigned i)
 	return b->mbuf[i]->nb_segs == 1;
 }
 
-// Whether the `room` bytes at `outer` are a tunnel packet for here.
-static inline bool is_plain(const uint8_t *outer, uint32_t room)
-{
-	const uint8_t *ip = outer + TUNNEL_HEADER;
-	uint64_t sum;
-	uint32_t least;
-
-	if (unlikely(room < TUNNEL_HEADER + IPV4_MIN + UDP_MIN))
-		return false;
-	if (unlikely(outer[IPV6_NEXT] != PROTOCOL_IPV4 || ip[0] != 0x45))
-		return false;
-	// the version, and the class that is the inner header's too
-	if (unlikely(rte_be_to_cpu_32(load32(outer)) >> 20 != (0x600u | ip[1])))
-		return false;
-	if (unlikely(load16(outer + IPV6_LENGTH) != load16(ip + IPV4_TOTAL) ||
-		    host16(ip + IPV4_TOTAL) != room - TUNNEL_HEADER))
-		return false;
-	least = ip[IPV4_PROTOCOL] == PROTOCOL_TCP ? TCP_MIN : UDP_MIN;
-	if (unlikely(ip[IPV4_PROTOCOL] != PROTOCOL_TCP && ip[IPV4_PROTOCOL] != PROTOCOL_UDP))
-		return false;
-	if (unlikely(room < TUNNEL_HEADER + IPV4_MIN + least))
-		return false;
-	if (unlikely(load16(ip + IPV4_FRAGMENT) & MORE_FRAGMENTS_OR_OFFSET || ip[IPV4_TTL] <= 1))
-		return false;
-	if (unlikely(!load16(ip + IPV4_MIN) || !load16(ip + IPV4_MIN + 2)))
-		return false;
-	sum = (uint64_t)load32(ip) + load32(ip + 4) + load32(ip + 8) + load32(ip + 12) +
-		load32(ip + 16);
-	return csum_fold(sum) == 0xffff && hdr_is_somebody(load32(ip + IPV4_SOURCE)) &&
-		hdr_is_somebody(load32(ip + IPV4_DESTINATION));
-}
-
 // The border relay that an IPv6 packet is for; NULL: another, or not to be told so soon.
 static inline const struct softwire *relay_of(const struct snapshot *s, const uint8_t *outer)
 {
@@ -130,7 +83,7 @@ static struct asked read_tunnels(
 
 		if (unlikely(!is_single(b, i) || iface->realm != REALM_INTERNAL ||
 			    !iface->forwards6 || iface->validation == VALIDATE_IFACE ||
-			    !is_plain(b->ip[i], b->room[i])))
+			    !plain_is_tunnel(b->ip[i], b->room[i])))
 			continue;
 		relay = relay_of(s, b->ip[i]);
 		if (unlikely(!relay))

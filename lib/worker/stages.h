@@ -83,6 +83,10 @@ struct ways6 {
 // no hop counted and no size compared.
 struct ways6 classify6(struct worker *w, struct burst *b, uint64_t mask);
 
+// Looks up the routes of `n` IPv6 addresses.
+void classify6_routes(const struct worker *w, uint8_t address[BURST_MAX][16], unsigned n,
+	uint64_t route[BURST_MAX]);
+
 // Looks up the routes to the hosts whose aliases the packets of the mask are for, and how large they will be: what
 // has to be fragmented then is `big`. Returns those whose host is inside.
 uint64_t classify6_aliased(struct worker *w, struct burst *b, uint64_t mask);
@@ -307,6 +311,13 @@ void carry_entered(struct worker *w, struct burst *b, uint64_t mask);
 // of `hairpin` count as `verdict`, if that is not a hairpin.
 void carry_aliased(
 	struct worker *w, struct burst *b, uint64_t mask, uint64_t hairpin, enum verdict verdict);
+
+// aliased_fast.c: ordinary packets of hosts without an IPv4 address, whose headers have not been read. Carries those of
+// the mask, from inside to NAT64 and AFTRs, that have a mapping here. Returns them; the others are as they were.
+uint64_t aliased_fast_out(struct worker *w, struct burst *b, uint64_t mask);
+
+// The same for IPv4 packets of the mask, from outside, whose mappings have been found.
+uint64_t aliased_fast_in(struct worker *w, struct burst *b, uint64_t mask);
 
 // dslite.c: softwires. The way of the IPv6 packets of the mask, to AFTRs.
 void carry_dslite(struct worker *w, struct burst *b, uint64_t mask, bool may_steer);

@@ -137,9 +137,7 @@ void nat64_settle(struct nat *nat, const struct burst *b, uint64_t mask)
 
 static const struct nat64_prefix *prefix_for(const struct nat_policy *policy, rte_be32_t address)
 {
-	if (likely(policy->nat64_prefixes == 1 && !policy->nat64_prefix->networks))
-		return policy->nat64_prefix;
-	return nat64_prefix_of(policy->nat64_prefix, policy->nat64_prefixes, address);
+	return nat64_prefix_for(policy->nat64_prefix, policy->nat64_prefixes, address);
 }
 
 static bool leave(const struct nat *nat, struct burst *b, unsigned i)

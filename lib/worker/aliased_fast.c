@@ -1,0 +1,384 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// The way of nearly every packet of hosts behind NAT64 and B4s, whose headers are read and written once: TCP and UDP,
+// whole and in one segment, of a mapping that is here, with nothing to be said about them. All others, and those that
+// turn out to be others on the way, are left as they came to pipeline.c, pipeline6.c and dslite.c, which know every
+// case and say why. Who has an alias has come from inside before, so no route back to him is asked for.
+
+#include "net/ipid.h"
+#include "net/siit_plain.h"
+#include "worker/stages.h"
+#include "xlate/dslite.h"
+#include "xlate/rewrite.h"
+
+#include <rte_prefetch.h>
+
+#include <string.h>
+
+#define FRAME_ROOM     18   // before an IP header: a frame's header with a tag
+#define DONT_FRAGMENT  0x40 // in the seventh byte of an IPv4 header
+#define TCP_FLAGS_BYTE 13
+
+// Packets from inside, by what they are to become.
+struct leaving {
+	uint64_t nat64;
+	uint64_t dslite;
+	uint64_t hash[BURST_MAX]; // of what is looked for, first the alias and then the mapping
+	const struct index_bucket *home[BURST_MAX];
+	uint64_t tail[BURST_MAX]; // of the alias's key
+	uint32_t alias[BURST_MAX];
+	uint16_t *counter[BURST_MAX]; // of identifications, of those that need one
+};
+
+static inline const struct nexthop *service_of(const struct snapshot *s, const uint8_t *ip)
+{
+	uint32_t hop = shortcut6_find(&s->shortcuts, ip + IPV6_DESTINATION);
+
+	return hop == SHORTCUT6_NONE ? NULL : &s->nexthop[hop];
+}
+
+// What of packet i is asked for; `l4` is where its transport header is.
+static inline void read_l4(struct burst *b, unsigned i, const uint8_t *l4, uint8_t protocol)
+{
+	b->l4[i] = protocol == PROTOCOL_TCP ? L4_TCP : L4_UDP;
+	b->src_port[i] = load16(l4);
+}
+
+// Reads those of the mask that are for here, and asks for their aliases.
+static void read_all(const struct worker *w, struct burst *b, uint64_t mask, struct leaving *x)
+{
+	const struct alias_table *aliases = &w->nat.aliases;
+	const struct snapshot *s = w->snapshot;
+	unsigned i;
+
+	x->nat64 = x->dslite = 0;
+	for (uint64_t todo = mask; bit_take(&todo, &i);) {
+		const struct iface *iface = &s->iface[b->iface[i]];
+		uint8_t *ip = b->ip[i];
+		const struct nexthop *nh = NULL;
+
+		if (likely(b->mbuf[i]->nb_segs == 1 && iface->realm == REALM_INTERNAL &&
+			    iface->forwards6 && b->room[i] >= IPV6_MIN))
+			nh = service_of(s, ip);
+		if (unlikely(!nh || nh->kind != NEXTHOP_SERVICE))
+			continue;
+		if (nh->service == SERVICE_NAT64 && plain_is_ipv6(ip, b->room[i])) {
+			read_l4(b, i, ip + IPV6_MIN, ip[IPV6_NEXT]);
+			x->tail[i] = alias_tail(0, (uint16_t)nh->number);
+			x->nat64 |= bit(i);
+		} else if (nh->service == SERVICE_DSLITE && plain_is_tunnel(ip, b->room[i])) {
+			const uint8_t *inner = ip + TUNNEL_HEADER;
+
+			read_l4(b, i, inner + IPV4_MIN, inner[IPV4_PROTOCOL]);
+			b->dst[i] = load32(inner + IPV4_DESTINATION);
+			x->tail[i] = alias_tail(
+				load32(inner + IPV4_SOURCE), s->aftr[nh->number].instance);
+			b->route[i] = nh->number;
+			x->dslite |= bit(i);
+		} else {
+			continue;
+		}
+		x->hash[i] = alias_hash_halves(aliases, ip + IPV6_SOURCE, x->tail[i]);
+		x->home[i] = index_home(&aliases->by_key, x->hash[i]);
+		rte_prefetch0(x->home[i]);
+	}
+}
+
+// The prefix of the policy that was asked for last, if it has one that is for all destinations.
+struct pref64 {
+	uint8_t policy; // slot
+	const struct nat64_prefix *prefix;
+};
+
+static inline void pref64_turn_to(struct pref64 *p, const struct nat *nat, uint8_t slot)
+{
+	const struct nat_policy *policy;
+
+	*p = (struct pref64){.policy = slot};
+	if (unlikely(slot == ALIAS_NO_POLICY))
+		return;
+	policy = policy_of(nat, slot);
+	if (likely(policy->nat64_prefixes == 1 && !policy->nat64_prefix->networks))
+		p->prefix = policy->nat64_prefix;
+}
+
+// Reads the destination of packet i, which NAT64 translates.
+static inline bool read_destination(const struct worker *w, struct burst *b, unsigned i,
+	const struct alias *alias, struct pref64 *p)
+{
+	if (unlikely(alias->policy != p->policy))
+		pref64_turn_to(p, &w->nat, alias->policy);
+	return p->prefix &&
+		nat64_prefix_extract(p->prefix, b->ip[i] + IPV6_DESTINATION, &b->dst[i]) &&
+		hdr_is_somebody(b->dst[i]);
+}
+
+// Finds the aliases of those that have been read, and asks for their mappings. Returns those that have one.
+static uint64_t find_aliases(const struct worker *w, struct burst *b, struct leaving *x)
+{
+	const struct alias_table *aliases = &w->nat.aliases;
+	const struct bib *bib = &w->nat.bib;
+	struct pref64 prefix = {.policy = ALIAS_NO_POLICY};
+	uint64_t found = 0;
+	unsigned i;
+
+	for (uint64_t todo = x->nat64 | x->dslite; bit_take(&todo, &i);) {
+		x->alias[i] = index_first_at(&aliases->by_key, x->home[i], x->hash[i]);
+		rte_prefetch0(&aliases->alias[x->alias[i]]);
+	}
+	for (uint64_t todo = x->nat64 | x->dslite; bit_take(&todo, &i);) {
+		const uint8_t *host = b->ip[i] + IPV6_SOURCE;
+		const struct alias *alias = &aliases->alias[x->alias[i]];
+
+		if (unlikely(!alias_has_halves(alias, host, x->tail[i]))) {
+			x->alias[i] = alias_find_halves(aliases, host, x->tail[i]);
+			if (!x->alias[i])
+				continue;
+			alias = &aliases->alias[x->alias[i]];
+		}
+		if (x->nat64 & bit(i) ? !read_destination(w, b, i, alias, &prefix)
+				      : alias->aftr != b->route[i])
+			continue;
+		b->src[i] = alias_address(x->alias[i]);
+		x->hash[i] = bib_hash(bib, b->l4[i], b->src[i], b->src_port[i]);
+		x->home[i] = index_home(&bib->by_inside, x->hash[i]);
+		rte_prefetch0(x->home[i]);
+		found |= bit(i);
+	}
+	return found;
+}
+
+// Whether packet i has a mapping that asks for no more than its way, if that may be `m`.
+static inline bool is_mapped(const struct burst *b, unsigned i, const struct mapping *m)
+{
+	uint8_t kind = b->l4[i] == L4_TCP ? L4_TCP | MAPPING_SESSIONS : L4_UDP;
+
+	return m->inside == b->src[i] && m->inside_port == b->src_port[i] &&
+		(m->flags & ~MAPPING_REST) == kind;
+}
+
+// Whether packet i leaves the box by its route, and fits that way.
+static inline bool may_leave(
+	const struct worker *w, const struct burst *b, unsigned i, uint32_t length)
+{
+	const struct nexthop *nh = &w->snapshot->nexthop[b->route[i]];
+
+	return nh->realm == REALM_EXTERNAL && length <= nh->mtu;
+}
+
+// Finds the mappings of the mask, and asks for what is needed besides. Returns those that have one.
+static uint64_t find_mappings(struct worker *w, struct burst *b, uint64_t mask, struct leaving *x)
+{
+	const struct bib *bib = &w->nat.bib;
+	uint64_t found = 0;
+	unsigned i;
+
+	for (uint64_t todo = mask; bit_take(&todo, &i);) {
+		b->mapping[i] = index_first_at(&bib->by_inside, x->home[i], x->hash[i]);
+		rte_prefetch0(&bib->mapping[b->mapping[i]]);
+	}
+	for (uint64_t todo = mask; bit_take(&todo, &i);) {
+		const struct mapping *m = &bib->mapping[b->mapping[i]];
+
+		if (unlikely(!is_mapped(b, i, m))) {
+			b->mapping[i] = bib_find_inside(bib, b->l4[i], b->src[i], b->src_port[i]);
+			m = &bib->mapping[b->mapping[i]];
+			if (!is_mapped(b, i, m))
+				continue;
+		}
+		found |= bit(i);
+		b->src[i] = m->outside;
+		if (b->l4[i] == L4_TCP)
+			rte_prefetch0(&w->nat.sessions.session[m->session]);
+		if (x->nat64 & bit(i) && siit_is_loose(b->room[i])) {
+			x->counter[i] = ipid_counter_whole(
+				&w->ids, m->outside, b->dst[i], b->ip[i][IPV6_NEXT]);
+			rte_prefetch0(x->counter[i]);
+		}
+	}
+	return found;
+}
+
+// Refreshes what packet i, whose transport header is at `l4`, is of. Returns false if there is more to it.
+static inline bool refresh(struct worker *w, const struct burst *b, unsigned i, const uint8_t *l4)
+{
+	uint32_t mapping = b->mapping[i];
+
+	if (b->l4[i] == L4_TCP)
+		return nat_track_data(
+			&w->nat, mapping, b->dst[i], load16(l4 + 2), l4[TCP_FLAGS_BYTE], w->now);
+	if (unlikely(w->nat.bib.mapping[mapping].seen != w->now))
+		nat_track(&w->nat, mapping, b->dst[i], load16(l4 + 2), 0, true, w->now);
+	return true;
+}
+
+static inline void leave_nat64(
+	struct worker *w, struct burst *b, unsigned i, const struct leaving *x)
+{
+	const struct mapping *m = &w->nat.bib.mapping[b->mapping[i]];
+	rte_be16_t id = siit_is_loose(b->room[i]) ? ipid_whole(&w->ids, x->counter[i]) : 0;
+
+	b->ip[i] = siit_plain_to4(b->ip[i], m->outside, b->dst[i], m->outside_port, id);
+}
+
+// Returns whether packet i needs an identification.
+static inline bool leave_softwire(const struct worker *w, struct burst *b, unsigned i)
+{
+	const struct mapping *m = &w->nat.bib.mapping[b->mapping[i]];
+
+	b->ip[i] += TUNNEL_HEADER;
+	b->ihl[i] = IPV4_MIN;
+	rewrite_packet(b, i, IP_SOURCE, 0, m->outside, m->outside_port, 1);
+	return !(b->ip[i][6] & DONT_FRAGMENT);
+}
+
+uint64_t aliased_fast_out(struct worker *w, struct burst *b, uint64_t mask)
+{
+	uint64_t found, out = 0, loose = 0;
+	struct leaving x;
+	unsigned i;
+
+	if (unlikely(w->held.used || w->snapshot->dstnat.count))
+		return 0;
+	read_all(w, b, mask, &x);
+	if (!(x.nat64 | x.dslite))
+		return 0;
+	found = find_mappings(w, b, find_aliases(w, b, &x), &x);
+	classify_routes(w, found, b->dst, b->route);
+	for (uint64_t todo = found; bit_take(&todo, &i);) {
+		const uint8_t *l4 = b->ip[i] + IPV6_MIN;
+		uint32_t length = b->room[i] - (uint32_t)SIIT_GROWTH;
+		bool tunnelled = x.dslite & bit(i);
+
+		if (tunnelled) {
+			l4 += IPV4_MIN;
+			length = b->room[i] - (uint32_t)TUNNEL_HEADER;
+		}
+		if (unlikely(!may_leave(w, b, i, length) || !refresh(w, b, i, l4)))
+			continue;
+		out |= bit(i);
+		if (tunnelled)
+			loose |= (uint64_t)leave_softwire(w, b, i) << i;
+		else
+			leave_nat64(w, b, i, &x);
+	}
+	if (loose)
+		identify(w, b, loose);
+	b->v6 &= ~out;
+	b->big &= ~out;
+	transmit(w, b, out & x.nat64, V_NAT64_OUT);
+	transmit(w, b, out & x.dslite, V_DSLITE_OUT);
+	return out;
+}
+
+// The alias that packet i is for.
+static inline const struct alias *alias_of(
+	const struct worker *w, const struct burst *b, unsigned i)
+{
+	return alias_at(&w->nat.aliases, w->nat.bib.mapping[b->mapping[i]].inside);
+}
+
+static inline bool has_checksum(const struct burst *b, unsigned i)
+{
+	return b->l4[i] == L4_TCP || load16(b->ip[i] + IPV4_MIN + 6);
+}
+
+// Makes packet i what a host behind NAT64 can take. Returns false, with the packet as it was, if that is more than an
+// ordinary packet asks for.
+static inline bool enter_nat64(const struct worker *w, struct burst *b, unsigned i,
+	const struct alias *alias, const struct nexthop *nh)
+{
+	const struct mapping *m = &w->nat.bib.mapping[b->mapping[i]];
+	const struct nat_policy *policy = policy_of(&w->nat, m->policy);
+	uint32_t length = b->length[i] + (uint32_t)SIIT_GROWTH;
+	const struct nat64_prefix *prefix =
+		nat64_prefix_for(policy->nat64_prefix, policy->nat64_prefixes, b->src[i]);
+	uint8_t remote[16], *ip = b->ip[i];
+
+	if (unlikely(!prefix || length > nh->mtu || !has_checksum(b, i)))
+		return false;
+	if (unlikely(length > policy->lowest_mtu6 && !(ip[6] & DONT_FRAGMENT)))
+		return false;
+	nat64pfx_embed(&prefix->prefix, b->src[i], remote);
+	b->ip[i] = siit_plain_to6(ip, remote, alias->key.address, m->inside_port);
+	return true;
+}
+
+// The same for a host behind a B4.
+static inline bool enter_softwire(const struct worker *w, struct burst *b, unsigned i,
+	const struct alias *alias, const struct nexthop *nh)
+{
+	const struct mapping *m = &w->nat.bib.mapping[b->mapping[i]];
+	const struct aftr *aftr = dslite_aftr(&w->nat, alias);
+	uint32_t length = b->length[i] + (uint32_t)TUNNEL_HEADER;
+	struct tunnel_rules rules = {.hop_limit = aftr->hop_limit, .uniform = aftr->uniform};
+
+	if (unlikely(length > nh->mtu || (aftr->mtu && length > aftr->mtu)))
+		return false;
+	rewrite_packet(b, i, IP_DESTINATION, 2, alias->key.inner, m->inside_port, 1);
+	b->ip[i] =
+		tunnel_encapsulate(b->mbuf[i], b->ip[i], aftr->address, alias->key.address, &rules);
+	return true;
+}
+
+// Those of the mask that are for aliases.
+static uint64_t aliased_of(const struct worker *w, const struct burst *b, uint64_t mask)
+{
+	uint64_t aliased = 0;
+	unsigned i;
+
+	for (uint64_t todo = mask; bit_take(&todo, &i);) {
+		const struct mapping *m = &w->nat.bib.mapping[b->mapping[i]];
+
+		if (!alias_is(m->inside) || b->l4[i] > L4_TCP)
+			continue;
+		aliased |= bit(i);
+		rte_prefetch0(alias_at(&w->nat.aliases, m->inside));
+	}
+	return aliased;
+}
+
+// Whether packet i, for an alias, is in one segment, with room for as much as may come before it.
+static inline bool may_enter(
+	const struct burst *b, unsigned i, const struct alias *alias, const struct nexthop *nh)
+{
+	const struct rte_mbuf *m = b->mbuf[i];
+
+	return m->nb_segs == 1 && b->ip[i] - (uint8_t *)m->buf_addr >= TUNNEL_HEADER + FRAME_ROOM &&
+		(nh->kind == NEXTHOP_GATEWAY || nh->kind == NEXTHOP_CONNECTED) &&
+		nh->realm & REALM_INTERNAL && !(alias->b4 && alias->aftr == AFTR_NONE);
+}
+
+uint64_t aliased_fast_in(struct worker *w, struct burst *b, uint64_t mask)
+{
+	uint64_t plain = mask & ~(b->fragments | b->options | b->syn | b->icmp_error | b->portless);
+	uint64_t aliased = aliased_of(w, b, plain), nat64 = 0, dslite = 0;
+	uint8_t address[BURST_MAX][16];
+	uint64_t route[BURST_MAX];
+	unsigned n = 0, i;
+
+	if (!aliased || unlikely(w->snapshot->dstnat.count))
+		return 0;
+	for (uint64_t todo = aliased; bit_take(&todo, &i);)
+		memcpy(address[n++], alias_of(w, b, i)->key.address, sizeof(address[0]));
+	classify6_routes(w, address, n, route);
+	n = 0;
+	for (uint64_t todo = aliased; bit_take(&todo, &i);) {
+		uint32_t hop = (uint32_t)route[n++];
+		const struct nexthop *nh = &w->snapshot->nexthop[hop];
+		const struct alias *alias = alias_of(w, b, i);
+
+		if (unlikely(!may_enter(b, i, alias, nh)))
+			continue;
+		if (!(alias->b4 ? enter_softwire(w, b, i, alias, nh)
+				: enter_nat64(w, b, i, alias, nh)))
+			continue;
+		b->route[i] = hop;
+		*(alias->b4 ? &dslite : &nat64) |= bit(i);
+	}
+	b->v6 |= nat64 | dslite;
+	b->big &= ~(nat64 | dslite);
+	transmit(w, b, nat64, V_NAT64_IN);
+	transmit(w, b, dslite, V_DSLITE_IN);
+	return nat64 | dslite;
+}
