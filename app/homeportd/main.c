@@ -269,6 +269,7 @@ static int start_ports(struct box *box, struct err *err)
 			return -1;
 		d->ports = i + 1;
 	}
+	ports_spread(d->port, d->ports);
 	return 0;
 }
 

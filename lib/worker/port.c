@@ -63,7 +63,6 @@ static int configure(struct port *port, const struct port_setup *setup,
 	const struct rte_eth_dev_info *info, struct err *err)
 {
 	struct rte_eth_conf conf = {.rxmode = {.mtu = setup->mtu}};
-	const char *spread = NULL;
 	uint16_t descriptors_rx, descriptors_tx = DESCRIPTORS_MAX;
 	int rc;
 
@@ -74,7 +73,7 @@ static int configure(struct port *port, const struct port_setup *setup,
 		return err_set(err, "device %s: MTU %u, allowed up to %u", setup->device,
 			setup->mtu, info->max_mtu);
 	if (port->queues > 1)
-		spread = spread_configure(&conf, info, setup->spread);
+		spread_configure(&port->spread, &conf, info, setup->spread);
 	rc = rte_eth_dev_configure(port->id, port->queues, port->queues, &conf);
 	if (rc < 0)
 		return err_code(err, rc, "device %s: %u queues, MTU %u: %s", setup->device,
@@ -89,20 +88,7 @@ static int configure(struct port *port, const struct port_setup *setup,
 	}
 	if (rc < 0)
 		return err_code(err, rc, "device %s: queue: %s", setup->device, rte_strerror(-rc));
-	port->spread = spread;
 	return 0;
-}
-
-// Once the device has started. What goes wrong costs no more than packets that have to be handed over.
-static void set_spread(const struct port *port, const struct port_setup *setup,
-	const struct rte_eth_dev_info *info)
-{
-	int rc = port->spread ? spread_start(port->id, info, port->queues) : 0;
-
-	if (rc < 0)
-		log_warning("port", "%s: redirection table: %s", setup->device, rte_strerror(-rc));
-	else if (port->spread)
-		log_info("port", "%s: spreads packets by %s", setup->device, port->spread);
 }
 
 // What a device cannot do is done in software (worker/link.c), so a refusal is only worth a word.
@@ -143,7 +129,10 @@ int port_start(struct port *port, const struct port_setup *setup, struct err *er
 	rc = rte_eth_dev_start(port->id);
 	if (rc < 0)
 		return err_code(err, rc, "device %s: start: %s", setup->device, rte_strerror(-rc));
-	set_spread(port, setup, &info);
+	// costs no more than packets that have to be handed over
+	rc = spread_start(&port->spread, port->id, &info, port->queues);
+	if (rc < 0)
+		log_warning("port", "%s: redirection table: %s", setup->device, rte_strerror(-rc));
 	rte_eth_macaddr_get(port->id, &port->mac);
 	port->mtu_max = info.max_mtu;
 	port->file = !strncmp(setup->device, "net_pcap", 8) && strstr(setup->device, "rx_pcap=") &&
@@ -153,10 +142,67 @@ int port_start(struct port *port, const struct port_setup *setup, struct err *er
 	return 0;
 }
 
+// A NIC's devices are the functions of one PCI device.
+static bool same_nic(uint16_t a, uint16_t b)
+{
+	char name[2][RTE_ETH_NAME_MAX_LEN];
+	size_t length;
+
+	if (rte_eth_dev_get_name_by_port(a, name[0]) || rte_eth_dev_get_name_by_port(b, name[1]))
+		return false;
+	length = strcspn(name[0], ".");
+	return length == strcspn(name[1], ".") && !memcmp(name[0], name[1], length);
+}
+
+// Whether a device of the same NIC wants another hash than this one.
+static bool contested(const struct port *port, unsigned ports, unsigned i)
+{
+	for (unsigned k = 0; k < ports; k++) {
+		if (port[k].spread.wanted != port[i].spread.wanted &&
+			same_nic(port[k].id, port[i].id))
+			return true;
+	}
+	return false;
+}
+
+// By flow rules where the device needs and takes them. Says what came of it.
+static void spread_on(struct port *port, unsigned ports, unsigned i,
+	const struct rte_eth_dev_info *info, const char *name)
+{
+	struct spreading *spread = &port[i].spread;
+	const char *why = NULL;
+	int rc = 0;
+
+	if (spread_wants_rules(spread, info)) {
+		if (spread_shares_rules(info) && contested(port, ports, i))
+			why = "another device of its NIC wants another address";
+		else
+			rc = spread_by_rules(spread, port[i].id, &why);
+	}
+	if (rc < 0 || why)
+		log_info("port", "%s: no flow rules to hash %s alone: %s", name,
+			spread_name(spread->wanted), why ? why : rte_strerror(-rc));
+	log_info("port", "%s: spreads packets %s%s", name, spread_name(spread->by),
+		spread->rules ? ", with flow rules" : "");
+}
+
+void ports_spread(struct port *port, unsigned ports)
+{
+	for (unsigned i = 0; i < ports; i++) {
+		struct rte_eth_dev_info info;
+		char name[RTE_ETH_NAME_MAX_LEN];
+
+		if (port[i].queues > 1 && rte_eth_dev_info_get(port[i].id, &info) >= 0 &&
+			!rte_eth_dev_get_name_by_port(port[i].id, name))
+			spread_on(port, ports, i, &info, name);
+	}
+}
+
 void port_stop(struct port *port)
 {
 	if (!port->started)
 		return;
+	spread_stop(&port->spread, port->id);
 	rte_eth_dev_stop(port->id);
 	rte_eth_dev_close(port->id);
 	port->started = false;

@@ -21,7 +21,7 @@ struct port {
 	bool started;
 	bool file; // reads packets from a file that ends (net_pcap with rx_pcap)
 	uint16_t mtu_max;
-	const char *spread; // by what it spreads what it receives over its queues; NULL: by itself
+	struct spreading spread;
 	struct rte_ether_addr mac;
 };
 
@@ -41,6 +41,9 @@ struct port_setup {
 
 // Finds or makes the device, sets it up and starts it. The reason for a failure stands in err.
 int port_start(struct port *port, const struct port_setup *setup, struct err *err);
+
+// Once all have started: has those that need it spread what they receive by flow rules, and tells what each does.
+void ports_spread(struct port *port, unsigned ports);
 
 // Stops and closes the device. A zeroed port is allowed.
 void port_stop(struct port *port);

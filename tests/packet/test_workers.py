@@ -89,11 +89,13 @@ def test_port_sets_move(fresh):
 
 
 def test_taps(fresh):
-    """More workers than a TAP device can have queues for."""
-    box = fresh(workers=6, devices=TAP_DEVICES)
-    for _ in range(HOSTS):
-        p = box.out(IP(src=box.host(), dst=box.remote()) / UDP(sport=1, dport=2))
-        box.back(IP(src=p.dst, dst=p.src) / UDP(sport=2, dport=p[UDP].sport))
+    """TAP devices with a queue for each worker, which spread packets as they like, and with fewer."""
+    for workers in (3, 6):
+        box = fresh(workers=workers, devices=TAP_DEVICES)
+        assert box.log_text().count("spreads packets in its own way") == (2 if workers == 3 else 0)
+        for _ in range(HOSTS):
+            p = box.out(IP(src=box.host(), dst=box.remote()) / UDP(sport=1, dport=2))
+            box.back(IP(src=p.dst, dst=p.src) / UDP(sport=2, dport=p[UDP].sport))
 
 
 def test_homes(fresh):
