@@ -16,24 +16,22 @@
 // addresses would fall too unevenly by their hash.
 #define ADDRESSES_A_WORKER 16
 
-// The hash key that Microsoft's RSS verification suite uses; NICs default to it.
-static const uint8_t toeplitz_key[8] = {0x6d, 0x5a, 0x56, 0xda, 0x25, 0x5b, 0x0e, 0xc2};
-
 // toeplitz[i][v]: what byte i of an address contributes when it is v. The Toeplitz hash is linear
 // over XOR, so four reads make the hash of an address.
 static uint32_t toeplitz[4][256];
 
 __attribute__((constructor)) static void toeplitz_fill(void)
 {
-	uint64_t key = 0;
-
-	for (unsigned i = 0; i < sizeof(toeplitz_key); i++)
-		key = key << 8 | toeplitz_key[i];
 	for (unsigned i = 0; i < 4; i++) {
 		for (unsigned v = 0; v < 256; v++) {
 			for (unsigned b = 0; b < 8; b++) {
+				unsigned place = 8 * i + b;
+
+				// 32 bits of the repeated key from there on
 				if (v & (0x80u >> b))
-					toeplitz[i][v] ^= (uint32_t)(key >> (32 - (8 * i + b)));
+					toeplitz[i][v] ^=
+						(uint32_t)((uint64_t)POOL_HASH_KEY << place |
+							(uint64_t)POOL_HASH_KEY >> (32 - place));
 			}
 		}
 	}

@@ -157,10 +157,15 @@ uint16_t pool_block_ports(const struct pool *pool, uint32_t block);
 #define POOL_RETA_SIZE                                                                             \
 	128 // entries of a NIC's redirection table, or as many of a larger one repeated
 
-// Which worker has an inside address (network order) as its subscriber: the share of the Toeplitz
-// hash that a NIC computes over the source address alone would give, for any number of workers.
+// What the key of a NIC's hash is made of, over and over (most significant byte first). So an address contributes the
+// same wherever it stands in what is hashed, as the first or the second, alone or among zeros, and an IPv6 address
+// what its four words do. Of such keys this deals consecutive addresses, prefixes and every 256th address evenly.
+#define POOL_HASH_KEY 0xbabb267aU
+
+// Which worker has an inside address (network order) as its subscriber: the one that the Toeplitz hash and the
+// redirection table of a NIC give that hashes the source address alone, for any number of workers.
 unsigned pool_worker_of_inside(rte_be32_t address, unsigned workers);
 
 // The same for an IPv6 address, of which only the first `len` bits count, so that all of a subscriber's hosts have
-// one worker.
+// one worker: of all of them, what a NIC would give.
 unsigned pool_worker_of_inside6(const uint8_t address[16], unsigned len, unsigned workers);

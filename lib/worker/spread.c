@@ -12,11 +12,6 @@
 #define KEY_MAX   52
 #define TABLE_MAX 2048 // entries of a redirection table
 
-// All of the key that table/pool.c has the beginning of; what is longer goes on with zeros.
-static uint8_t key[KEY_MAX] = {0x6d, 0x5a, 0x56, 0xda, 0x25, 0x5b, 0x0e, 0xc2, 0x41, 0x67, 0x25,
-	0x3d, 0x43, 0xa3, 0x8f, 0xb0, 0xd0, 0xca, 0x2b, 0xcb, 0xae, 0x7b, 0x30, 0xb4, 0x77, 0xcb,
-	0x2d, 0xa3, 0x80, 0x30, 0xf2, 0x0c, 0x6a, 0x42, 0xb7, 0x3b, 0xbe, 0xac, 0x01, 0xfa};
-
 // The kinds of packets that have a rule: all that are hashed otherwise, for i40e takes the first rule to mean that no
 // others are.
 static const struct {
@@ -53,6 +48,7 @@ static bool adds_ports(const char *driver)
 void spread_configure(struct spreading *s, struct rte_eth_conf *conf,
 	const struct rte_eth_dev_info *info, enum spread wanted)
 {
+	static uint8_t key[KEY_MAX];
 	uint64_t can = info->flow_type_rss_offloads;
 	uint64_t side = can & side_of(wanted);
 	// of TCP and UDP too: many devices hash those as their own kinds or not at all
@@ -67,6 +63,8 @@ void spread_configure(struct spreading *s, struct rte_eth_conf *conf,
 	s->by = side ? wanted : SPREAD_BY_BOTH;
 	conf->rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
 	conf->rx_adv_conf.rss_conf.rss_hf = s->kinds;
+	for (unsigned i = 0; i < KEY_MAX; i++)
+		key[i] = (uint8_t)(POOL_HASH_KEY >> (24 - i % 4 * 8));
 	if (info->hash_key_size && info->hash_key_size <= KEY_MAX) {
 		conf->rx_adv_conf.rss_conf.rss_key = key;
 		conf->rx_adv_conf.rss_conf.rss_key_len = info->hash_key_size;

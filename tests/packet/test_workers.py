@@ -17,8 +17,8 @@ def statistics(box):
 
 
 def worker_of(host, workers):
-    """The Toeplitz hash of an inside address by the key that devices come with, as lib/table/pool.c has it."""
-    value, key, hashed = int(ipaddress.ip_address(host)), 0x6d5a56da255b0ec2, 0
+    """The Toeplitz hash of an inside address by the key that devices are given."""
+    value, key, hashed = int(ipaddress.ip_address(host)), 0xbabb267ababb267a, 0
     for bit in range(32):
         if value >> (31 - bit) & 1:
             hashed ^= key >> (32 - bit) & 0xffffffff

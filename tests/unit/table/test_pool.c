@@ -9,6 +9,8 @@
 #include "support/world.h"
 #include "unit.h"
 
+#include <rte_thash.h>
+
 #define ADDRESS 0xcb007100u // 203.0.113.0
 
 static const struct pool_range ranges[] = {
@@ -230,26 +232,80 @@ static void same(void **)
 	pool_free(pool);
 }
 
-// Each bit of an address contributes 32 bits of the key, from its own place on (Toeplitz). An IPv6 address counts
-// as far as its subscriber's prefix goes.
+// The Toeplitz hash of `length` bytes that a device with the repeated key computes, by DPDK's arithmetic.
+static uint32_t hash_of(const uint8_t *bytes, unsigned length)
+{
+	uint32_t word[16];
+	_Alignas(uint32_t) uint8_t key[68];
+
+	for (unsigned i = 0; i < sizeof(key); i++)
+		key[i] = (uint8_t)(POOL_HASH_KEY >> (24 - i % 4 * 8));
+	memcpy(word, bytes, length);
+	for (unsigned i = 0; i < length / 4; i++)
+		word[i] = rte_be_to_cpu_32(word[i]);
+	return rte_softrss(word, length / 4, key);
+}
+
+// What a device hashes is what subscribers are dealt by, wherever it has the address: alone, first or second of two
+// that are else zero; and an IPv6 address if all of it is the subscriber.
 static void workers_of_inside(void **)
 {
 	static const uint8_t home[16] = {0x20, 1, 0xd, 0xb8, 1, 2, 3};
-	uint8_t host[16];
+	uint8_t host[16], input[32];
 	unsigned seen = 0;
 
-	assert_int_equal(pool_worker_of_inside(RTE_BE32(0x80000000), 64), 0x6d5a56daU % 64);
-	assert_int_equal(pool_worker_of_inside(RTE_BE32(0x01000000), 64), 0xad2b6d12U % 64);
-	assert_int_equal(
-		pool_worker_of_inside(RTE_BE32(0x81000000), 64), (0x6d5a56daU ^ 0xad2b6d12U) % 64);
+	for (unsigned i = 0; i < 10000; i++) {
+		rte_be32_t address = rte_cpu_to_be_32(0x64400000 + i * 2654435761U);
+
+		for (unsigned at = 0; at <= 4; at += 4) {
+			memset(input, 0, sizeof(input));
+			memcpy(input + at, &address, sizeof(address));
+			for (unsigned length = at + 4; length <= 8; length += 4)
+				assert_int_equal(pool_worker_of_inside(address, 6),
+					hash_of(input, length) % 128 % 6);
+		}
+	}
 	for (unsigned i = 0; i <= UINT8_MAX; i++) {
 		memcpy(host, home, sizeof(host));
 		host[15] = host[7] = (uint8_t)i;
 		assert_int_equal(
 			pool_worker_of_inside6(host, 56, 16), pool_worker_of_inside6(home, 56, 16));
 		seen |= 1u << pool_worker_of_inside6(host, 64, 16);
+		for (unsigned at = 0; at <= 16; at += 16) {
+			memset(input, 0, sizeof(input));
+			memcpy(input + at, host, sizeof(host));
+			assert_int_equal(
+				pool_worker_of_inside6(host, 128, 6), hash_of(input, 32) % 128 % 6);
+		}
 	}
 	assert_int_equal(seen, 0xffff);
+}
+
+// As many neighbours as workers have each their own: addresses, every 256th one, and prefixes of homes.
+static void neighbours(void **)
+{
+	static const unsigned step[] = {0, 8, 16};
+	static const unsigned prefix[] = {48, 56, 64};
+
+	for (unsigned workers = 2; workers <= POOL_MAX_WORKERS; workers *= 2) {
+		uint64_t all = UINT64_MAX >> (64 - workers);
+
+		for (unsigned k = 0; k < 3; k++) {
+			uint64_t seen = 0, seen6 = 0;
+
+			for (uint32_t i = 0; i < workers; i++) {
+				uint8_t home[16] = {0x20, 1, 0xd, 0xb8};
+
+				home[prefix[k] / 8 - 1] = (uint8_t)i;
+				seen |= 1ull << pool_worker_of_inside(
+						rte_cpu_to_be_32(0x64400000 + (i << step[k])),
+						workers);
+				seen6 |= 1ull << pool_worker_of_inside6(home, prefix[k], workers);
+			}
+			assert_int_equal(seen, all);
+			assert_int_equal(seen6, all);
+		}
+	}
 }
 
 int main(int, char **argv)
@@ -264,6 +320,7 @@ int main(int, char **argv)
 		cmocka_unit_test(fixed_ports),
 		cmocka_unit_test(same),
 		cmocka_unit_test(workers_of_inside),
+		cmocka_unit_test(neighbours),
 	};
 
 	world_eal(argv[0], false, 64);

@@ -30,13 +30,12 @@ static struct port started(const char *device, unsigned workers)
 	return port;
 }
 
-// The redirection table names the workers as table/pool.h deals hosts, and the hash has the same key.
+// The redirection table names the workers as table/pool.h deals hosts.
 static void spread_over_queues(void **)
 {
 	struct rte_eth_rss_reta_entry64 table[TABLE / RTE_ETH_RETA_GROUP_SIZE];
 	struct port port = started("net_null0", WORKERS);
-	uint8_t key[40];
-	struct rte_eth_rss_conf conf = {.rss_key = key, .rss_key_len = sizeof(key)};
+	struct rte_eth_rss_conf conf = {0};
 
 	assert_int_equal(port.queues, WORKERS);
 	memset(table, UINT8_MAX, sizeof(table));
@@ -47,8 +46,6 @@ static void spread_over_queues(void **)
 			i % WORKERS);
 	assert_int_equal(rte_eth_dev_rss_hash_conf_get(port.id, &conf), 0);
 	assert_true(conf.rss_hf & RTE_ETH_RSS_IPV4);
-	assert_int_equal(key[0], 0x6d);
-	assert_int_equal(key[39], 0xfa);
 	port_stop(&port);
 }
 

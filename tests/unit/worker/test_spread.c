@@ -3,6 +3,7 @@
 // How devices are asked to spread what they receive. The NIC is a net_null that goes by the name of another driver
 // and takes flow rules as i40e, ice and iavf do: one for each kind of packet, without queues and key.
 
+#include "table/pool.h"
 #include "worker/port.h"
 
 #include "support/world.h"
@@ -208,6 +209,28 @@ static void asked(void **)
 	}
 }
 
+// The key is that by which table/pool.h deals, as long as the device's is.
+static void key_of_device(void **)
+{
+	static const uint8_t length[] = {40, 52};
+
+	for (unsigned i = 0; i < RTE_DIM(length); i++) {
+		struct rte_eth_dev_info info = {.driver_name = "net_ice",
+			.flow_type_rss_offloads = IPV4,
+			.reta_size = 512,
+			.hash_key_size = length[i]};
+		struct rte_eth_conf conf = {0};
+		const struct rte_eth_rss_conf *rss = &conf.rx_adv_conf.rss_conf;
+		struct spreading s;
+
+		spread_configure(&s, &conf, &info, SPREAD_BY_SOURCE);
+		assert_int_equal(rss->rss_key_len, length[i]);
+		for (unsigned k = 0; k < length[i]; k++)
+			assert_int_equal(
+				rss->rss_key[k], (uint8_t)(POOL_HASH_KEY >> (24 - k % 4 * 8)));
+	}
+}
+
 static const struct rte_flow *rule(const char *pattern)
 {
 	for (unsigned i = 0; i < nic.made; i++) {
@@ -358,6 +381,7 @@ int main(int, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(asked, fresh_nic),
+		cmocka_unit_test_setup(key_of_device, fresh_nic),
 		cmocka_unit_test_setup(rules_of_one_side, fresh_nic),
 		cmocka_unit_test_setup(no_rules, fresh_nic),
 		cmocka_unit_test_setup(all_or_none, fresh_nic),
