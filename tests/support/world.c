@@ -458,6 +458,8 @@ void world_hear(struct world *world)
 			if (!channel_hear(&world->dataplane.worker[i]->channel, &msg, 1))
 				continue;
 			any = true;
+			if (msg.type == MSG_NEIGHBOUR_WANTED)
+				rte_pktmbuf_free(msg.wanted.mbuf);
 			if (msg.type != MSG_BLOCKS_WANTED && msg.type != MSG_BLOCKS_GIVEN)
 				continue;
 			worker = moves_answer(world->snapshot, &msg, &answer);

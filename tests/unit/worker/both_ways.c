@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "both_ways.h"
+
+#include "net/hdr6.h"
+#include "net/tunnel.h"
+
+#include "unit.h"
+
+#include <stdlib.h>
+
+#define ETHER  14
+#define FRAMES 256
+
+struct frame {
+	uint8_t iface;
+	uint8_t verdict; // that it counts as
+	uint16_t length;
+	uint8_t bytes[];
+};
+
+struct outcome {
+	struct worker_stats stats;
+	struct softwire_stats *softwire;
+	unsigned softwires;
+	uint64_t flows; // a digest
+	unsigned frames;
+	struct frame *frame[FRAMES];
+};
+
+static void put16(uint8_t *at, unsigned v)
+{
+	at[0] = (uint8_t)(v >> 8);
+	at[1] = (uint8_t)v;
+}
+
+static void sum_header(uint8_t *ip)
+{
+	put16(ip + 10, 0);
+	put16(ip + 10, ~packet_sum(ip) & 0xffffu);
+}
+
+void both_ways_make4(struct rand *random, uint8_t *ip, uint16_t length, const struct tuple *tuple,
+	uint8_t tcp_flags)
+{
+	for (unsigned i = 20; i < length; i++)
+		ip[i] = (uint8_t)rand_u32(random);
+	packet_make(ip, length, tuple, tcp_flags, 64);
+}
+
+void both_ways_make6(struct rand *random, uint8_t *ip, uint16_t length, uint8_t protocol,
+	const uint8_t src[16], const uint8_t dst[16])
+{
+	uint32_t first = rte_cpu_to_be_32(6u << 28 | rand_below(random, 1 << 20));
+
+	memcpy(ip, &first, sizeof(first));
+	put16(ip + IPV6_LENGTH, length);
+	ip[IPV6_NEXT] = protocol;
+	ip[IPV6_HOP_LIMIT] = 64;
+	memcpy(ip + IPV6_SOURCE, src, 16);
+	memcpy(ip + IPV6_DESTINATION, dst, 16);
+}
+
+void both_ways_wrap(
+	struct rand *random, struct packet *packet, const uint8_t src[16], const uint8_t dst[16])
+{
+	const uint8_t *inner = packet->ip + TUNNEL_HEADER;
+	uint16_t length = (uint16_t)(inner[2] << 8 | inner[3]);
+
+	both_ways_make6(random, packet->ip, length, PROTOCOL_IPV4, src, dst);
+	packet->length = (uint16_t)(TUNNEL_HEADER + length);
+	packet->headers = TUNNEL_HEADER + 40;
+	packet->ipv4 = TUNNEL_HEADER;
+}
+
+static uint8_t vary_hops(struct rand *random)
+{
+	return (uint8_t)(rand_below(random, 8) ? 64 : rand_below(random, 3));
+}
+
+static void vary4(struct rand *random, uint8_t *ip, uint8_t class)
+{
+	ip[1] = class;
+	ip[8] = vary_hops(random);
+	put16(ip + 4, rand_below(random, 65536));
+	put16(ip + 6, rand_below(random, 2) ? 0x4000 : 0);
+	sum_header(ip);
+}
+
+static void vary6(struct rand *random, uint8_t *ip, uint8_t class)
+{
+	ip[0] = (uint8_t)(0x60 | class >> 4);
+	ip[1] = (uint8_t)(class << 4 | (ip[1] & 0x0f));
+	ip[IPV6_HOP_LIMIT] = vary_hops(random);
+}
+
+static void vary_checksum(struct rand *random, uint8_t *l4, uint8_t protocol)
+{
+	uint8_t *sum = l4 + (protocol == PROTOCOL_TCP ? 16 : 6);
+
+	if (!rand_below(random, 8))
+		put16(sum, 0);
+	if (!rand_below(random, 8))
+		put16(sum, rand_below(random, 65536));
+}
+
+void both_ways_vary(struct rand *random, struct packet *p)
+{
+	uint8_t class = (uint8_t)(rand_below(random, 4) ? 0 : rand_u32(random));
+	uint8_t *ip = p->ip;
+
+	if (p->ipv4 != NO_IPV4) {
+		ip += p->ipv4;
+		vary4(random, ip, class);
+		vary_checksum(random, ip + 20, ip[9]);
+	} else {
+		vary_checksum(random, ip + IPV6_MIN, ip[IPV6_NEXT]);
+	}
+	// a tunnel may have another one than what is in it
+	if (p->ipv4)
+		vary6(random, p->ip, (uint8_t)(rand_below(random, 16) ? class : rand_u32(random)));
+}
+
+void both_ways_spoil(struct rand *random, struct packet *p)
+{
+	unsigned at = rand_below(random, p->headers + 4u);
+	uint8_t *ip = p->ip + p->ipv4;
+
+	// another version is another kind of frame
+	if (!at)
+		return;
+	if (rand_below(random, 2))
+		p->ip[at] = (uint8_t)rand_u32(random);
+	else
+		p->ip[at] ^= (uint8_t)(1u << rand_below(random, 8));
+	// what extension headers there are may be in the second segment
+	if (p->ipv4 && hdr6_is_extension(p->ip[IPV6_NEXT]))
+		p->ip[IPV6_NEXT] = PROTOCOL_IPV4;
+	if (p->ipv4 == NO_IPV4)
+		return;
+	// and so may options
+	if (at == p->ipv4)
+		ip[0] = 0x55;
+	// fragments are remembered, so that the second of two would not be the same
+	put16(ip + 6, ip[6] << 8 & 0xc000);
+	if (rand_below(random, 4))
+		sum_header(ip);
+}
+
+static struct rte_mbuf *frame_of(struct world *world, const struct packet *p, bool split)
+{
+	struct rte_mbuf *m = world_frame(world, p->iface, p->ip, p->length), *tail;
+	uint16_t rest = (uint16_t)(p->length - p->headers);
+
+	if (!split)
+		return m;
+	tail = rte_pktmbuf_alloc(world->mbufs);
+	assert_non_null(tail);
+	memcpy(rte_pktmbuf_append(tail, rest), p->ip + p->headers, rest);
+	rte_pktmbuf_trim(m, rest);
+	assert_int_equal(rte_pktmbuf_chain(m, tail), 0);
+	return m;
+}
+
+static void carry(
+	struct world *world, const struct packet *packet, unsigned n, unsigned iface, bool split)
+{
+	struct worker *w = world->dataplane.worker[0];
+
+	w->icmp_tokens = 1000;
+	w->burst.n = 0;
+	for (unsigned i = 0; i < n; i++) {
+		if (packet[i].iface == iface)
+			w->burst.mbuf[w->burst.n++] = frame_of(world, &packet[i], split);
+	}
+	pipeline_run(w, &w->burst, iface);
+}
+
+static void take_frames(struct world *world, unsigned iface, struct outcome *o)
+{
+	const struct transmit *t = &world->dataplane.worker[0]->transmit[iface];
+
+	while (t->n) {
+		uint8_t verdict = t->verdict[0], buffer[PACKET_MAX + 128];
+		struct rte_mbuf *m = world_sent(world, 0, iface);
+		uint16_t length = (uint16_t)rte_pktmbuf_pkt_len(m);
+		struct frame *f = malloc(sizeof(*f) + length);
+
+		assert_non_null(f);
+		assert_in_range(length, ETHER, sizeof(buffer));
+		assert_true(o->frames < FRAMES);
+		*f = (struct frame){(uint8_t)iface, verdict, length};
+		memcpy(f->bytes, rte_pktmbuf_read(m, 0, length, buffer), length);
+		o->frame[o->frames++] = f;
+		rte_pktmbuf_free(m);
+	}
+}
+
+static void digest(uint64_t *d, uint64_t v)
+{
+	*d = (*d ^ v) * UINT64_C(0x9e3779b97f4a7c15);
+	*d ^= *d >> 32;
+}
+
+static uint64_t flows_of(const struct nat *nat)
+{
+	uint64_t d = nat->aliases.used;
+
+	for (uint32_t i = 1; i < nat->bib.fresh; i++) {
+		const struct mapping *m = &nat->bib.mapping[i];
+
+		if (!mapping_in_use(m))
+			continue;
+		digest(&d, (uint64_t)m->inside << 32 | m->outside);
+		digest(&d, (uint64_t)m->seen << 32 | m->flags);
+	}
+	for (uint32_t i = 1; i < nat->sessions.fresh; i++) {
+		const struct session *s = &nat->sessions.session[i];
+
+		if (!s->mapping)
+			continue;
+		digest(&d, (uint64_t)s->remote << 32 | s->mapping);
+		digest(&d, (uint64_t)s->seen << 32 | s->state);
+	}
+	return d;
+}
+
+// All of these counters are of 64 bits.
+static void subtract(void *counters, const void *before, size_t size)
+{
+	uint64_t *is = counters;
+	const uint64_t *was = before;
+
+	for (size_t i = 0; i < size / sizeof(*is); i++)
+		is[i] -= was[i];
+}
+
+// What a worker measures of softwires besides is not compared, and errors are of other lengths.
+#define SOFTWIRE_COUNTED offsetof(struct softwire_stats, out_icmpv4_error)
+
+static void note_softwires(const struct world *world, struct outcome *o)
+{
+	o->softwires = world->snapshot->softwires;
+	o->softwire = calloc(o->softwires + 1, sizeof(*o->softwire));
+	assert_non_null(o->softwire);
+	for (unsigned k = 0; k < o->softwires; k++)
+		o->softwire[k] = world->snapshot->softwire[k].state->stats[0];
+}
+
+struct outcome *both_ways_carry(
+	struct world *world, const struct packet *packet, unsigned n, bool split)
+{
+	const struct worker *w = world->dataplane.worker[0];
+	struct outcome *o = calloc(1, sizeof(*o)), before;
+
+	assert_non_null(o);
+	note_softwires(world, &before);
+	before.stats = w->stats;
+	for (unsigned iface = 0; iface < 2; iface++) {
+		carry(world, packet, n, iface, split);
+		for (unsigned out = 0; out < 2; out++)
+			take_frames(world, out, o);
+	}
+	note_softwires(world, o);
+	for (unsigned k = 0; k < o->softwires; k++)
+		subtract(&o->softwire[k], &before.softwire[k], SOFTWIRE_COUNTED);
+	free(before.softwire);
+	o->stats = w->stats;
+	subtract(&o->stats, &before.stats, sizeof(o->stats));
+	o->flows = flows_of(&w->nat);
+	return o;
+}
+
+void outcome_free(struct outcome *o)
+{
+	for (unsigned i = 0; i < o->frames; i++)
+		free(o->frame[i]);
+	free(o->softwire);
+	free(o);
+}
+
+unsigned outcome_frames(const struct outcome *o, unsigned iface)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < o->frames; i++)
+		n += o->frame[i]->iface == iface;
+	return n;
+}
+
+static bool is_error(const uint8_t *ip)
+{
+	if (ip[0] >> 4 == 4)
+		return ip[9] == PROTOCOL_ICMP;
+	return ip[IPV6_NEXT] == PROTOCOL_ICMPV6 ||
+		(ip[IPV6_NEXT] == PROTOCOL_IPV4 && ip[IPV6_MIN + 9] == PROTOCOL_ICMP);
+}
+
+static int compare(const void *a, const void *b)
+{
+	const struct frame *f = *(struct frame *const *)a, *g = *(struct frame *const *)b;
+
+	int order = memcmp(f, g, sizeof(*f));
+
+	return order ? order : memcmp(f->bytes, g->bytes, f->length);
+}
+
+// What leaves may do so in another order, and errors quote no more than the first segment.
+static void settle(struct outcome *o)
+{
+	for (unsigned i = 0; i < o->frames; i++) {
+		if (is_error(o->frame[i]->bytes + ETHER))
+			o->frame[i]->length = 0;
+	}
+	qsort(o->frame, o->frames, sizeof(struct frame *), compare);
+}
+
+void assert_alike(struct outcome *whole, struct outcome *split)
+{
+	settle(whole);
+	settle(split);
+	for (unsigned v = 0; v < V_COUNT; v++) {
+		if (whole->stats.verdict[v] != split->stats.verdict[v])
+			fail_msg("%s: %lu whole, %lu in two", verdict_info[v].name,
+				(unsigned long)whole->stats.verdict[v],
+				(unsigned long)split->stats.verdict[v]);
+	}
+	assert_memory_equal(&whole->stats, &split->stats, sizeof(whole->stats));
+	assert_int_equal(whole->frames, split->frames);
+	for (unsigned i = 0; i < whole->frames; i++) {
+		const struct frame *f = whole->frame[i], *g = split->frame[i];
+
+		assert_int_equal(f->length, g->length);
+		assert_memory_equal(f, g, sizeof(*f) + f->length);
+	}
+	for (unsigned k = 0; k < whole->softwires; k++)
+		assert_memory_equal(&whole->softwire[k], &split->softwire[k], SOFTWIRE_COUNTED);
+	assert_true(whole->flows == split->flows);
+}
