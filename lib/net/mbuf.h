@@ -3,9 +3,19 @@
 
 // Chains of packet buffers: their end, their beginning, and putting two together.
 
+#include <rte_ether.h>
 #include <rte_mbuf.h>
 
+#include <stdbool.h>
 #include <stdint.h>
+
+#define FRAME_ROOM (RTE_ETHER_HDR_LEN + 4) // of a frame's header with a tag
+
+// Whether a packet can begin at `ip`, before which a frame's header has to go.
+static inline bool mbuf_has_room(const struct rte_mbuf *mbuf, const uint8_t *ip)
+{
+	return ip - (const uint8_t *)mbuf->buf_addr >= FRAME_ROOM;
+}
 
 // What mbuf_cut() does where the packet is longer.
 void mbuf_cut_off(struct rte_mbuf *mbuf, uint32_t length);

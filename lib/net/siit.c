@@ -10,6 +10,7 @@
 #include "net/hdr.h"
 #include "net/hdr6.h"
 #include "net/load.h"
+#include "net/mbuf.h"
 #include "net/siit_header.h"
 #include "net/siit_icmp.h"
 
@@ -17,7 +18,6 @@
 
 #include <string.h>
 
-#define FRAME_ROOM   18 // before an IP header: a frame's header with a tag
 #define ICMP_HEADER  8
 #define EXTENDED_MIN 128  // bytes that a quote has before extensions (RFC 4884 section 5)
 #define ERROR_MAX    1280 // of an ICMPv6 error (RFC 4443 section 2.4c)
@@ -107,11 +107,6 @@ static void settle(struct burst *b, unsigned i, uint8_t *ip, uint16_t length, ui
 		rte_pktmbuf_prepend(m, (uint16_t)grown);
 }
 
-static bool has_headroom(const struct burst *b, unsigned i, const uint8_t *ip)
-{
-	return ip >= (uint8_t *)b->mbuf[i]->buf_addr + FRAME_ROOM;
-}
-
 static bool end(struct burst *b, unsigned i, enum verdict verdict)
 {
 	burst_end(b, i, verdict);
@@ -160,7 +155,7 @@ static bool plain_to6(struct burst *b, unsigned i, struct siit_header *h, const 
 	uint8_t *l4 = b->ip[i] + h->size, *ip = l4 - siit_size6(h);
 	uint16_t sum;
 
-	if (!has_headroom(b, i, ip))
+	if (!mbuf_has_room(b->mbuf[i], ip))
 		return end(b, i, V_BUFFER);
 	sum = siit_sum6(to->src, to->dst);
 	if (h->protocol == PROTOCOL_ICMPV6) {
@@ -327,7 +322,7 @@ static bool replace(
 	struct rte_mbuf *m = b->mbuf[i];
 	uint8_t *last = b->ip[i] + bytes_here(b, i), *ip = last - length;
 
-	if (!has_headroom(b, i, ip))
+	if (!mbuf_has_room(b->mbuf[i], ip))
 		return end(b, i, V_BUFFER);
 	rte_pktmbuf_free(m->next);
 	m->next = NULL;

@@ -4,6 +4,7 @@
 // IP/ICMP translation (RFC 7915) of ordinary packets (plain.h), together with what goes with it for all of them: a port
 // by another name, and one hop counted. Addresses and ports are in the order of the wire.
 
+#include "net/mbuf.h"
 #include "net/plain.h"
 
 #define SIIT_GROWTH (IPV6_MIN - IPV4_MIN)
@@ -57,6 +58,19 @@ static inline uint8_t *siit_plain_to4(
 	memcpy(to + 12, &src, sizeof(src));
 	memcpy(to + 16, &dst, sizeof(dst));
 	return to;
+}
+
+// Whether siit_plain_to6() can be asked for the IPv4 packet at `ip`, which is ordinary, at the end of a way that carries
+// IPv6 packets of `mtu` bytes and, of those that may be fragmented, no more than of `lowest` (RFC 7915 section 4).
+static inline bool siit_plain_fits(
+	const struct rte_mbuf *mbuf, const uint8_t *ip, uint16_t mtu, uint16_t lowest)
+{
+	uint32_t length = host16(ip + IPV4_TOTAL) + (uint32_t)SIIT_GROWTH;
+
+	return mbuf->nb_segs == 1 && mbuf_has_room(mbuf, ip - SIIT_GROWTH) && length <= mtu &&
+		(length <= lowest || load16(ip + IPV4_FRAGMENT) & RTE_BE16(0x4000)) &&
+		(ip[IPV4_PROTOCOL] == PROTOCOL_TCP ||
+			(ip[IPV4_PROTOCOL] == PROTOCOL_UDP && load16(ip + IPV4_MIN + 6)));
 }
 
 // Makes of the IPv4 packet at `ip`, which is no UDP without checksum, an IPv6 one, which ends where that does, between

@@ -8,13 +8,11 @@
 #include "net/load.h"
 #include "net/mbuf.h"
 
-#include <rte_ether.h>
 #include <rte_ip.h>
 
 #include <string.h>
 
-#define FRAME_HEADER (RTE_ETHER_HDR_LEN + 4) // with a tag
-#define QUOTE_MIN    8                       // bytes behind the header (RFC 792)
+#define QUOTE_MIN 8 // bytes behind the header (RFC 792)
 
 // Explicit congestion notification, in the low bits of a traffic class (RFC 3168 section 5).
 #define ECN      0x03
@@ -46,7 +44,7 @@ uint8_t *tunnel_encapsulate(struct rte_mbuf *mbuf, uint8_t *ip, const uint8_t sr
 	uint16_t length = rte_be_to_cpu_16(load16(ip + 2));
 	uint8_t class = ip[1];
 
-	if (ip - (uint8_t *)mbuf->buf_addr < TUNNEL_HEADER + FRAME_HEADER)
+	if (!mbuf_has_room(mbuf, (const uint8_t *)outer))
 		return NULL;
 	if (!rules->uniform)
 		class = (uint8_t)(rules->dscp << 2 | (class & ECN));

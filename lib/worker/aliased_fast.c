@@ -15,7 +15,6 @@
 
 #include <string.h>
 
-#define FRAME_ROOM     18   // before an IP header: a frame's header with a tag
 #define DONT_FRAGMENT  0x40 // in the seventh byte of an IPv4 header
 #define TCP_FLAGS_BYTE 13
 
@@ -278,11 +277,6 @@ static inline const struct alias *alias_of(
 	return alias_at(&w->nat.aliases, w->nat.bib.mapping[b->mapping[i]].inside);
 }
 
-static inline bool has_checksum(const struct burst *b, unsigned i)
-{
-	return b->l4[i] == L4_TCP || load16(b->ip[i] + IPV4_MIN + 6);
-}
-
 // Makes packet i what a host behind NAT64 can take. Returns false, with the packet as it was, if that is more than an
 // ordinary packet asks for.
 static inline bool enter_nat64(const struct worker *w, struct burst *b, unsigned i,
@@ -290,17 +284,15 @@ static inline bool enter_nat64(const struct worker *w, struct burst *b, unsigned
 {
 	const struct mapping *m = &w->nat.bib.mapping[b->mapping[i]];
 	const struct nat_policy *policy = policy_of(&w->nat, m->policy);
-	uint32_t length = b->length[i] + (uint32_t)SIIT_GROWTH;
 	const struct nat64_prefix *prefix =
 		nat64_prefix_for(policy->nat64_prefix, policy->nat64_prefixes, b->src[i]);
-	uint8_t remote[16], *ip = b->ip[i];
+	uint8_t remote[16];
 
-	if (unlikely(!prefix || length > nh->mtu || !has_checksum(b, i)))
-		return false;
-	if (unlikely(length > policy->lowest_mtu6 && !(ip[6] & DONT_FRAGMENT)))
+	if (unlikely(!prefix ||
+		    !siit_plain_fits(b->mbuf[i], b->ip[i], nh->mtu, policy->lowest_mtu6)))
 		return false;
 	nat64pfx_embed(&prefix->prefix, b->src[i], remote);
-	b->ip[i] = siit_plain_to6(ip, remote, alias->key.address, m->inside_port);
+	b->ip[i] = siit_plain_to6(b->ip[i], remote, alias->key.address, m->inside_port);
 	return true;
 }
 
@@ -313,7 +305,9 @@ static inline bool enter_softwire(const struct worker *w, struct burst *b, unsig
 	uint32_t length = b->length[i] + (uint32_t)TUNNEL_HEADER;
 	struct tunnel_rules rules = {.hop_limit = aftr->hop_limit, .uniform = aftr->uniform};
 
-	if (unlikely(length > nh->mtu || (aftr->mtu && length > aftr->mtu)))
+	if (unlikely(b->mbuf[i]->nb_segs != 1 ||
+		    !mbuf_has_room(b->mbuf[i], b->ip[i] - TUNNEL_HEADER) || length > nh->mtu ||
+		    (aftr->mtu && length > aftr->mtu)))
 		return false;
 	rewrite_packet(b, i, IP_DESTINATION, 2, alias->key.inner, m->inside_port, 1);
 	b->ip[i] =
@@ -338,14 +332,10 @@ static uint64_t aliased_of(const struct worker *w, const struct burst *b, uint64
 	return aliased;
 }
 
-// Whether packet i, for an alias, is in one segment, with room for as much as may come before it.
-static inline bool may_enter(
-	const struct burst *b, unsigned i, const struct alias *alias, const struct nexthop *nh)
+// Whether a route leads to who has an alias.
+static inline bool leads_to(const struct nexthop *nh, const struct alias *alias)
 {
-	const struct rte_mbuf *m = b->mbuf[i];
-
-	return m->nb_segs == 1 && b->ip[i] - (uint8_t *)m->buf_addr >= TUNNEL_HEADER + FRAME_ROOM &&
-		(nh->kind == NEXTHOP_GATEWAY || nh->kind == NEXTHOP_CONNECTED) &&
+	return (nh->kind == NEXTHOP_GATEWAY || nh->kind == NEXTHOP_CONNECTED) &&
 		nh->realm & REALM_INTERNAL && !(alias->b4 && alias->aftr == AFTR_NONE);
 }
 
@@ -368,7 +358,7 @@ uint64_t aliased_fast_in(struct worker *w, struct burst *b, uint64_t mask)
 		const struct nexthop *nh = &w->snapshot->nexthop[hop];
 		const struct alias *alias = alias_of(w, b, i);
 
-		if (unlikely(!may_enter(b, i, alias, nh)))
+		if (unlikely(!leads_to(nh, alias)))
 			continue;
 		if (!(alias->b4 ? enter_softwire(w, b, i, alias, nh)
 				: enter_nat64(w, b, i, alias, nh)))

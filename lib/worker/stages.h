@@ -242,12 +242,12 @@ void softwire_resume(struct worker *w, struct burst *b, uint64_t mask);
 void softwire_in(
 	struct worker *w, struct burst *b, uint64_t mask, uint64_t keep_ttl, enum verdict verdict);
 
-// softwire_fast.c: lw4o6 and MAP-E, ordinary packets alone. Carries those of the mask, IPv6 packets that nothing has
-// been read of, that are tunnel packets to border relays and leave the box. Returns them; the others are as they were.
+// softwire_fast.c: lw4o6 and MAP, ordinary packets alone. Carries those of the mask, IPv6 packets that nothing has been
+// read of, that are from subscribers of border relays and leave the box. Returns them; the others are as they were.
 uint64_t softwire_fast_out(struct worker *w, struct burst *b, uint64_t mask);
 
-// Carries those of the mask, IPv4 packets from outside to addresses behind border relays, that go into tunnels.
-// Returns them; the others are as they were.
+// Carries those of the mask, IPv4 packets from outside to addresses behind border relays, that go to subscribers as
+// they are. Returns them; the others are as they were.
 uint64_t softwire_fast_in(struct worker *w, struct burst *b, uint64_t mask);
 
 // mapt.c: MAP-T. Translates IPv6 packets of the mask, from subscribers to addresses under DMRs, and sends them on.

@@ -64,14 +64,13 @@ static void note(
 		x->marked |= bit(i);
 }
 
-// Finds the rules of the sources, in passes, each of which touches what the one before has prefetched.
+// Finds the rules of the sources, which have been asked for, in passes, each of which touches what the one before has
+// prefetched.
 static void find_rules(
 	const struct snapshot *s, const struct burst *b, uint64_t mask, struct softwire_search *x)
 {
 	unsigned i;
 
-	for (uint64_t todo = mask; bit_take(&todo, &i);)
-		mapdom_prefetch6(s->mapdom, b->ip[i] + IPV6_SOURCE);
 	for (uint64_t todo = mask; bit_take(&todo, &i);) {
 		x->softwire[i] = rule_of(s, b->ip[i] + IPV6_SOURCE);
 		if (unlikely(!x->softwire[i]))
@@ -149,6 +148,8 @@ uint64_t mapt_enter(const struct snapshot *s, struct burst *b, uint64_t mask, rt
 	unsigned i;
 
 	x->marked = 0;
+	for (uint64_t todo = mask & ~b->icmp_error; bit_take(&todo, &i);)
+		mapdom_prefetch6(s->mapdom, b->ip[i] + IPV6_SOURCE);
 	find_rules(s, b, mask & ~b->icmp_error, x);
 	for (uint64_t todo = mask & ~b->icmp_error; bit_take(&todo, &i);)
 		entered |= (uint64_t)enter(b, i, x) << i;
@@ -156,6 +157,27 @@ uint64_t mapt_enter(const struct snapshot *s, struct burst *b, uint64_t mask, rt
 		entered |= (uint64_t)enter_error(s, b, i, self, x) << i;
 	hdr_read_own(b, entered);
 	return entered & b->live;
+}
+
+uint64_t mapt_find(
+	const struct snapshot *s, struct burst *b, uint64_t mask, struct softwire_search *x)
+{
+	uint64_t found = 0;
+	unsigned i;
+
+	find_rules(s, b, mask, x);
+	for (uint64_t todo = mask; bit_take(&todo, &i);) {
+		const uint8_t *ip = b->ip[i], *dst = ip + IPV6_DESTINATION;
+		struct holder h = holder_of(x->softwire[i], ip + IPV6_SOURCE);
+
+		if (unlikely(!h.is_true || !nat64pfx_has(&h.softwire->dmr, dst) ||
+			    !has_port(&h, b->src_port[i], true)))
+			continue;
+		b->src[i] = h.ipv4;
+		b->dst[i] = nat64pfx_extract(dst, h.softwire->dmr.len);
+		found |= (uint64_t)hdr_is_somebody(b->dst[i]) << i;
+	}
+	return found;
 }
 
 // RFC 7599 section 8.4.

@@ -19,6 +19,12 @@
 uint64_t mapt_enter(const struct snapshot *s, struct burst *b, uint64_t mask, rte_be32_t self,
 	struct softwire_search *search);
 
+// Finds who the ordinary IPv6 packets of the mask (net/plain.h) are from, whose ports are read, whose destinations are
+// under DMRs and whose sources mapdom_prefetch6() has asked for, and fills in src and dst as they will be. Returns those
+// that can enter.
+uint64_t mapt_find(
+	const struct snapshot *s, struct burst *b, uint64_t mask, struct softwire_search *search);
+
 // Makes the IPv4 packet i, for the subscriber that softwire_find() has found, an IPv6 packet to him. Returns false,
 // having ended it, if it cannot be one.
 bool mapt_leave(const struct snapshot *s, struct burst *b, unsigned i,

@@ -157,7 +157,12 @@ uint64_t softwire_find_ruled(const rte_be32_t ipv4[], const rte_be16_t port[], u
 		if (unlikely(!map_psid(&softwire->rule, rte_be_to_cpu_16(port[i]), &psid)))
 			continue;
 		rte_prefetch0(&softwire->state->stats[worker]);
-		map_address(&softwire->rule, rte_be_to_cpu_32(ipv4[i]), psid, x->subscriber[i]);
+		if (softwire->kind == SOFTWIRE_MAP_T)
+			map_host_address(
+				&softwire->rule, rte_be_to_cpu_32(ipv4[i]), psid, x->subscriber[i]);
+		else
+			map_address(
+				&softwire->rule, rte_be_to_cpu_32(ipv4[i]), psid, x->subscriber[i]);
 		x->br[i] = softwire->br;
 		x->marked |= (uint64_t)atomic_load_explicit(
 				     &softwire->state->marked, memory_order_relaxed)
