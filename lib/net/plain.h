@@ -41,30 +41,46 @@ static inline bool plain_is_ipv6(const uint8_t *ip, uint32_t room)
 		plain_is_l4(ip + IPV6_MIN, ip[IPV6_NEXT], room - IPV6_MIN);
 }
 
-// Whether the `room` bytes at `outer` are an ordinary IPv4 packet behind an IPv6 header of the same class, and nothing
-// behind it.
-static inline bool plain_is_tunnel(const uint8_t *outer, uint32_t room)
+// Whether the `length` bytes at `ip`, at least so many as the headers of UDP have, are an ordinary IPv4 packet.
+static inline bool plain_has_ipv4(const uint8_t *ip, uint32_t length)
 {
-	const uint8_t *ip = outer + TUNNEL_HEADER;
 	uint64_t sum;
 
-	if (unlikely(room < TUNNEL_HEADER + IPV4_MIN + PLAIN_UDP_MIN))
+	if (unlikely(ip[0] != 0x45 || load16(ip + IPV4_FRAGMENT) & PLAIN_MORE_OR_OFFSET ||
+		    ip[IPV4_TTL] <= 1))
 		return false;
-	if (unlikely(outer[IPV6_NEXT] != PROTOCOL_IPV4 || ip[0] != 0x45))
-		return false;
-	// the version, and the class that is the inner header's too
-	if (unlikely(rte_be_to_cpu_32(load32(outer)) >> 20 != (0x600u | ip[1])))
-		return false;
-	if (unlikely(load16(outer + IPV6_LENGTH) != load16(ip + IPV4_TOTAL) ||
-		    host16(ip + IPV4_TOTAL) != room - TUNNEL_HEADER))
-		return false;
-	if (unlikely(load16(ip + IPV4_FRAGMENT) & PLAIN_MORE_OR_OFFSET || ip[IPV4_TTL] <= 1))
-		return false;
-	if (unlikely(!plain_is_l4(
-		    ip + IPV4_MIN, ip[IPV4_PROTOCOL], room - (uint32_t)(TUNNEL_HEADER + IPV4_MIN))))
+	if (unlikely(!plain_is_l4(ip + IPV4_MIN, ip[IPV4_PROTOCOL], length - (uint32_t)IPV4_MIN)))
 		return false;
 	sum = (uint64_t)load32(ip) + load32(ip + 4) + load32(ip + 8) + load32(ip + 12) +
 		load32(ip + 16);
 	return csum_fold(sum) == 0xffff && hdr_is_somebody(load32(ip + IPV4_SOURCE)) &&
 		hdr_is_somebody(load32(ip + IPV4_DESTINATION));
+}
+
+// Whether the `room` bytes at `ip` begin with an ordinary IPv4 packet; what a short frame is filled up with may follow.
+static inline bool plain_is_ipv4(const uint8_t *ip, uint32_t room)
+{
+	uint32_t length;
+
+	if (unlikely(room < IPV4_MIN + PLAIN_UDP_MIN))
+		return false;
+	length = host16(ip + IPV4_TOTAL);
+	return length >= IPV4_MIN + PLAIN_UDP_MIN && length <= room && plain_has_ipv4(ip, length);
+}
+
+// Whether the `room` bytes at `outer` are an ordinary IPv4 packet behind an IPv6 header of the same class, and nothing
+// behind it.
+static inline bool plain_is_tunnel(const uint8_t *outer, uint32_t room)
+{
+	const uint8_t *ip = outer + TUNNEL_HEADER;
+
+	if (unlikely(room < TUNNEL_HEADER + IPV4_MIN + PLAIN_UDP_MIN))
+		return false;
+	// the version, and the class that is the inner header's too
+	if (unlikely(outer[IPV6_NEXT] != PROTOCOL_IPV4 ||
+		    rte_be_to_cpu_32(load32(outer)) >> 20 != (0x600u | ip[1])))
+		return false;
+	return likely(load16(outer + IPV6_LENGTH) == load16(ip + IPV4_TOTAL) &&
+		       host16(ip + IPV4_TOTAL) == room - TUNNEL_HEADER) &&
+		plain_has_ipv4(ip, room - (uint32_t)TUNNEL_HEADER);
 }

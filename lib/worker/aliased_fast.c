@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// The way of nearly every packet of hosts behind NAT64 and B4s, whose headers are read and written once: TCP and UDP,
-// whole and in one segment, of a mapping that is here, with nothing to be said about them. All others, and those that
-// turn out to be others on the way, are left as they came to pipeline.c, pipeline6.c and dslite.c, which know every
-// case and say why. Who has an alias has come from inside before, so no route back to him is asked for.
+// The short way (fast.h) of hosts behind NAT64 and B4s that have a mapping here. Who has an alias has come from inside
+// before, so no route back to him is asked for.
 
 #include "net/ipid.h"
 #include "net/siit_plain.h"
-#include "worker/stages.h"
+#include "worker/fast.h"
 #include "xlate/dslite.h"
 #include "xlate/rewrite.h"
 
@@ -15,8 +13,7 @@
 
 #include <string.h>
 
-#define DONT_FRAGMENT  0x40 // in the seventh byte of an IPv4 header
-#define TCP_FLAGS_BYTE 13
+#define DONT_FRAGMENT 0x40 // in the seventh byte of an IPv4 header
 
 // Packets from inside, by what they are to become.
 struct leaving {
@@ -28,20 +25,6 @@ struct leaving {
 	uint32_t alias[BURST_MAX];
 	uint16_t *counter[BURST_MAX]; // of identifications, of those that need one
 };
-
-static inline const struct nexthop *service_of(const struct snapshot *s, const uint8_t *ip)
-{
-	uint32_t hop = shortcut6_find(&s->shortcuts, ip + IPV6_DESTINATION);
-
-	return hop == SHORTCUT6_NONE ? NULL : &s->nexthop[hop];
-}
-
-// What of packet i is asked for; `l4` is where its transport header is.
-static inline void read_l4(struct burst *b, unsigned i, const uint8_t *l4, uint8_t protocol)
-{
-	b->l4[i] = protocol == PROTOCOL_TCP ? L4_TCP : L4_UDP;
-	b->src_port[i] = load16(l4);
-}
 
 // Reads those of the mask that are for here, and asks for their aliases.
 static void read_all(const struct worker *w, struct burst *b, uint64_t mask, struct leaving *x)
@@ -56,19 +39,19 @@ static void read_all(const struct worker *w, struct burst *b, uint64_t mask, str
 		uint8_t *ip = b->ip[i];
 		const struct nexthop *nh = NULL;
 
-		if (likely(b->mbuf[i]->nb_segs == 1 && iface->realm == REALM_INTERNAL &&
+		if (likely(fast_is_single(b, i) && iface->realm == REALM_INTERNAL &&
 			    iface->forwards6 && b->room[i] >= IPV6_MIN))
-			nh = service_of(s, ip);
-		if (unlikely(!nh || nh->kind != NEXTHOP_SERVICE))
+			nh = fast_service(s, ip);
+		if (unlikely(!nh))
 			continue;
 		if (nh->service == SERVICE_NAT64 && plain_is_ipv6(ip, b->room[i])) {
-			read_l4(b, i, ip + IPV6_MIN, ip[IPV6_NEXT]);
+			fast_read_source(b, i, ip + IPV6_MIN, ip[IPV6_NEXT]);
 			x->tail[i] = alias_tail(0, (uint16_t)nh->number);
 			x->nat64 |= bit(i);
 		} else if (nh->service == SERVICE_DSLITE && plain_is_tunnel(ip, b->room[i])) {
 			const uint8_t *inner = ip + TUNNEL_HEADER;
 
-			read_l4(b, i, inner + IPV4_MIN, inner[IPV4_PROTOCOL]);
+			fast_read_source(b, i, inner + IPV4_MIN, inner[IPV4_PROTOCOL]);
 			b->dst[i] = load32(inner + IPV4_DESTINATION);
 			x->tail[i] = alias_tail(
 				load32(inner + IPV4_SOURCE), s->aftr[nh->number].instance);
@@ -147,24 +130,6 @@ static uint64_t find_aliases(const struct worker *w, struct burst *b, struct lea
 	return found;
 }
 
-// Whether packet i has a mapping that asks for no more than its way, if that may be `m`.
-static inline bool is_mapped(const struct burst *b, unsigned i, const struct mapping *m)
-{
-	uint8_t kind = b->l4[i] == L4_TCP ? L4_TCP | MAPPING_SESSIONS : L4_UDP;
-
-	return m->inside == b->src[i] && m->inside_port == b->src_port[i] &&
-		(m->flags & ~MAPPING_REST) == kind;
-}
-
-// Whether packet i leaves the box by its route, and fits that way.
-static inline bool may_leave(
-	const struct worker *w, const struct burst *b, unsigned i, uint32_t length)
-{
-	const struct nexthop *nh = &w->snapshot->nexthop[b->route[i]];
-
-	return nh->realm == REALM_EXTERNAL && length <= nh->mtu;
-}
-
 // Finds the mappings of the mask, and asks for what is needed besides. Returns those that have one.
 static uint64_t find_mappings(struct worker *w, struct burst *b, uint64_t mask, struct leaving *x)
 {
@@ -177,14 +142,10 @@ static uint64_t find_mappings(struct worker *w, struct burst *b, uint64_t mask, 
 		rte_prefetch0(&bib->mapping[b->mapping[i]]);
 	}
 	for (uint64_t todo = mask; bit_take(&todo, &i);) {
-		const struct mapping *m = &bib->mapping[b->mapping[i]];
+		const struct mapping *m = fast_mapping(bib, b, i);
 
-		if (unlikely(!is_mapped(b, i, m))) {
-			b->mapping[i] = bib_find_inside(bib, b->l4[i], b->src[i], b->src_port[i]);
-			m = &bib->mapping[b->mapping[i]];
-			if (!is_mapped(b, i, m))
-				continue;
-		}
+		if (unlikely(!m))
+			continue;
 		found |= bit(i);
 		b->src[i] = m->outside;
 		if (b->l4[i] == L4_TCP)
@@ -196,19 +157,6 @@ static uint64_t find_mappings(struct worker *w, struct burst *b, uint64_t mask, 
 		}
 	}
 	return found;
-}
-
-// Refreshes what packet i, whose transport header is at `l4`, is of. Returns false if there is more to it.
-static inline bool refresh(struct worker *w, const struct burst *b, unsigned i, const uint8_t *l4)
-{
-	uint32_t mapping = b->mapping[i];
-
-	if (b->l4[i] == L4_TCP)
-		return nat_track_data(
-			&w->nat, mapping, b->dst[i], load16(l4 + 2), l4[TCP_FLAGS_BYTE], w->now);
-	if (unlikely(w->nat.bib.mapping[mapping].seen != w->now))
-		nat_track(&w->nat, mapping, b->dst[i], load16(l4 + 2), 0, true, w->now);
-	return true;
 }
 
 static inline void leave_nat64(
@@ -237,7 +185,8 @@ uint64_t aliased_fast_out(struct worker *w, struct burst *b, uint64_t mask)
 	struct leaving x;
 	unsigned i;
 
-	if (unlikely(w->held.used || w->snapshot->dstnat.count))
+	// destinations by other names are looked up first
+	if (unlikely(w->snapshot->dstnat.count))
 		return 0;
 	read_all(w, b, mask, &x);
 	if (!(x.nat64 | x.dslite))
@@ -253,7 +202,8 @@ uint64_t aliased_fast_out(struct worker *w, struct burst *b, uint64_t mask)
 			l4 += IPV4_MIN;
 			length = b->room[i] - (uint32_t)TUNNEL_HEADER;
 		}
-		if (unlikely(!may_leave(w, b, i, length) || !refresh(w, b, i, l4)))
+		if (unlikely(!fast_may_leave(&w->snapshot->nexthop[b->route[i]], length) ||
+			    !fast_refresh(w, b, i, l4)))
 			continue;
 		out |= bit(i);
 		if (tunnelled)

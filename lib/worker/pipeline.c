@@ -285,6 +285,7 @@ static void resume(struct worker *w, struct burst *b, bool may_steer)
 		take_over(w, b, i, &r);
 	b->v6 = r.received6 | r.gathered6;
 	b->tunnelled = b->mapped = 0;
+	r.received &= ~nat44_fast(w, b, r.received);
 	hdr_read(b, r.received | r.gathered | r.hairpin | r.tunnelled);
 	defrag_recall(b, r.gathered | r.hairpin | r.tunnelled);
 	carry4(w, b, (r.received | r.gathered) & b->live, V_NAT44_OUT, may_steer);
@@ -320,8 +321,10 @@ void pipeline_run(struct worker *w, struct burst *b, unsigned port)
 	stat_add(&w->stats.received, b->n);
 	b->tunnelled = b->mapped = 0;
 	received = link_receive(w, b, port);
+	received.ipv4 &= ~nat44_fast(w, b, received.ipv4);
 	hdr_read(b, received.ipv4);
-	carry4(w, b, received.ipv4 & b->live, V_NAT44_OUT, true);
+	if (received.ipv4)
+		carry4(w, b, received.ipv4 & b->live, V_NAT44_OUT, true);
 	if (received.ipv6)
 		carry6(w, b, received.ipv6, true);
 	finish(w, b);

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// The way of nearly every packet of lw4o6 and MAP, whose headers are read and written once: TCP and UDP, whole and in
-// one segment, with nothing to be said about them. All others, and those that turn out to be others on the way, are
-// left as they came to softwire_out.c, softwire_in.c and mapt.c, which know every case and say why.
+// The short way (fast.h) of lw4o6 and MAP.
 
 #include "net/ipid.h"
 #include "net/siit_plain.h"
+#include "worker/fast.h"
 #include "worker/softwire.h"
 #include "xlate/bound.h"
 #include "xlate/mapt.h"
@@ -50,27 +49,12 @@ static inline void tally_add(const struct worker *w, struct tally *t,
 	t->bytes += length;
 }
 
-// Whether packet i is in one buffer.
-static inline bool is_single(const struct burst *b, unsigned i)
-{
-	return b->mbuf[i]->nb_segs == 1;
-}
-
 // Packets by what has to be done to find who has their addresses.
 struct asked {
 	uint64_t bound;  // asked for already
 	uint64_t ruled;  // by the IPv4 address
 	uint64_t mapped; // by the IPv6 address, with MAP-T
 };
-
-// What takes an IPv6 packet, as far as that can be told so soon.
-static inline const struct nexthop *service_of(const struct snapshot *s, const uint8_t *ip)
-{
-	uint32_t hop = shortcut6_find(&s->shortcuts, ip + IPV6_DESTINATION);
-	const struct nexthop *nh = hop == SHORTCUT6_NONE ? NULL : &s->nexthop[hop];
-
-	return nh && nh->kind == NEXTHOP_SERVICE ? nh : NULL;
-}
 
 // Those of the mask that are for here, whose addresses and ports are read.
 static struct asked read_all(
@@ -86,9 +70,10 @@ static struct asked read_all(
 		const uint8_t *outer = b->ip[i], *ip = outer + TUNNEL_HEADER;
 		const struct nexthop *nh = NULL;
 
-		if (likely(is_single(b, i) && iface->realm == REALM_INTERNAL && iface->forwards6 &&
-			    iface->validation != VALIDATE_IFACE && b->room[i] >= IPV6_MIN))
-			nh = service_of(s, outer);
+		if (likely(fast_is_single(b, i) && iface->realm == REALM_INTERNAL &&
+			    iface->forwards6 && iface->validation != VALIDATE_IFACE &&
+			    b->room[i] >= IPV6_MIN))
+			nh = fast_service(s, outer);
 		if (unlikely(!nh))
 			continue;
 		if (nh->service == SERVICE_SOFTWIRE && plain_is_tunnel(outer, b->room[i])) {
@@ -247,7 +232,7 @@ static inline bool may_enter(const struct burst *b, unsigned i, const struct sof
 	const struct nexthop *nh)
 {
 	return b->length[i] + TUNNEL_HEADER <= nh->mtu && b->length[i] <= softwire->payload_mtu &&
-		is_single(b, i);
+		fast_is_single(b, i);
 }
 
 // Puts packet i into the tunnel of who has its destination. Returns false, with the packet as it was, if that is not to

@@ -312,6 +312,11 @@ void carry_entered(struct worker *w, struct burst *b, uint64_t mask);
 void carry_aliased(
 	struct worker *w, struct burst *b, uint64_t mask, uint64_t hairpin, enum verdict verdict);
 
+// nat44_fast.c: ordinary IPv4 packets, whose headers have not been read. Carries those of the mask that are of NAT44, from
+// either side, and those from outside that are for hosts without an IPv4 address of their own or behind border relays.
+// Returns those that have gone; the others are as they were.
+uint64_t nat44_fast(struct worker *w, struct burst *b, uint64_t mask);
+
 // aliased_fast.c: ordinary packets of hosts without an IPv4 address, whose headers have not been read. Carries those of
 // the mask, from inside to NAT64 and AFTRs, that have a mapping here. Returns them; the others are as they were.
 uint64_t aliased_fast_out(struct worker *w, struct burst *b, uint64_t mask);

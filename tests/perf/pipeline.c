@@ -128,32 +128,46 @@ static struct tuple check_packet(
 	return t;
 }
 
-// Opens every session and makes the list of answers from what comes out; then sends those once too. Each
-// packet that comes out is checked, and that each inside tuple has one outside tuple of its own.
+// Sends the packets of one burst of a direction. Returns how many there are.
+static unsigned carry(struct bench *b, unsigned iface, unsigned at, const struct blank *blank)
+{
+	const struct tuple *from = iface == WORLD_INSIDE ? b->out : b->in;
+	unsigned n = RTE_MIN(b->packets - at, (unsigned)BURST_MAX);
+	struct worker *w = b->worker;
+	struct transmit *sent = &w->transmit[iface ^ 1];
+
+	load_burst(&b->buffers, from + at, n, blank, &w->burst);
+	pipeline_run(w, &w->burst, iface);
+	if (sent->n != n)
+		fail("was not forwarded", at);
+	sent->n = 0;
+	return n;
+}
+
+// Opens every session; then sends all again and makes the list of answers from what comes out, in the order in which it
+// went in; then sends those once too. Each packet that comes out is checked, and that each inside tuple has one outside
+// tuple of its own.
 static void open_sessions(struct bench *b)
 {
-	struct worker *w = b->worker;
 	uint64_t *seen = malloc(b->packets * sizeof(*seen));
+	struct blank inside = blank_udp(b->world, WORLD_INSIDE);
 	unsigned distinct;
 
 	if (!seen)
 		fail("no memory", 0);
+	for (unsigned at = 0; at < b->packets; at += BURST_MAX)
+		carry(b, WORLD_INSIDE, at, &inside);
 	for (unsigned iface = 0; iface < 2; iface++) {
-		struct transmit *sent = &w->transmit[iface ^ 1];
+		struct rte_mbuf **sent = b->worker->transmit[iface ^ 1].mbuf;
 		const struct tuple *from = iface == WORLD_INSIDE ? b->out : b->in;
 		struct blank blank = blank_udp(b->world, iface);
 
 		for (unsigned at = 0; at < b->packets; at += BURST_MAX) {
-			unsigned n = RTE_MIN(b->packets - at, (unsigned)BURST_MAX);
+			unsigned n = carry(b, iface, at, &blank);
 
-			load_burst(&b->buffers, from + at, n, &blank, &w->burst);
-			pipeline_run(w, &w->burst, iface);
-			if (sent->n != n)
-				fail("was not forwarded", at);
-			sent->n = 0;
 			for (unsigned i = 0; i < n; i++) {
-				struct tuple t = check_packet(sent->mbuf[i], &from[at + i],
-					iface == WORLD_INSIDE, at + i);
+				struct tuple t = check_packet(
+					sent[i], &from[at + i], iface == WORLD_INSIDE, at + i);
 
 				if (iface == WORLD_INSIDE) {
 					b->in[at + i] = (struct tuple){.src = t.dst,

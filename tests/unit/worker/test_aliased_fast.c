@@ -142,7 +142,7 @@ static void begin(const struct story *story)
 	services_add_nat64(world, add_policy(&setup, story, SLOT_NAT64, NAT_64));
 	services_add_aftr(world, add_policy(&setup, story, SLOT_DSLITE, NAT_DSLITE));
 	world->snapshot->aftr->mtu = MTU_AFTR;
-	// one that is held would end the short way for all who come after it
+	// nobody answers those that are held
 	policy(SLOT_NAT64)->answer_syns = policy(SLOT_DSLITE)->answer_syns = false;
 	if (story->pref64) {
 		set_prefix(story->pref64, policy(SLOT_NAT64)->nat64_prefix);
@@ -479,7 +479,7 @@ static void hold(void)
 
 static void held(void **)
 {
-	assert_both_ways_alike(&(struct story){.rounds = FEW, .turn = hold, .is_short = inward});
+	assert_both_ways_alike(&(struct story){.rounds = FEW, .turn = hold, .is_short = always});
 }
 
 static void add_dstnat(void)
