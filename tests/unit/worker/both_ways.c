@@ -121,30 +121,66 @@ void both_ways_vary(struct rand *random, struct packet *p)
 		vary6(random, p->ip, (uint8_t)(rand_below(random, 16) ? class : rand_u32(random)));
 }
 
+static void spoil(struct rand *random, uint8_t *ip, unsigned at)
+{
+	switch (rand_below(random, at > 1 ? 3 : 2)) {
+	case 0:
+		ip[at] = (uint8_t)rand_u32(random);
+		break;
+	case 1:
+		ip[at] ^= (uint8_t)(1u << rand_below(random, 8));
+		break;
+	default:
+		memset(ip + (at & ~1u), 0, 2);
+		break;
+	}
+}
+
 void both_ways_spoil(struct rand *random, struct packet *p)
 {
 	unsigned at = rand_below(random, p->headers + 4u);
-	uint8_t *ip = p->ip + p->ipv4;
+	uint8_t *ip = p->ip + p->ipv4, first = *ip;
 
 	// another version is another kind of frame
 	if (!at)
 		return;
-	if (rand_below(random, 2))
-		p->ip[at] = (uint8_t)rand_u32(random);
-	else
-		p->ip[at] ^= (uint8_t)(1u << rand_below(random, 8));
+	spoil(random, p->ip, at);
 	// what extension headers there are may be in the second segment
 	if (p->ipv4 && hdr6_is_extension(p->ip[IPV6_NEXT]))
 		p->ip[IPV6_NEXT] = PROTOCOL_IPV4;
 	if (p->ipv4 == NO_IPV4)
 		return;
-	// and so may options
-	if (at == p->ipv4)
+	// and so may more options
+	if (ip[0] != first)
 		ip[0] = 0x55;
 	// fragments are remembered, so that the second of two would not be the same
 	put16(ip + 6, ip[6] << 8 & 0xc000);
 	if (rand_below(random, 4))
 		sum_header(ip);
+}
+
+void both_ways_fragment(struct rand *random, struct packet *p)
+{
+	uint8_t *ip = p->ip + p->ipv4;
+
+	put16(ip + 6, rand_below(random, 2) ? 0x2000 : rand_below(random, 0x2000));
+	sum_header(ip);
+}
+
+void both_ways_add_options(struct packet *p)
+{
+	uint8_t *ip = p->ip + p->ipv4, *options = ip + IPV4_MIN;
+	uint16_t behind = (uint16_t)(p->length - p->ipv4 - IPV4_MIN);
+
+	memmove(options + 4, options, behind);
+	memset(options, 1, 4);
+	ip[0]++;
+	put16(ip + 2, IPV4_MIN + 4u + behind);
+	sum_header(ip);
+	if (p->ipv4)
+		put16(p->ip + IPV6_LENGTH, IPV4_MIN + 4u + behind);
+	p->length = (uint16_t)(p->length + 4);
+	p->headers = (uint8_t)(p->headers + 4);
 }
 
 static struct rte_mbuf *frame_of(struct world *world, const struct packet *p, bool split)

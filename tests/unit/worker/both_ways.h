@@ -13,7 +13,7 @@
 #define NO_IPV4 UINT8_MAX
 
 struct packet {
-	uint8_t ip[PACKET_MAX + 64];
+	uint8_t ip[PACKET_MAX + 128];
 	uint16_t length;
 	uint8_t headers; // bytes of them, less than there are altogether: the first of two segments has no more
 	uint8_t ipv4; // where among them an IPv4 header is, or NO_IPV4
@@ -38,6 +38,10 @@ void both_ways_vary(struct rand *random, struct packet *packet);
 
 // Spoils what a header says, with a right header checksum or not.
 void both_ways_spoil(struct rand *random, struct packet *packet);
+
+// Makes a fragment of an IPv4 packet, in a tunnel or not; and gives one options, before its length is spoilt.
+void both_ways_fragment(struct rand *random, struct packet *packet);
+void both_ways_add_options(struct packet *packet);
 
 // What came of a burst: frames, what was counted, and what is remembered of flows.
 struct outcome;
