@@ -40,8 +40,14 @@ struct host host_of(unsigned n)
 		.slot = SLOT_NAT64,
 	};
 
-	if (n < STORY_HOSTS / 2)
+	if (n < STORY_EACH)
 		return h;
+	if (n >= 2 * STORY_EACH) {
+		h.slot = SLOT_NAT44;
+		h.inner = rte_cpu_to_be_32(RTE_IPV4(100u, 64, n, other));
+		memset(h.address, 0, sizeof(h.address));
+		return h;
+	}
 	h.slot = SLOT_DSLITE;
 	h.inner = rte_cpu_to_be_32(RTE_IPV4(192u, 168, n, other));
 	h.address[5] = (uint8_t)(0x80 + n / 4);
@@ -49,16 +55,14 @@ struct host host_of(unsigned n)
 	return h;
 }
 
-struct nat_policy *box_add_policy(const struct world_setup *setup,
-	void (*behave)(struct behaviour *behaviour), unsigned slot, enum nat_kind kind)
+struct nat_policy *box_add_policy(
+	const struct world_setup *setup, unsigned slot, enum nat_kind kind)
 {
 	struct world_setup own = *setup;
 
 	own.pool_first = setup->pool_first + 16 * slot;
 	own.pool_last = own.pool_first + 15;
 	own.behaviour.kind = (uint8_t)kind;
-	if (behave)
-		behave(&own.behaviour);
 	return world_policy(box.world, &own, slot);
 }
 
@@ -89,6 +93,8 @@ void story_begin(const struct story *story)
 	setup.mbufs = 4095;
 	setup.mtu = MTU4;
 	setup.size.aliases = 256;
+	if (story->behave)
+		story->behave(&setup.behaviour);
 	box.world = world_new(&setup, 1000);
 	box.worker = box.world->dataplane.worker[0];
 	// what is drawn at random is the same each time
@@ -98,12 +104,12 @@ void story_begin(const struct story *story)
 	assert_int_equal(ipid_init(&box.worker->ids, 0, 1, &box.worker->nat.random), 0);
 	box.worker->tunnel_id = 1;
 	world6_add(box.world, MTU6);
-	services_add_nat64(box.world, box_add_policy(&setup, story->behave, SLOT_NAT64, NAT_64));
-	services_add_aftr(
-		box.world, box_add_policy(&setup, story->behave, SLOT_DSLITE, NAT_DSLITE));
+	services_add_nat64(box.world, box_add_policy(&setup, SLOT_NAT64, NAT_64));
+	services_add_aftr(box.world, box_add_policy(&setup, SLOT_DSLITE, NAT_DSLITE));
 	box.world->snapshot->aftr->mtu = MTU_AFTR;
 	// nobody answers those that are held
-	box_policy(SLOT_NAT64)->answer_syns = box_policy(SLOT_DSLITE)->answer_syns = false;
+	for (unsigned slot = SLOT_NAT44; slot <= SLOT_DSLITE; slot++)
+		box_policy(slot)->answer_syns = false;
 	if (story->pref64) {
 		box_set_prefix(story->pref64, box_policy(SLOT_NAT64)->nat64_prefix);
 		world6_route(box.world, story->pref64, world6_find(box.world, "2001:db8:64::"));
@@ -123,10 +129,12 @@ void story_end(void)
 const struct mapping *host_mapping(const struct host *h, enum l4 l4)
 {
 	const struct alias_key key = alias_key_make(h->address, h->inner, h->slot);
-	uint32_t alias = alias_find(&box.worker->nat.aliases, &key);
-	struct flow flow = {alias_address(alias), h->remote, h->port, RTE_BE16(443), (uint8_t)l4};
-	uint32_t mapping = alias ? nat_find_inside(&box.worker->nat, &flow) : 0;
+	uint32_t alias = alias_find(&box.worker->nat.aliases, &key), mapping;
+	struct flow flow = {h->inner, h->remote, h->port, RTE_BE16(443), (uint8_t)l4};
 
+	if (h->slot != SLOT_NAT44)
+		flow.inside = alias_address(alias);
+	mapping = nat_find_inside(&box.worker->nat, &flow);
 	return mapping ? &box.worker->nat.bib.mapping[mapping] : NULL;
 }
 
@@ -134,11 +142,11 @@ const struct mapping *host_mapping(const struct host *h, enum l4 l4)
 static struct tuple outside_of(const struct host *h, enum l4 l4)
 {
 	const struct mapping *m = host_mapping(h, l4);
-	uint32_t first = RTE_IPV4(203u, 0, 113, 16);
+	uint32_t first = RTE_IPV4(203u, 0, 113, 0);
 
 	return (struct tuple){
 		.l4 = l4,
-		.src = m ? m->outside : rte_cpu_to_be_32(first + any(32)),
+		.src = m ? m->outside : rte_cpu_to_be_32(first + any(48)),
 		.dst = h->remote,
 		.src_port = m ? m->outside_port : rte_cpu_to_be_16((uint16_t)any(65536)),
 		.dst_port = RTE_BE16(443),
@@ -178,16 +186,17 @@ static void add_mss(uint8_t *ip, uint16_t length)
 
 struct packet host_sends(const struct host *h, enum l4 l4, uint16_t length, uint8_t flags)
 {
-	struct packet p = {.iface = WORLD_INSIDE, .length = length};
+	struct packet p = {.iface = WORLD_INSIDE, .length = length, .headers = 40};
+	const struct tuple t = {l4, h->inner, h->remote, h->port, RTE_BE16(443)};
+	uint8_t *ip = h->slot == SLOT_NAT44 ? p.ip : p.ip + TUNNEL_HEADER;
 
-	both_ways_make4(&box.random, p.ip + TUNNEL_HEADER, length,
-		&(struct tuple){l4, h->inner, h->remote, h->port, RTE_BE16(443)}, flags);
+	both_ways_make4(&box.random, ip, length, &t, flags);
 	if (flags & SYN)
-		add_mss(p.ip + TUNNEL_HEADER, length);
-	if (h->inner)
-		both_ways_wrap(&box.random, &p, h->address, box.world->snapshot->aftr->address);
-	else
+		add_mss(ip, length);
+	if (h->slot == SLOT_NAT64)
 		become6(&p, h, l4);
+	else if (h->slot == SLOT_DSLITE)
+		both_ways_wrap(&box.random, &p, h->address, box.world->snapshot->aftr->address);
 	if (flags & SYN)
 		p.headers = (uint8_t)(p.headers + 4);
 	return p;
@@ -234,15 +243,15 @@ static rte_be32_t elsewhere(rte_be32_t remote)
 static void divert(struct packet *p, const struct host *h)
 {
 	const struct snapshot *s = box.world->snapshot;
-	const struct host other = host_of(any(STORY_HOSTS / 2));
+	const struct host other = host_of(any(STORY_EACH));
 	const struct nat_policy *nat64 = policy_of_host(&other);
 	const struct nat64_prefix *prefix = &nat64->nat64_prefix[any(nat64->nat64_prefixes)];
 
 	if (!any(4))
 		p->iface = WORLD_OUTSIDE;
-	else if (h->inner)
+	else if (h->slot == SLOT_DSLITE)
 		memcpy(p->ip + IPV6_DESTINATION, s->aftr[any(s->aftrs)].address, 16);
-	else
+	else if (h->slot == SLOT_NAT64)
 		nat64pfx_embed(&prefix->prefix, h->remote, p->ip + IPV6_DESTINATION);
 }
 
@@ -362,9 +371,9 @@ bool goes_short(const struct packet *p)
 	b->live = 1;
 	b->tunnelled = b->mapped = 0;
 	received = link_receive(box.worker, b, p->iface);
-	if (p->iface == WORLD_INSIDE) {
-		taken = aliased_fast_out(box.worker, b, received.ipv6);
-	} else if (!(taken = nat44_fast(box.worker, b, received.ipv4))) {
+	taken = nat44_fast(box.worker, b, received.ipv4) |
+		aliased_fast_out(box.worker, b, received.ipv6);
+	if (!taken && p->iface == WORLD_OUTSIDE) {
 		hdr_read(b, received.ipv4);
 		pass = classify(box.worker, b, received.ipv4).in;
 		pass = nat44_find_in(&box.worker->nat, b, pass, box.worker->now);

@@ -1,27 +1,28 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Stories of hosts behind NAT64 and B4s: some rounds in which they and their remotes send packets, right and wrong, and
+// Stories of hosts behind NAT64, B4s and NAT44: some rounds in which they and their remotes send packets, right and wrong, and
 // time passes. Since packets change what is remembered of their flows, a story is told twice, to a box that has them
 // whole and to one that has them in two segments (both_ways.h). It is the same each time.
 
 #include "both_ways.h"
 
 #define STORY_ROUNDS 1200 // at most
-#define STORY_HOSTS  32   // those of NAT64 first, then as many of DS-Lite
+#define STORY_EACH   16 // hosts of each kind: first those of NAT64, then of DS-Lite, then of NAT44
+#define STORY_HOSTS  (3 * STORY_EACH)
 
 #define SYN 0x02
 #define RST 0x04
 #define ACK 0x10
 #define FIN 0x11
 
-enum { SLOT_NAT64 = 1, SLOT_DSLITE, SLOT_OTHER };
+enum { SLOT_NAT44, SLOT_NAT64, SLOT_DSLITE, SLOT_OTHER };
 
 // One with flows of UDP and TCP, to a port of a remote each. Who differ do so in two bytes at least, so that what is
 // spoiled in one is nobody else's.
 struct host {
-	uint8_t address[16]; // its own, or its B4's
-	rte_be32_t inner;    // behind a B4
+	uint8_t address[16]; // its own, or its B4's; of NAT44 none
+	rte_be32_t inner;    // behind a B4, or of NAT44
 	rte_be32_t remote;
 	rte_be16_t port;
 	uint8_t slot; // of the first policy of its instance
@@ -47,8 +48,8 @@ struct box {
 extern struct box box;
 
 // Adds a policy, with a pool of its own, in a slot.
-struct nat_policy *box_add_policy(const struct world_setup *setup,
-	void (*behave)(struct behaviour *behaviour), unsigned slot, enum nat_kind kind);
+struct nat_policy *box_add_policy(
+	const struct world_setup *setup, unsigned slot, enum nat_kind kind);
 struct nat_policy *box_policy(unsigned slot);
 void box_set_prefix(const char *text, struct nat64_prefix *prefix);
 

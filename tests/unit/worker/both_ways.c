@@ -140,17 +140,20 @@ void both_ways_spoil(struct rand *random, struct packet *p)
 {
 	unsigned at = rand_below(random, p->headers + 4u);
 	uint8_t *ip = p->ip + p->ipv4, first = *ip;
+	uint8_t *l4 = p->ipv4 == NO_IPV4 ? p->ip + IPV6_MIN : ip + (first & 0x0f) * 4;
+	uint8_t data_offset = l4[12];
 
 	// another version is another kind of frame
 	if (!at)
 		return;
 	spoil(random, p->ip, at);
-	// what extension headers there are may be in the second segment
+	// what more headers there are may be in the second segment
 	if (p->ipv4 && hdr6_is_extension(p->ip[IPV6_NEXT]))
 		p->ip[IPV6_NEXT] = PROTOCOL_IPV4;
+	if (l4[12] > data_offset)
+		l4[12] = data_offset;
 	if (p->ipv4 == NO_IPV4)
 		return;
-	// and so may more options
 	if (ip[0] != first)
 		ip[0] = 0x55;
 	// fragments are remembered, so that the second of two would not be the same

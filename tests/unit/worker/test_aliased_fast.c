@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// The short way of packets of hosts behind NAT64 and B4s (worker/aliased_fast.c) does what the long one does, whatever is
-// configured: what comes of each burst of a story is compared to the byte.
+// The short ways of packets of hosts behind NAT64, B4s and NAT44 (worker/aliased_fast.c, nat44_fast.c) do what the long
+// ones do, whatever is configured: what comes of each burst of a story is compared to the byte.
 
 #include "base/bits.h"
 #include "base/clock.h"
@@ -36,11 +36,6 @@ static bool never(const struct host *, enum l4, bool)
 	return false;
 }
 
-static bool inward(const struct host *, enum l4, bool outward)
-{
-	return !outward;
-}
-
 static void right_and_wrong(void **)
 {
 	assert_told_alike(&(struct story){.rounds = STORY_ROUNDS, .is_short = always});
@@ -53,10 +48,15 @@ static void on_mark(void *, const struct subkey *subscriber, bool marked)
 
 static bool is_marked(const struct host *h)
 {
-	return h->address[5] == 3 || h->address[5] == 0x80 + STORY_HOSTS / 8;
+	const struct host nat64 = host_of(3), b4 = host_of(STORY_EACH + 7);
+	const struct host own = host_of(STORY_HOSTS - 1);
+
+	return h->slot == SLOT_NAT44
+		? h->inner == own.inner
+		: !memcmp(h->address, nat64.address, 16) || !memcmp(h->address, b4.address, 16);
 }
 
-// Two subscribers who may not write to half of the internet any more; the others may, and nobody is hindered in hearing from there.
+// Three subscribers who may not write to half of the internet any more; the others may, and nobody is hindered in hearing from there.
 static void mark(void)
 {
 	acl_watch(box.world->acl, on_mark, NULL);
@@ -65,7 +65,8 @@ static void mark(void)
 		struct ipaddr addr = ipaddr_v6(h.address);
 		struct ipprefix prefix = ipprefix_make(&addr, box_policy(h.slot)->subscriber_len);
 		struct acl_rule rule = {
-			.subscriber = subkey_of(&prefix, box_policy(h.slot)->instance),
+			.subscriber = h.slot == SLOT_NAT44 ? subkey_v4(h.inner, SLOT_NAT44)
+							   : subkey_of(&prefix, h.slot),
 			.any_protocol = true,
 			.upper_port = UINT16_MAX,
 			.upper_type = UINT8_MAX,
@@ -163,7 +164,7 @@ static void add_nat64(void)
 {
 	static const char prefix[] = "2001:db8:6464::/96";
 	struct world_setup setup = world_setup();
-	struct nat_policy *other = box_add_policy(&setup, NULL, SLOT_OTHER, NAT_64);
+	struct nat_policy *other = box_add_policy(&setup, SLOT_OTHER, NAT_64);
 
 	other->instance = SLOT_NAT64;
 	services_add_nat64(box.world, other);
@@ -190,6 +191,17 @@ static void other_prefixes(void **)
 			&(struct story){.rounds = FEW, .pref64 = prefix[i], .is_short = always});
 }
 
+// Where what comes in may mean something to UDP, that of NAT44 goes the long way.
+static bool minds_udp_in(const struct host *h, enum l4 l4, bool outward)
+{
+	return h->slot != SLOT_NAT44 || l4 == L4_TCP || outward;
+}
+
+static bool unless_out(const struct host *h, enum l4 l4, bool outward)
+{
+	return !outward && minds_udp_in(h, l4, outward);
+}
+
 static void depend(struct behaviour *behaviour)
 {
 	behaviour->mapping = MAP_BY_ENDPOINT;
@@ -198,7 +210,7 @@ static void depend(struct behaviour *behaviour)
 
 static void dependent_mappings(void **)
 {
-	assert_told_alike(&(struct story){.rounds = FEW, .behave = depend, .is_short = inward});
+	assert_told_alike(&(struct story){.rounds = FEW, .behave = depend, .is_short = unless_out});
 }
 
 static void filter_all(struct behaviour *behaviour)
@@ -206,9 +218,9 @@ static void filter_all(struct behaviour *behaviour)
 	memset(behaviour->filtering, FILTER_BY_ADDRESS, sizeof(behaviour->filtering));
 }
 
-static bool unless_udp_out(const struct host *, enum l4 l4, bool outward)
+static bool unless_udp_out(const struct host *h, enum l4 l4, bool outward)
 {
-	return !outward || l4 == L4_TCP;
+	return (!outward || l4 == L4_TCP) && minds_udp_in(h, l4, outward);
 }
 
 // UDP has sessions then.
@@ -220,20 +232,21 @@ static void filtered(void **)
 
 static void refresh_inward(void)
 {
-	box_policy(SLOT_NAT64)->inbound_refresh = box_policy(SLOT_DSLITE)->inbound_refresh = true;
+	for (unsigned slot = SLOT_NAT44; slot <= SLOT_DSLITE; slot++)
+		box_policy(slot)->inbound_refresh = true;
 	nat_reconcile(&box.worker->nat, 0, box.worker->now);
 }
 
 // What comes in keeps UDP too (RFC 4787 REQ-6a).
 static void inbound_refresh(void **)
 {
-	assert_told_alike(
-		&(struct story){.rounds = FEW, .prepare = refresh_inward, .is_short = always});
+	assert_told_alike(&(struct story){
+		.rounds = FEW, .prepare = refresh_inward, .is_short = minds_udp_in});
 }
 
 static bool is_static(const struct host *h)
 {
-	return h->address[5] == 0;
+	return h->slot == SLOT_NAT64 && h->address[5] == 0;
 }
 
 // A port of each protocol of a host behind NAT64.
@@ -324,7 +337,8 @@ static void two_aftrs(void **)
 
 static void clamp_mss(void)
 {
-	box_policy(SLOT_NAT64)->mss = box_policy(SLOT_DSLITE)->mss = 1200;
+	for (unsigned slot = SLOT_NAT44; slot <= SLOT_DSLITE; slot++)
+		box_policy(slot)->mss = 1200;
 }
 
 static void segments_made_smaller(void **)
@@ -338,8 +352,8 @@ static void kept_alive(void **)
 	static const struct story story = {.is_short = always};
 	static const uint32_t idle[] = {[L4_UDP] = 300, [L4_TCP] = 7440};
 
-	for (unsigned way = 0; way < 8; way++) {
-		struct host h = host_of(way & 4 ? 0 : STORY_HOSTS - 1);
+	for (unsigned way = 0; way < 12; way++) {
+		struct host h = host_of(way / 4 * STORY_EACH);
 		enum l4 l4 = way & 1 ? L4_TCP : L4_UDP;
 		bool outward = way & 2, kept = outward || l4 == L4_TCP;
 
