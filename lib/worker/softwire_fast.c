@@ -142,26 +142,41 @@ static inline bool is_true(
 		length <= x->softwire[i]->path_mru && !x->softwire[i]->nested;
 }
 
-// Sends those of the mask out of their tunnels. Returns them, but for those that it has not sent.
-static uint64_t send_tunnelled(struct worker *w, struct burst *b, const struct asked *asked,
-	uint64_t found, struct softwire_search *x, struct tally *tally)
+// Takes packet i out of its tunnel. Returns false if it may not leave like that.
+static inline bool decapsulate(const struct worker *w, struct burst *b, unsigned i,
+	const struct softwire_search *x, struct tally *tally)
 {
-	uint64_t out = 0;
+	uint32_t length = b->room[i] - (uint32_t)TUNNEL_HEADER;
+
+	if (unlikely(
+		    x->marked & bit(i) || !is_true(b, i, x, length) || !may_leave(w, b, i, length)))
+		return false;
+	b->ip[i] += TUNNEL_HEADER;
+	hdr_hop_one(b->ip[i]);
+	tally_add(w, tally, x->softwire[i], length, true);
+	return true;
+}
+
+// Takes those that have been asked for, and those that have been found, out of their tunnels. Returns them, but for those
+// that may not leave like that.
+static uint64_t send_tunnelled(struct worker *w, struct burst *b, uint64_t asked, uint64_t found,
+	struct softwire_search *x, struct tally *tally)
+{
+	uint64_t late = 0, out = 0;
 	unsigned i;
 
-	for (uint64_t todo = found; bit_take(&todo, &i);) {
-		uint32_t length = b->room[i] - (uint32_t)TUNNEL_HEADER;
-
-		if (likely(asked->bound & bit(i)) && unlikely(!bound_answer(x, i)))
-			continue;
-		if (unlikely(x->marked & bit(i) || !is_true(b, i, x, length) ||
-			    !may_leave(w, b, i, length)))
-			continue;
-		b->ip[i] += TUNNEL_HEADER;
-		hdr_hop_one(b->ip[i]);
-		out |= bit(i);
-		tally_add(w, tally, x->softwire[i], length, true);
+	for (uint64_t todo = asked; bit_take(&todo, &i);) {
+		if (likely(bound_answer(x, i)))
+			out |= (uint64_t)decapsulate(w, b, i, x, tally) << i;
+		else
+			late |= bit(i);
 	}
+	for (uint64_t todo = late; bit_take(&todo, &i);) {
+		if (bound_answer_late(x, i))
+			out |= (uint64_t)decapsulate(w, b, i, x, tally) << i;
+	}
+	for (uint64_t todo = found; bit_take(&todo, &i);)
+		out |= (uint64_t)decapsulate(w, b, i, x, tally) << i;
 	return out;
 }
 
@@ -201,7 +216,7 @@ uint64_t softwire_fast_out(struct worker *w, struct burst *b, uint64_t mask)
 	struct tally tally = {0};
 	struct softwire_search x;
 	struct asked asked = read_all(w, b, mask, &x);
-	uint64_t found, tunnelled = 0, mapped = 0;
+	uint64_t found = 0, tunnelled = 0, mapped = 0;
 
 	if (!(asked.bound | asked.ruled | asked.mapped))
 		return 0;
@@ -211,11 +226,10 @@ uint64_t softwire_fast_out(struct worker *w, struct burst *b, uint64_t mask)
 	if (asked.mapped)
 		asked.mapped = mapt_find(w->snapshot, b, asked.mapped, &x);
 	classify_routes(w, asked.bound | asked.ruled | asked.mapped, b->dst, b->route);
-	found = asked.bound;
 	if (asked.ruled)
-		found |= softwire_find_ruled(b->src, b->src_port, asked.ruled, w->number, &x);
-	if (found)
-		tunnelled = send_tunnelled(w, b, &asked, found, &x, &tally);
+		found = softwire_find_ruled(b->src, b->src_port, asked.ruled, w->number, &x);
+	if (asked.bound | found)
+		tunnelled = send_tunnelled(w, b, asked.bound, found, &x, &tally);
 	if (asked.mapped)
 		mapped = send_mapped(w, b, asked.mapped, &x, &tally);
 	if (tally.packets)
@@ -315,6 +329,8 @@ uint64_t softwire_fast_in(struct worker *w, struct burst *b, uint64_t mask)
 		found = softwire_find_ruled(b->dst, b->dst_port, asked.ruled, w->number, &x);
 	for (uint64_t todo = asked.bound; bit_take(&todo, &i);)
 		found |= (uint64_t)bound_answer(&x, i) << i;
+	for (uint64_t todo = asked.bound & ~found; bit_take(&todo, &i);)
+		found |= (uint64_t)bound_answer_late(&x, i) << i;
 	if (!found)
 		return 0;
 	softwire_routes(w, found, &x, route);

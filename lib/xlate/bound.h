@@ -42,23 +42,41 @@ static inline bool bound_ask(struct bound_table *t, struct softwire_search *x, u
 	return true;
 }
 
-// Fills the search for packet i, which has been asked for. Returns false if nobody has its key.
-static inline bool bound_answer(struct softwire_search *x, unsigned i)
+// Fills the search for packet i from the binding that has its key.
+static inline void bound_fill(struct softwire_search *x, unsigned i, const struct binding *binding)
 {
 	const struct softwire_state *state = x->softwire[i]->state;
+
+	memcpy(x->subscriber[i], binding->b4, sizeof(x->subscriber[i]));
+	x->br[i] = state->br[atomic_load_explicit(&binding->br, memory_order_relaxed)];
+	x->marked |= (uint64_t)atomic_load_explicit(&binding->marked, memory_order_relaxed) << i;
+}
+
+// Fills the search for packet i, which has been asked for, if the answer is in the line that has come, as it is for nine
+// of ten bindings of a full table. Returns false if not; the next line has been asked for then.
+static inline bool bound_answer(struct softwire_search *x, unsigned i)
+{
 	const struct binding *binding = x->home[i];
 
 	if (unlikely(x->key[i] == BINDING_EMPTY))
 		return false;
-	// nearly always in one of the slots of the line that has come
 	binding += atomic_load_explicit(&binding[1].key, memory_order_acquire) == x->key[i];
 	if (unlikely(atomic_load_explicit(&binding->key, memory_order_acquire) != x->key[i])) {
-		binding = binding_find(binding_view(state->bindings), x->key[i]);
-		if (unlikely(!binding))
-			return false;
+		rte_prefetch0(x->home[i] + 2);
+		return false;
 	}
-	memcpy(x->subscriber[i], binding->b4, sizeof(x->subscriber[i]));
-	x->br[i] = state->br[atomic_load_explicit(&binding->br, memory_order_relaxed)];
-	x->marked |= (uint64_t)atomic_load_explicit(&binding->marked, memory_order_relaxed) << i;
+	bound_fill(x, i, binding);
+	return true;
+}
+
+// The same wherever the answer is. Returns false if nobody has the key.
+static inline bool bound_answer_late(struct softwire_search *x, unsigned i)
+{
+	const struct binding *binding =
+		binding_find(binding_view(x->softwire[i]->state->bindings), x->key[i]);
+
+	if (!binding)
+		return false;
+	bound_fill(x, i, binding);
 	return true;
 }
