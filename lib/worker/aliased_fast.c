@@ -36,7 +36,7 @@ static void read_all(const struct worker *w, struct burst *b, uint64_t mask, str
 	x->nat64 = x->dslite = 0;
 	for (uint64_t todo = mask; bit_take(&todo, &i);) {
 		const struct iface *iface = &s->iface[b->iface[i]];
-		uint8_t *ip = b->ip[i];
+		const uint8_t *ip = b->ip[i], *inner = ip + TUNNEL_HEADER;
 		const struct nexthop *nh = NULL;
 
 		if (likely(fast_is_single(b, i) && iface->realm == REALM_INTERNAL &&
@@ -44,13 +44,13 @@ static void read_all(const struct worker *w, struct burst *b, uint64_t mask, str
 			nh = fast_service(s, ip);
 		if (unlikely(!nh))
 			continue;
-		if (nh->service == SERVICE_NAT64 && plain_is_ipv6(ip, b->room[i])) {
+		if (nh->service == SERVICE_NAT64 && plain_is_ipv6(ip, b->room[i]) &&
+			!fast_turns_connection(ip + IPV6_MIN, ip[IPV6_NEXT])) {
 			fast_read_source(b, i, ip + IPV6_MIN, ip[IPV6_NEXT]);
 			x->tail[i] = alias_tail(0, (uint16_t)nh->number);
 			x->nat64 |= bit(i);
-		} else if (nh->service == SERVICE_DSLITE && plain_is_tunnel(ip, b->room[i])) {
-			const uint8_t *inner = ip + TUNNEL_HEADER;
-
+		} else if (nh->service == SERVICE_DSLITE && plain_is_tunnel(ip, b->room[i]) &&
+			!fast_turns_connection(inner + IPV4_MIN, inner[IPV4_PROTOCOL])) {
 			fast_read_source(b, i, inner + IPV4_MIN, inner[IPV4_PROTOCOL]);
 			b->dst[i] = load32(inner + IPV4_DESTINATION);
 			x->tail[i] = alias_tail(

@@ -25,6 +25,13 @@ static inline const struct nexthop *fast_service(const struct snapshot *s, const
 	return nh && nh->kind == NEXTHOP_SERVICE ? nh : NULL;
 }
 
+// Whether a packet is TCP that opens or ends a connection, which there is more to with a NAT.
+static inline bool fast_turns_connection(const uint8_t *l4, uint8_t protocol)
+{
+	return protocol == PROTOCOL_TCP &&
+		l4[TCP_FLAGS_BYTE] & (TCP_FLAG_SYN | TCP_FLAG_FIN | TCP_FLAG_RST);
+}
+
 // Notes the kind of packet i, whose transport header is at `l4`, and the port that it is from.
 static inline void fast_read_source(
 	struct burst *b, unsigned i, const uint8_t *l4, uint8_t protocol)
@@ -42,13 +49,15 @@ static inline bool fast_has_mapping(const struct burst *b, unsigned i, const str
 		(m->flags & ~MAPPING_REST) == kind;
 }
 
-// The mapping of packet i, of which b->mapping[i] is the first candidate; NULL: none, or one that asks for more.
+// The mapping of packet i, of which b->mapping[i] is the first candidate, or 0; NULL: none, or one that asks for more.
 static inline const struct mapping *fast_mapping(const struct bib *bib, struct burst *b, unsigned i)
 {
 	const struct mapping *m = &bib->mapping[b->mapping[i]];
 
 	if (likely(fast_has_mapping(b, i, m)))
 		return m;
+	if (!b->mapping[i])
+		return NULL;
 	b->mapping[i] = bib_find_inside(bib, b->l4[i], b->src[i], b->src_port[i]);
 	m = &bib->mapping[b->mapping[i]];
 	return fast_has_mapping(b, i, m) ? m : NULL;

@@ -31,11 +31,15 @@ static uint64_t read_all(
 	unsigned i;
 
 	for (uint64_t todo = mask; bit_take(&todo, &i);) {
+		const uint8_t *ip = b->ip[i];
+
 		if (unlikely(w->snapshot->iface[b->iface[i]].realm != realm)) {
 			*others |= bit(i);
 			continue;
 		}
-		if (unlikely(!fast_is_single(b, i) || !plain_is_ipv4(b->ip[i], b->room[i])))
+		if (unlikely(!fast_is_single(b, i) || !plain_is_ipv4(ip, b->room[i])))
+			continue;
+		if (unlikely(fast_turns_connection(ip + IPV4_MIN, ip[IPV4_PROTOCOL])))
 			continue;
 		read_ipv4(b, i);
 		plain |= (uint64_t)(b->src[i] != b->dst[i]) << i;
@@ -44,11 +48,24 @@ static uint64_t read_all(
 	return plain;
 }
 
+// Sends packet i by its mapping, or returns false.
+static inline bool go_out(struct worker *w, struct burst *b, unsigned i, uint64_t *loose)
+{
+	const struct mapping *m = &w->nat.bib.mapping[b->mapping[i]];
+
+	if (unlikely(!fast_refresh(w, b, i, b->ip[i] + IPV4_MIN)))
+		return false;
+	b->src[i] = m->outside;
+	rewrite_packet(b, i, IP_SOURCE, 0, m->outside, m->outside_port, 1);
+	*loose |= (uint64_t) !(b->ip[i][6] & DONT_FRAGMENT) << i;
+	return true;
+}
+
 static uint64_t from_inside(struct worker *w, struct burst *b, uint64_t mask, uint64_t *others)
 {
 	const struct bib *bib = &w->nat.bib;
 	const struct index_bucket *home[BURST_MAX];
-	uint64_t plain = read_all(w, b, mask, REALM_INTERNAL, others), out = 0, loose = 0;
+	uint64_t plain = read_all(w, b, mask, REALM_INTERNAL, others), tcp = 0, out = 0, loose = 0;
 	uint64_t hash[BURST_MAX];
 	unsigned i;
 
@@ -68,14 +85,17 @@ static uint64_t from_inside(struct worker *w, struct burst *b, uint64_t mask, ui
 		const struct mapping *m = fast_mapping(bib, b, i);
 
 		if (unlikely(!m ||
-			    !fast_may_leave(&w->snapshot->nexthop[b->route[i]], b->length[i]) ||
-			    !fast_refresh(w, b, i, b->ip[i] + IPV4_MIN)))
+			    !fast_may_leave(&w->snapshot->nexthop[b->route[i]], b->length[i])))
 			continue;
-		b->src[i] = m->outside;
-		rewrite_packet(b, i, IP_SOURCE, 0, m->outside, m->outside_port, 1);
-		loose |= (uint64_t) !(b->ip[i][6] & DONT_FRAGMENT) << i;
-		out |= bit(i);
+		if (b->l4[i] == L4_TCP) {
+			rte_prefetch0(&w->nat.sessions.session[m->session]);
+			tcp |= bit(i);
+			continue;
+		}
+		out |= (uint64_t)go_out(w, b, i, &loose) << i;
 	}
+	for (uint64_t todo = tcp; bit_take(&todo, &i);)
+		out |= (uint64_t)go_out(w, b, i, &loose) << i;
 	if (loose)
 		identify(w, b, loose);
 	b->big &= ~out;
