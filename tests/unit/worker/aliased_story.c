@@ -4,12 +4,10 @@
 
 #include "base/bits.h"
 #include "base/clock.h"
-#include "net/csum.h"
 #include "net/hdr6.h"
 #include "net/tunnel.h"
 #include "xlate/xlate.h"
 
-#include "support/packet6.h"
 #include "support/services.h"
 #include "unit.h"
 
@@ -102,7 +100,6 @@ void story_begin(const struct story *story)
 	rand_seed_fixed(&box.worker->nat.random, 6333);
 	ipid_free(&box.worker->ids);
 	assert_int_equal(ipid_init(&box.worker->ids, 0, 1, &box.worker->nat.random), 0);
-	box.worker->tunnel_id = 1;
 	world6_add(box.world, MTU6);
 	services_add_nat64(box.world, box_add_policy(&setup, SLOT_NAT64, NAT_64));
 	services_add_aftr(box.world, box_add_policy(&setup, SLOT_DSLITE, NAT_DSLITE));
@@ -154,24 +151,15 @@ static struct tuple outside_of(const struct host *h, enum l4 l4)
 }
 
 // Makes an IPv6 packet of the IPv4 one that is behind the first TUNNEL_HEADER bytes.
-static void become6(struct packet *p, const struct host *h, enum l4 l4)
+static void become6(struct packet *p, const struct host *h)
 {
 	const struct nat_policy *nat64 = policy_of_host(h);
 	const struct nat64_prefix *prefix =
 		nat64_prefix_for(nat64->nat64_prefix, nat64->nat64_prefixes, h->remote);
-	uint16_t length = (uint16_t)(p->length - 20), sum;
-	uint8_t protocol = l4_protocol(l4), to[16];
-	uint8_t *l4_at = p->ip + IPV6_MIN, *sum_at = l4_at + (l4 == L4_TCP ? 16 : 6);
+	uint8_t to[16];
 
 	nat64pfx_embed(&prefix->prefix, h->remote, to);
-	memmove(l4_at, p->ip + TUNNEL_HEADER + 20, length);
-	both_ways_make6(&box.random, p->ip, length, protocol, h->address, to);
-	memset(sum_at, 0, 2);
-	sum = rte_cpu_to_be_16((uint16_t)~packet6_sum(p->ip, IPV6_MIN, protocol));
-	memcpy(sum_at, &sum, 2);
-	p->length = (uint16_t)(IPV6_MIN + length);
-	p->headers = IPV6_MIN + 20;
-	p->ipv4 = NO_IPV4;
+	both_ways_become6(&box.random, p, h->address, to);
 }
 
 // Says how large segments of a connection may be.
@@ -194,7 +182,7 @@ struct packet host_sends(const struct host *h, enum l4 l4, uint16_t length, uint
 	if (flags & SYN)
 		add_mss(ip, length);
 	if (h->slot == SLOT_NAT64)
-		become6(&p, h, l4);
+		become6(&p, h);
 	else if (h->slot == SLOT_DSLITE)
 		both_ways_wrap(&box.random, &p, h->address, box.world->snapshot->aftr->address);
 	if (flags & SYN)
@@ -359,31 +347,23 @@ void story_open_flows(void)
 		outcome_free(both_ways_carry(box.world, packet, make_round(round, packet), false));
 }
 
+// Of UDP that may have sessions, or of those mapped statically, what comes in goes the short way last.
+static uint64_t short_way_in(struct worker *w, struct burst *b, uint64_t mask)
+{
+	uint64_t taken = nat44_fast(w, b, mask), pass = mask & ~taken;
+
+	hdr_read(b, pass);
+	pass = classify(w, b, pass).in;
+	pass = nat44_find_in(&w->nat, b, pass, w->now);
+	pass = nat44_track(&w->nat, b, pass, false, w->now);
+	return taken | aliased_fast_in(w, b, pass);
+}
+
 bool goes_short(const struct packet *p)
 {
-	struct burst *b = &box.worker->burst;
-	struct received received;
-	struct rte_mbuf *m;
-	uint64_t taken, pass;
+	short_way *out = p->ipv4 ? aliased_fast_out : nat44_fast;
 
-	b->mbuf[0] = world_frame(box.world, p->iface, p->ip, p->length);
-	b->n = 1;
-	b->live = 1;
-	b->tunnelled = b->mapped = 0;
-	received = link_receive(box.worker, b, p->iface);
-	taken = nat44_fast(box.worker, b, received.ipv4) |
-		aliased_fast_out(box.worker, b, received.ipv6);
-	if (!taken && p->iface == WORLD_OUTSIDE) {
-		hdr_read(b, received.ipv4);
-		pass = classify(box.worker, b, received.ipv4).in;
-		pass = nat44_find_in(&box.worker->nat, b, pass, box.worker->now);
-		pass = nat44_track(&box.worker->nat, b, pass, false, box.worker->now);
-		taken = aliased_fast_in(box.worker, b, pass);
-	}
-	m = taken ? world_sent(box.world, 0, !p->iface) : b->mbuf[0];
-	assert_non_null(m);
-	rte_pktmbuf_free(m);
-	return taken;
+	return both_ways_is_short(box.world, p, p->iface == WORLD_OUTSIDE ? short_way_in : out);
 }
 
 static void assert_short_for(const struct story *story)

@@ -5,6 +5,7 @@
 #include "net/hdr6.h"
 #include "net/tunnel.h"
 
+#include "support/packet6.h"
 #include "unit.h"
 
 #include <stdlib.h>
@@ -40,6 +41,12 @@ static void sum_header(uint8_t *ip)
 	put16(ip + 10, ~packet_sum(ip) & 0xffffu);
 }
 
+// Where the checksum of a transport header stands.
+static uint8_t *sum_of(uint8_t *l4, uint8_t protocol)
+{
+	return l4 + (protocol == PROTOCOL_TCP ? 16 : 6);
+}
+
 void both_ways_make4(struct rand *random, uint8_t *ip, uint16_t length, const struct tuple *tuple,
 	uint8_t tcp_flags)
 {
@@ -73,6 +80,23 @@ void both_ways_wrap(
 	packet->ipv4 = TUNNEL_HEADER;
 }
 
+void both_ways_become6(
+	struct rand *random, struct packet *p, const uint8_t src[16], const uint8_t dst[16])
+{
+	const uint8_t *inner = p->ip + TUNNEL_HEADER;
+	uint16_t length = (uint16_t)((inner[2] << 8 | inner[3]) - IPV4_MIN);
+	uint8_t protocol = inner[9];
+
+	memmove(p->ip + IPV6_MIN, inner + IPV4_MIN, length);
+	both_ways_make6(random, p->ip, length, protocol, src, dst);
+	put16(sum_of(p->ip + IPV6_MIN, protocol), 0);
+	put16(sum_of(p->ip + IPV6_MIN, protocol),
+		~packet6_sum(p->ip, IPV6_MIN, protocol) & 0xffffu);
+	p->length = (uint16_t)(IPV6_MIN + length);
+	p->headers = IPV6_MIN + 20;
+	p->ipv4 = NO_IPV4;
+}
+
 static uint8_t vary_hops(struct rand *random)
 {
 	return (uint8_t)(rand_below(random, 8) ? 64 : rand_below(random, 3));
@@ -96,7 +120,7 @@ static void vary6(struct rand *random, uint8_t *ip, uint8_t class)
 
 static void vary_checksum(struct rand *random, uint8_t *l4, uint8_t protocol)
 {
-	uint8_t *sum = l4 + (protocol == PROTOCOL_TCP ? 16 : 6);
+	uint8_t *sum = sum_of(l4, protocol);
 
 	if (!rand_below(random, 8))
 		put16(sum, 0);
@@ -207,6 +231,7 @@ static void carry(
 	struct worker *w = world->dataplane.worker[0];
 
 	w->icmp_tokens = 1000;
+	w->tunnel_id = 1;
 	w->burst.n = 0;
 	for (unsigned i = 0; i < n; i++) {
 		if (packet[i].iface == iface)
@@ -308,6 +333,26 @@ struct outcome *both_ways_carry(
 	subtract(&o->stats, &before.stats, sizeof(o->stats));
 	o->flows = flows_of(&w->nat);
 	return o;
+}
+
+bool both_ways_is_short(struct world *world, const struct packet *p, short_way *way)
+{
+	struct worker *w = world->dataplane.worker[0];
+	struct burst *b = &w->burst;
+	struct received received;
+	struct rte_mbuf *m;
+	uint64_t taken;
+
+	b->mbuf[0] = world_frame(world, p->iface, p->ip, p->length);
+	b->n = 1;
+	b->live = 1;
+	b->tunnelled = b->mapped = 0;
+	received = link_receive(w, b, p->iface);
+	taken = way(w, b, received.ipv4 | received.ipv6);
+	m = taken ? world_sent(world, 0, !p->iface) : b->mbuf[0];
+	assert_non_null(m);
+	rte_pktmbuf_free(m);
+	return taken;
 }
 
 void outcome_free(struct outcome *o)

@@ -32,6 +32,10 @@ void both_ways_make6(struct rand *random, uint8_t *ip, uint16_t length, uint8_t 
 void both_ways_wrap(
 	struct rand *random, struct packet *packet, const uint8_t src[16], const uint8_t dst[16]);
 
+// Makes an IPv6 packet of that one, between these addresses.
+void both_ways_become6(
+	struct rand *random, struct packet *packet, const uint8_t src[16], const uint8_t dst[16]);
+
 // Changes what packets may differ in: traffic class, hops left, whether an IPv4 one may be fragmented, and whether its
 // checksum is right, or there at all.
 void both_ways_vary(struct rand *random, struct packet *packet);
@@ -42,6 +46,12 @@ void both_ways_spoil(struct rand *random, struct packet *packet);
 // Makes a fragment of an IPv4 packet, in a tunnel or not; and gives one options, before its length is spoilt.
 void both_ways_fragment(struct rand *random, struct packet *packet);
 void both_ways_add_options(struct packet *packet);
+
+// A short way, or as far as it goes: carries those of the mask that are ordinary, and returns them.
+typedef uint64_t short_way(struct worker *worker, struct burst *burst, uint64_t mask);
+
+// Whether the first worker of a world carries a packet, which leaves by the other interface, by the short way.
+bool both_ways_is_short(struct world *world, const struct packet *packet, short_way *way);
 
 // What came of a burst: frames, what was counted, and what is remembered of flows.
 struct outcome;
