@@ -182,9 +182,8 @@ static void two_policies(void **)
 // RFC 6052 sections 2.2 and 3.1
 static void other_prefixes(void **)
 {
-	static const char *const prefix[] = {"64:ff9b::/96", "2001:db8:6464:6464::/64",
-		"2001:db8:6464:6400::/56", "2001:db8:6464::/48", "2001:db8:6400::/40",
-		"2001:db9::/32"};
+	static const char *const prefix[] = {
+		"64:ff9b::/96", "2001:db8:6464:6464::/64", "2001:db8:6400::/40"};
 
 	for (unsigned i = 0; i < ARRAY_LEN(prefix); i++)
 		assert_told_alike(
