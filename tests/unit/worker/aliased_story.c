@@ -13,6 +13,8 @@
 
 #include <rte_ip.h>
 
+#define SHORTEST 46 // that an Ethernet frame has room for
+
 #define DATA    64 // bytes of most packets, at most, behind what the first segment has
 #define OPENING 3  // rounds, of each CHAPTER
 #define CHAPTER 100
@@ -61,6 +63,7 @@ struct nat_policy *box_add_policy(
 	own.pool_first = setup->pool_first + 16 * slot;
 	own.pool_last = own.pool_first + 15;
 	own.behaviour.kind = (uint8_t)kind;
+	own.fixed = NULL;
 	return world_policy(box.world, &own, slot);
 }
 
@@ -91,8 +94,8 @@ void story_begin(const struct story *story)
 	setup.mbufs = 4095;
 	setup.mtu = MTU4;
 	setup.size.aliases = 256;
-	if (story->behave)
-		story->behave(&setup.behaviour);
+	if (story->arrange)
+		story->arrange(&setup);
 	box.world = world_new(&setup, 1000);
 	box.worker = box.world->dataplane.worker[0];
 	// what is drawn at random is the same each time
@@ -217,6 +220,14 @@ static uint16_t any_length(void)
 	return (uint16_t)(any(4) ? 45 + any(DATA) : limit[any(ARRAY_LEN(limit))] - 2 + any(5));
 }
 
+// Of one that has no more than headers, or not even those of TCP, and is filled up in a frame.
+static uint16_t short_length(enum l4 l4)
+{
+	uint16_t least = (uint16_t)packet_least(l4);
+
+	return (uint16_t)(least + any(SHORTEST - least));
+}
+
 // Somewhere else than where hosts write to: where nobody in the internet is, an inside network, the box, and a pool.
 static rte_be32_t elsewhere(rte_be32_t remote)
 {
@@ -243,20 +254,35 @@ static void divert(struct packet *p, const struct host *h)
 		nat64pfx_embed(&prefix->prefix, h->remote, p->ip + IPV6_DESTINATION);
 }
 
+// Sends an IPv4 packet from its host to itself, or from where it is to.
+static void turn_round(struct packet *p)
+{
+	uint8_t *src = p->ip + 12, *dst = p->ip + 16;
+
+	if (p->iface == WORLD_INSIDE)
+		memcpy(dst, src, 4);
+	else
+		memcpy(src, dst, 4);
+}
+
 static struct packet make(struct host h)
 {
 	static const uint8_t change[] = {SYN, FIN, RST};
 	enum l4 l4 = any(2) ? L4_TCP : L4_UDP;
 	uint8_t flags = l4 == L4_UDP ? 0 : any(16) ? ACK : change[any(ARRAY_LEN(change))];
 	uint16_t length = any_length();
-	bool outward = any(2);
+	bool outward = any(2), is_ipv4 = !outward || h.slot == SLOT_NAT44;
 	struct packet p;
 
+	if (is_ipv4 && !(flags & SYN) && !any(8))
+		length = short_length(l4);
 	if (!any(16))
 		h.remote = elsewhere(h.remote);
 	p = outward ? host_sends(&h, l4, length, flags) : host_hears(&h, l4, length, flags);
 	if (outward && !any(8))
 		divert(&p, &h);
+	if (is_ipv4 && !any(32))
+		turn_round(&p);
 	both_ways_vary(&box.random, &p);
 	if (p.ipv4 != NO_IPV4 && !any(32))
 		both_ways_add_options(&p);
@@ -265,7 +291,9 @@ static struct packet make(struct host h)
 	else if (p.ipv4 != NO_IPV4 && !any(32))
 		both_ways_fragment(&box.random, &p);
 	// bytes behind it
-	if (!any(16))
+	if (p.length < SHORTEST)
+		p.length = SHORTEST;
+	else if (!any(16))
 		p.length = (uint16_t)(p.length + 1 + any(8));
 	return p;
 }

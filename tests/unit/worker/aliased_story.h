@@ -31,7 +31,7 @@ struct host {
 struct story {
 	unsigned rounds;
 	const char *pref64; // instead of SERVICES_PREF64
-	void (*behave)(struct behaviour *behaviour);
+	void (*arrange)(struct world_setup *setup);
 	void (*prepare)(void); // before anybody comes
 	void (*turn)(void);    // after flows have been opened
 	// Which ordinary packets go the short way then

@@ -210,11 +210,31 @@ void both_ways_add_options(struct packet *p)
 	p->headers = (uint8_t)(p->headers + 4);
 }
 
+// The device that a packet comes by.
+static unsigned port_of(const struct world *world, const struct packet *p)
+{
+	const uint8_t *others = world->snapshot->iface_of[!p->iface];
+
+	return others[BOTH_WAYS_VLAN] == p->iface ? !p->iface : p->iface;
+}
+
+static void add_tag(struct rte_mbuf *m)
+{
+	static const uint8_t tag[] = {0x81, 0, 0, BOTH_WAYS_VLAN};
+	uint8_t *frame = (uint8_t *)rte_pktmbuf_prepend(m, sizeof(tag));
+
+	assert_non_null(frame);
+	memmove(frame, frame + sizeof(tag), 12);
+	memcpy(frame + 12, tag, sizeof(tag));
+}
+
 static struct rte_mbuf *frame_of(struct world *world, const struct packet *p, bool split)
 {
 	struct rte_mbuf *m = world_frame(world, p->iface, p->ip, p->length), *tail;
 	uint16_t rest = (uint16_t)(p->length - p->headers);
 
+	if (port_of(world, p) != p->iface)
+		add_tag(m);
 	if (!split)
 		return m;
 	tail = rte_pktmbuf_alloc(world->mbufs);
@@ -226,7 +246,7 @@ static struct rte_mbuf *frame_of(struct world *world, const struct packet *p, bo
 }
 
 static void carry(
-	struct world *world, const struct packet *packet, unsigned n, unsigned iface, bool split)
+	struct world *world, const struct packet *packet, unsigned n, unsigned port, bool split)
 {
 	struct worker *w = world->dataplane.worker[0];
 
@@ -234,10 +254,11 @@ static void carry(
 	w->tunnel_id = 1;
 	w->burst.n = 0;
 	for (unsigned i = 0; i < n; i++) {
-		if (packet[i].iface == iface)
+		if (port_of(world, &packet[i]) == port)
 			w->burst.mbuf[w->burst.n++] = frame_of(world, &packet[i], split);
 	}
-	pipeline_run(w, &w->burst, iface);
+	if (w->burst.n)
+		pipeline_run(w, &w->burst, port);
 }
 
 static void take_frames(struct world *world, unsigned iface, struct outcome *o)
@@ -320,8 +341,8 @@ struct outcome *both_ways_carry(
 	assert_non_null(o);
 	note_softwires(world, &before);
 	before.stats = w->stats;
-	for (unsigned iface = 0; iface < 2; iface++) {
-		carry(world, packet, n, iface, split);
+	for (unsigned port = 0; port < 2; port++) {
+		carry(world, packet, n, port, split);
 		for (unsigned out = 0; out < 2; out++)
 			take_frames(world, out, o);
 	}
@@ -372,8 +393,11 @@ unsigned outcome_frames(const struct outcome *o, unsigned iface)
 	return n;
 }
 
-static bool is_error(const uint8_t *ip)
+// An answer has the tag of what it answers.
+static bool is_error(const struct frame *frame)
 {
+	const uint8_t *ip = frame->bytes + (frame->bytes[12] == 0x81 ? ETHER + 4 : ETHER);
+
 	if (ip[0] >> 4 == 4)
 		return ip[9] == PROTOCOL_ICMP;
 	return ip[IPV6_NEXT] == PROTOCOL_ICMPV6 ||
@@ -393,7 +417,7 @@ static int compare(const void *a, const void *b)
 static void settle(struct outcome *o)
 {
 	for (unsigned i = 0; i < o->frames; i++) {
-		if (is_error(o->frame[i]->bytes + ETHER))
+		if (is_error(o->frame[i]))
 			o->frame[i]->length = 0;
 	}
 	qsort(o->frame, o->frames, sizeof(struct frame *), compare);

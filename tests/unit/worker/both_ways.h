@@ -12,6 +12,9 @@
 
 #define NO_IPV4 UINT8_MAX
 
+// Of the device of another interface, where that of a packet may be this one.
+#define BOTH_WAYS_VLAN 7
+
 struct packet {
 	uint8_t ip[PACKET_MAX + 128];
 	uint16_t length;

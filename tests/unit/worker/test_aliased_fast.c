@@ -201,20 +201,21 @@ static bool unless_out(const struct host *h, enum l4 l4, bool outward)
 	return !outward && minds_udp_in(h, l4, outward);
 }
 
-static void depend(struct behaviour *behaviour)
+static void depend(struct world_setup *setup)
 {
-	behaviour->mapping = MAP_BY_ENDPOINT;
-	memset(behaviour->filtering, FILTER_BY_ENDPOINT, sizeof(behaviour->filtering));
+	setup->behaviour.mapping = MAP_BY_ENDPOINT;
+	memset(setup->behaviour.filtering, FILTER_BY_ENDPOINT, sizeof(setup->behaviour.filtering));
 }
 
 static void dependent_mappings(void **)
 {
-	assert_told_alike(&(struct story){.rounds = FEW, .behave = depend, .is_short = unless_out});
+	assert_told_alike(
+		&(struct story){.rounds = FEW, .arrange = depend, .is_short = unless_out});
 }
 
-static void filter_all(struct behaviour *behaviour)
+static void filter_all(struct world_setup *setup)
 {
-	memset(behaviour->filtering, FILTER_BY_ADDRESS, sizeof(behaviour->filtering));
+	memset(setup->behaviour.filtering, FILTER_BY_ADDRESS, sizeof(setup->behaviour.filtering));
 }
 
 static bool unless_udp_out(const struct host *h, enum l4 l4, bool outward)
@@ -226,7 +227,7 @@ static bool unless_udp_out(const struct host *h, enum l4 l4, bool outward)
 static void filtered(void **)
 {
 	assert_told_alike(
-		&(struct story){.rounds = FEW, .behave = filter_all, .is_short = unless_udp_out});
+		&(struct story){.rounds = FEW, .arrange = filter_all, .is_short = unless_udp_out});
 }
 
 static void refresh_inward(void)
@@ -288,6 +289,122 @@ static void static_mappings(void **)
 {
 	assert_told_alike(
 		&(struct story){.rounds = FEW, .prepare = add_statics, .is_short = unless_static});
+}
+
+static struct host mapped_in_pool(void)
+{
+	return host_of(STORY_HOSTS - 1);
+}
+
+// Ports of the pool, of one who has an address of his own.
+static void map_in_pool(struct world_setup *setup)
+{
+	static struct static_mapping port[2];
+	const struct host h = mapped_in_pool();
+
+	for (unsigned i = 0; i < ARRAY_LEN(port); i++)
+		port[i] = (struct static_mapping){
+			.policy = SLOT_NAT44,
+			.protocol = i ? PROTOCOL_UDP : PROTOCOL_TCP,
+			.inside = h.inner,
+			.outside = rte_cpu_to_be_32(setup->pool_first + 3),
+			.inside_lower = rte_be_to_cpu_16(h.port),
+			.outside_lower = 8443,
+		};
+	setup->statics = port;
+	setup->n_statics = ARRAY_LEN(port);
+}
+
+static bool unless_mapped_in_pool(const struct host *h, enum l4, bool)
+{
+	return h->inner != mapped_in_pool().inner;
+}
+
+static void static_mappings_in_pool(void **)
+{
+	assert_told_alike(&(struct story){
+		.rounds = FEW, .arrange = map_in_pool, .is_short = unless_mapped_in_pool});
+}
+
+// All who have addresses of their own (RFC 7422).
+static void fix_ports(struct world_setup *setup)
+{
+	static struct ipprefix inside;
+	static struct detnat_setup fixed = {.inside = &inside, .prefixes = 1, .dynamic_factor = 1};
+
+	ipprefix_parse("100.64.32.0/20", &inside, NULL);
+	setup->fixed = &fixed;
+}
+
+static void fixed_ports(void **)
+{
+	assert_told_alike(&(struct story){.rounds = FEW, .arrange = fix_ports, .is_short = always});
+}
+
+static void make_vlan(void)
+{
+	box.world->snapshot->iface_of[WORLD_OUTSIDE][BOTH_WAYS_VLAN] = WORLD_INSIDE;
+}
+
+// Inside and outside are VLANs of one device, so that bursts have packets from both; the first decides which are
+// looked at first.
+static void both_on_one_device(void **)
+{
+	assert_told_alike(&(struct story){.rounds = FEW, .prepare = make_vlan, .is_short = always});
+}
+
+static void share_work(struct world_setup *setup)
+{
+	setup->workers = 2;
+}
+
+static void share_fixed_ports(struct world_setup *setup)
+{
+	share_work(setup);
+	fix_ports(setup);
+}
+
+// Has a host's packet carried, which comes to the first worker. Returns the one that has sent it, and an answer.
+static unsigned worker_of_host(const struct host *h, struct packet *answer)
+{
+	struct packet p = host_sends(h, L4_UDP, 64, 0);
+	unsigned worker = 0;
+	struct rte_mbuf *m;
+	struct tuple t;
+
+	world_carry(box.world, 0, p.iface, world_frame(box.world, p.iface, p.ip, p.length));
+	while (!(m = world_sent(box.world, worker, WORLD_OUTSIDE)))
+		assert_true(++worker < box.world->dataplane.workers);
+	t = packet_tuple(rte_pktmbuf_mtod_offset(m, const uint8_t *, RTE_ETHER_HDR_LEN));
+	rte_pktmbuf_free(m);
+	*answer = (struct packet){.iface = WORLD_OUTSIDE, .length = 64};
+	packet_make(answer->ip, answer->length,
+		&(struct tuple){L4_UDP, t.dst, t.src, t.dst_port, t.src_port}, 0, 64);
+	return worker;
+}
+
+// What is another worker's, since the host is, is left to that.
+static void of_another_worker(void **)
+{
+	static const struct story story[] = {
+		{.arrange = share_work}, {.arrange = share_fixed_ports}};
+
+	for (unsigned i = 0; i < ARRAY_LEN(story); i++) {
+		uint64_t workers = 0;
+
+		story_begin(&story[i]);
+		for (unsigned n = 2 * STORY_EACH; n < STORY_HOSTS; n++) {
+			struct host h = host_of(n);
+			struct packet answer, more = host_sends(&h, L4_UDP, 64, 0);
+			unsigned worker = worker_of_host(&h, &answer);
+
+			assert_int_equal(goes_short(&more), !worker);
+			assert_int_equal(goes_short(&answer), !worker);
+			workers |= bit(worker);
+		}
+		assert_int_equal(workers, 3);
+		story_end();
+	}
 }
 
 static void make_pipe(void)
@@ -389,6 +506,10 @@ int main(int, char **argv)
 		cmocka_unit_test(filtered),
 		cmocka_unit_test(inbound_refresh),
 		cmocka_unit_test(static_mappings),
+		cmocka_unit_test(static_mappings_in_pool),
+		cmocka_unit_test(fixed_ports),
+		cmocka_unit_test(both_on_one_device),
+		cmocka_unit_test(of_another_worker),
 		cmocka_unit_test(other_softwires),
 		cmocka_unit_test(two_aftrs),
 		cmocka_unit_test(segments_made_smaller),
