@@ -291,7 +291,7 @@ static void static_mappings(void **)
 		&(struct story){.rounds = FEW, .prepare = add_statics, .is_short = unless_static});
 }
 
-static struct host mapped_in_pool(void)
+static struct host last_host(void)
 {
 	return host_of(STORY_HOSTS - 1);
 }
@@ -300,7 +300,7 @@ static struct host mapped_in_pool(void)
 static void map_in_pool(struct world_setup *setup)
 {
 	static struct static_mapping port[2];
-	const struct host h = mapped_in_pool();
+	const struct host h = last_host();
 
 	for (unsigned i = 0; i < ARRAY_LEN(port); i++)
 		port[i] = (struct static_mapping){
@@ -317,7 +317,7 @@ static void map_in_pool(struct world_setup *setup)
 
 static bool unless_mapped_in_pool(const struct host *h, enum l4, bool)
 {
-	return h->inner != mapped_in_pool().inner;
+	return h->inner != last_host().inner;
 }
 
 static void static_mappings_in_pool(void **)
@@ -339,6 +339,27 @@ static void fix_ports(struct world_setup *setup)
 static void fixed_ports(void **)
 {
 	assert_told_alike(&(struct story){.rounds = FEW, .arrange = fix_ports, .is_short = always});
+}
+
+// The route to one who has mappings does not lead inside any more.
+static void route_outside(void)
+{
+	struct snapshot *s = box.world->snapshot;
+	uint32_t inside = rte_be_to_cpu_32(last_host().inner);
+	uint32_t remote = rte_be_to_cpu_32(host_of(0).remote);
+
+	snapshot_add_route(s, inside, 32, (unsigned)(snapshot_route(s, remote) - s->nexthop));
+}
+
+static bool unless_routed_outside(const struct host *h, enum l4, bool outward)
+{
+	return outward || h->inner != last_host().inner;
+}
+
+static void host_routed_outside(void **)
+{
+	assert_told_alike(&(struct story){
+		.rounds = FEW, .turn = route_outside, .is_short = unless_routed_outside});
 }
 
 static void make_vlan(void)
@@ -508,6 +529,7 @@ int main(int, char **argv)
 		cmocka_unit_test(static_mappings),
 		cmocka_unit_test(static_mappings_in_pool),
 		cmocka_unit_test(fixed_ports),
+		cmocka_unit_test(host_routed_outside),
 		cmocka_unit_test(both_on_one_device),
 		cmocka_unit_test(of_another_worker),
 		cmocka_unit_test(other_softwires),

@@ -199,6 +199,9 @@ static struct packet make(void)
 	if (!any(16))
 		end.address[any(16)] ^= (uint8_t)(1u << any(8));
 	p = make_for(&end, by, any_remote(), any_length(), any(2));
+	// IPv6 is for those inside
+	if (p.ip[0] >> 4 == 6 && !any(32))
+		p.iface = WORLD_OUTSIDE;
 	both_ways_vary(&random_, &p);
 	return p;
 }
@@ -276,6 +279,24 @@ static void divided_differently(void **)
 	}
 }
 
+// A subscriber whose route does not lead inside.
+static void routed_outside(void **)
+{
+	struct binding_entry e = binding(1);
+	struct end end = {
+		.softwire = world->snapshot->softwire,
+		.ipv4 = RTE_IPV4(198u, 51, 100, 201),
+		.port = psid_range_first(e.geometry, e.psid, 1),
+	};
+	struct packet in = make_ordinary(&end, false);
+
+	e.ipv4 = rte_cpu_to_be_32(end.ipv4);
+	memcpy(e.b4, &(uint8_t[16]){0x20, 0x01, 0x0d, 0xb9, [15] = 1}, sizeof(e.b4));
+	assert_int_equal(binding_add(end.softwire->state->bindings, &e), 0);
+	assert_false(both_ways_is_short(world, &in, nat44_fast));
+	carry_both_ways(&in, 1);
+}
+
 static uint64_t short_way_in(struct worker *w, struct burst *b, uint64_t mask)
 {
 	hdr_read(b, mask);
@@ -300,6 +321,7 @@ int main(void)
 		cmocka_unit_test(ordinary_ones),
 		cmocka_unit_test(right_and_wrong),
 		cmocka_unit_test(marked),
+		cmocka_unit_test(routed_outside),
 		cmocka_unit_test(divided_differently),
 	};
 
