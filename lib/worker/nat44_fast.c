@@ -139,10 +139,9 @@ static struct arrived sort(
 			arrived.softwire |= (uint64_t)(nh->service == SERVICE_SOFTWIRE) << i;
 			continue;
 		}
-		if (unlikely(nh->kind != NEXTHOP_POOL ||
-			    nat_has_statics(&w->nat, nh, outside, port) ||
-			    is_elsewhere(w, nh, outside, port)))
+		if (unlikely(nh->kind != NEXTHOP_POOL || is_elsewhere(w, nh, outside, port)))
 			continue;
+		// ports of static mappings are nobody's there
 		slot[i] = nat_slot(&w->nat, nh, b->l4[i], outside, port);
 		if (unlikely(!slot[i]))
 			continue;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "aliased_story.h"
+#include "nat_story.h"
 
 #include "base/bits.h"
 #include "base/clock.h"

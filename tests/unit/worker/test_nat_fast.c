@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "table/acl.h"
 
-#include "aliased_story.h"
+#include "nat_story.h"
 #include "support/services.h"
 #include "unit.h"
 
