@@ -9,7 +9,13 @@
 
 #include <stdbool.h>
 
-#define IPV4_MIN 20
+#define IPV4_MIN         20
+#define IPV4_TOTAL       2 // where what stands in a header
+#define IPV4_FRAGMENT    6
+#define IPV4_TTL         8
+#define IPV4_PROTOCOL    9
+#define IPV4_SOURCE      12
+#define IPV4_DESTINATION 16
 
 // ICMP types (RFC 792), as far as somebody asks for them.
 enum icmp_type {
@@ -50,6 +56,12 @@ static inline void hdr_hop_one(uint8_t *ip)
 	sum += sum >= 0xffff;
 	word = ((word - 1) & 0xffff) | sum << 16;
 	memcpy(ip + 8, &word, sizeof(word));
+}
+
+// Whether a packet may not be fragmented.
+static inline bool hdr_has_df(const uint8_t *ip)
+{
+	return ip[IPV4_FRAGMENT] & 0x40;
 }
 
 // What stands in an IPv4 packet quoted by an ICMP error.

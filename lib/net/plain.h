@@ -15,13 +15,6 @@
 #define PLAIN_TCP_MIN 20
 #define PLAIN_UDP_MIN 8
 
-#define IPV4_TOTAL       2 // where what stands in an IPv4 header
-#define IPV4_FRAGMENT    6
-#define IPV4_TTL         8
-#define IPV4_PROTOCOL    9
-#define IPV4_SOURCE      12
-#define IPV4_DESTINATION 16
-
 #define PLAIN_MORE_OR_OFFSET RTE_BE16(0x3fff)
 
 // Whether the `room` bytes at `l4` are TCP or UDP from one port to another.

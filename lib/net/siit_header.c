@@ -7,7 +7,6 @@
 #include "net/hdr6.h"
 #include "net/load.h"
 
-#define ALWAYS_FITS     1260 // no IPv6 link would have fragmented it (RFC 7915 section 5.1)
 #define DONT_FRAGMENT   0x4000
 #define MORE_FRAGMENTS  0x2000
 #define OFFSET          0x1fff
@@ -126,7 +125,7 @@ void siit_write4(
 
 	if (h->is_fragment)
 		second = h->id << 16;
-	else if (total > ALWAYS_FITS)
+	else if (total > SIIT_ALWAYS_FITS)
 		second = DONT_FRAGMENT; // atomic, so its identification means nothing (RFC 6864)
 	second = rte_cpu_to_be_32(second | word);
 	sum = (uint16_t)~csum_fold((uint64_t)first + second + third + src + dst);

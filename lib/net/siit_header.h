@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define SIIT_ALWAYS_FITS 1260 // no IPv6 link would have fragmented it (RFC 7915 section 5.1)
+
 struct siit_header {
 	uint8_t protocol; // of IPv6, so ICMPv6
 	uint8_t class;

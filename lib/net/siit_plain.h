@@ -6,10 +6,9 @@
 
 #include "net/mbuf.h"
 #include "net/plain.h"
+#include "net/siit_header.h"
 
 #define SIIT_GROWTH (IPV6_MIN - IPV4_MIN)
-
-#define SIIT_ALWAYS_FITS 1260 // no IPv6 link would have fragmented it (RFC 7915 section 5.1)
 
 // Whether the IPv4 packet that an IPv6 one of `length` bytes becomes may be fragmented, so that its identification
 // means something (RFC 6864).
@@ -68,7 +67,7 @@ static inline bool siit_plain_fits(
 	uint32_t length = host16(ip + IPV4_TOTAL) + (uint32_t)SIIT_GROWTH;
 
 	return mbuf->nb_segs == 1 && mbuf_has_room(mbuf, ip - SIIT_GROWTH) && length <= mtu &&
-		(length <= lowest || load16(ip + IPV4_FRAGMENT) & RTE_BE16(0x4000)) &&
+		(length <= lowest || hdr_has_df(ip)) &&
 		(ip[IPV4_PROTOCOL] == PROTOCOL_TCP ||
 			(ip[IPV4_PROTOCOL] == PROTOCOL_UDP && load16(ip + IPV4_MIN + 6)));
 }

@@ -79,6 +79,12 @@ void nat_fini(struct nat *nat);
 // Bytes that nat_init would allocate.
 uint64_t nat_bytes(const struct nat_size *size);
 
+// The alias that a mapping, which has one, is for.
+static inline const struct alias *nat_alias_of(const struct nat *nat, uint32_t mapping)
+{
+	return alias_at(&nat->aliases, nat->bib.mapping[mapping].inside);
+}
+
 // The policy that serves an inside address, an alias too. Returns its slot, or -1.
 int nat_policy_for(const struct nat *nat, rte_be32_t inside);
 

@@ -126,13 +126,10 @@ static inline const struct nat64_prefix *nat64_prefix_for(
 						 : nat64_prefix_of(prefixes, count, address);
 }
 
-// The IPv4 address in an IPv6 destination under a prefix. Returns false if it is not under it, or not to be there (RFC
-// 6052 section 3.1).
+// The IPv4 address in an IPv6 destination under a prefix. Returns false if it is not to be there (RFC 6052 section 3.1).
 static inline bool nat64_prefix_extract(
 	const struct nat64_prefix *p, const uint8_t destination[16], rte_be32_t *address)
 {
-	if (!nat64pfx_has(&p->prefix, destination))
-		return false;
 	*address = nat64pfx_extract(destination, p->prefix.len);
 	return !p->well_known || nat64pfx_is_global(*address);
 }

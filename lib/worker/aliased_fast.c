@@ -13,8 +13,6 @@
 
 #include <string.h>
 
-#define DONT_FRAGMENT 0x40 // in the seventh byte of an IPv4 header
-
 // Packets from inside, by what they are to become.
 struct leaving {
 	uint64_t nat64;
@@ -88,10 +86,12 @@ static inline void pref64_turn_to(struct pref64 *p, const struct nat *nat, uint8
 static inline bool read_destination(const struct worker *w, struct burst *b, unsigned i,
 	const struct alias *alias, struct pref64 *p)
 {
+	const uint8_t *destination = b->ip[i] + IPV6_DESTINATION;
+
 	if (unlikely(alias->policy != p->policy))
 		pref64_turn_to(p, &w->nat, alias->policy);
-	return p->prefix &&
-		nat64_prefix_extract(p->prefix, b->ip[i] + IPV6_DESTINATION, &b->dst[i]) &&
+	return p->prefix && nat64pfx_has(&p->prefix->prefix, destination) &&
+		nat64_prefix_extract(p->prefix, destination, &b->dst[i]) &&
 		hdr_is_somebody(b->dst[i]);
 }
 
@@ -175,8 +175,8 @@ static inline bool leave_softwire(const struct worker *w, struct burst *b, unsig
 
 	b->ip[i] += TUNNEL_HEADER;
 	b->ihl[i] = IPV4_MIN;
-	rewrite_packet(b, i, IP_SOURCE, 0, m->outside, m->outside_port, 1);
-	return !(b->ip[i][6] & DONT_FRAGMENT);
+	rewrite_packet(b, i, IPV4_SOURCE, 0, m->outside, m->outside_port, 1);
+	return !hdr_has_df(b->ip[i]);
 }
 
 uint64_t aliased_fast_out(struct worker *w, struct burst *b, uint64_t mask)
@@ -220,13 +220,6 @@ uint64_t aliased_fast_out(struct worker *w, struct burst *b, uint64_t mask)
 	return out;
 }
 
-// The alias that packet i is for.
-static inline const struct alias *alias_of(
-	const struct worker *w, const struct burst *b, unsigned i)
-{
-	return alias_at(&w->nat.aliases, w->nat.bib.mapping[b->mapping[i]].inside);
-}
-
 // Makes packet i what a host behind NAT64 can take. Returns false, with the packet as it was, if that is more than an
 // ordinary packet asks for.
 static inline bool enter_nat64(const struct worker *w, struct burst *b, unsigned i,
@@ -259,7 +252,7 @@ static inline bool enter_softwire(const struct worker *w, struct burst *b, unsig
 		    !mbuf_has_room(b->mbuf[i], b->ip[i] - TUNNEL_HEADER) || length > nh->mtu ||
 		    (aftr->mtu && length > aftr->mtu)))
 		return false;
-	rewrite_packet(b, i, IP_DESTINATION, 2, alias->key.inner, m->inside_port, 1);
+	rewrite_packet(b, i, IPV4_DESTINATION, 2, alias->key.inner, m->inside_port, 1);
 	b->ip[i] =
 		tunnel_encapsulate(b->mbuf[i], b->ip[i], aftr->address, alias->key.address, &rules);
 	return true;
@@ -274,7 +267,7 @@ static uint64_t aliased_of(const struct worker *w, const struct burst *b, uint64
 	for (uint64_t todo = mask; bit_take(&todo, &i);) {
 		const struct mapping *m = &w->nat.bib.mapping[b->mapping[i]];
 
-		if (!alias_is(m->inside) || b->l4[i] > L4_TCP)
+		if (!alias_is(m->inside) || (b->l4[i] != L4_UDP && b->l4[i] != L4_TCP))
 			continue;
 		aliased |= bit(i);
 		rte_prefetch0(alias_at(&w->nat.aliases, m->inside));
@@ -300,13 +293,14 @@ uint64_t aliased_fast_in(struct worker *w, struct burst *b, uint64_t mask)
 	if (!aliased || unlikely(w->snapshot->dstnat.count))
 		return 0;
 	for (uint64_t todo = aliased; bit_take(&todo, &i);)
-		memcpy(address[n++], alias_of(w, b, i)->key.address, sizeof(address[0]));
+		memcpy(address[n++], nat_alias_of(&w->nat, b->mapping[i])->key.address,
+			sizeof(address[0]));
 	classify6_routes(w, address, n, route);
 	n = 0;
 	for (uint64_t todo = aliased; bit_take(&todo, &i);) {
 		uint32_t hop = (uint32_t)route[n++];
 		const struct nexthop *nh = &w->snapshot->nexthop[hop];
-		const struct alias *alias = alias_of(w, b, i);
+		const struct alias *alias = nat_alias_of(&w->nat, b->mapping[i]);
 
 		if (unlikely(!leads_to(nh, alias)))
 			continue;

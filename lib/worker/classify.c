@@ -10,8 +10,6 @@
 
 #include <rte_fib.h>
 
-#define DONT_FRAGMENT 0x40 // in the seventh byte of an IPv4 header
-
 void classify_routes(const struct worker *w, uint64_t mask, const rte_be32_t address[BURST_MAX],
 	uint32_t route[BURST_MAX])
 {
@@ -454,7 +452,7 @@ uint64_t classify_size(struct worker *w, struct burst *b, uint64_t mask, uint64_
 	for (uint64_t todo = mask & b->big; bit_take(&todo, &i);) {
 		uint16_t mtu = w->snapshot->nexthop[b->route[i]].mtu;
 
-		if (!(b->ip[i][6] & DONT_FRAGMENT))
+		if (!hdr_has_df(b->ip[i]))
 			continue;
 		if (unlikely(b->aliased & bit(i)))
 			mtu = classify6_inner_mtu(w, b, i);

@@ -17,8 +17,6 @@
 
 #include <string.h>
 
-#define DONT_FRAGMENT 0x40 // in the seventh byte of an IPv4 header
-
 void classify6_routes(const struct worker *w, uint8_t address[BURST_MAX][16], unsigned n,
 	uint64_t found[BURST_MAX])
 {
@@ -314,14 +312,7 @@ static uint16_t most_of(const struct worker *w, const struct burst *b, unsigned 
 
 	if (softwired)
 		return dslite_mtu(w, b, i);
-	return b->ip[i][6] & DONT_FRAGMENT || mtu < lowest ? mtu : lowest;
-}
-
-// The alias that packet i is for.
-static inline const struct alias *alias_of(
-	const struct worker *w, const struct burst *b, unsigned i)
-{
-	return alias_at(&w->nat.aliases, w->nat.bib.mapping[b->mapping[i]].inside);
+	return hdr_has_df(b->ip[i]) || mtu < lowest ? mtu : lowest;
 }
 
 uint64_t classify6_aliased(struct worker *w, struct burst *b, uint64_t mask)
@@ -332,11 +323,12 @@ uint64_t classify6_aliased(struct worker *w, struct burst *b, uint64_t mask)
 	unsigned n = 0, i;
 
 	for (uint64_t todo = mask; bit_take(&todo, &i);)
-		memcpy(address[n++], alias_of(w, b, i)->key.address, sizeof(address[0]));
+		memcpy(address[n++], nat_alias_of(&w->nat, b->mapping[i])->key.address,
+			sizeof(address[0]));
 	classify6_routes(w, address, n, route);
 	n = 0;
 	for (uint64_t todo = mask; bit_take(&todo, &i);) {
-		const struct alias *alias = alias_of(w, b, i);
+		const struct alias *alias = nat_alias_of(&w->nat, b->mapping[i]);
 		uint32_t length = b->length[i];
 
 		b->route[i] = (uint32_t)route[n++];

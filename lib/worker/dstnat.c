@@ -51,7 +51,7 @@ static void rewrite_endpoint(
 
 static void set_source(struct burst *b, unsigned i, uint64_t endpoint)
 {
-	rewrite_endpoint(b, i, IP_SOURCE, 0, endpoint);
+	rewrite_endpoint(b, i, IPV4_SOURCE, 0, endpoint);
 	b->src[i] = endpoint_address(endpoint);
 	if (has_ports(b->l4[i]))
 		b->src_port[i] = endpoint_port(endpoint);
@@ -59,7 +59,7 @@ static void set_source(struct burst *b, unsigned i, uint64_t endpoint)
 
 static void set_destination(struct burst *b, unsigned i, uint64_t endpoint)
 {
-	rewrite_endpoint(b, i, IP_DESTINATION, 2, endpoint);
+	rewrite_endpoint(b, i, IPV4_DESTINATION, 2, endpoint);
 	b->dst[i] = endpoint_address(endpoint);
 	if (has_ports(b->l4[i]))
 		b->dst_port[i] = endpoint_port(endpoint);
@@ -96,8 +96,8 @@ static void error_out(struct worker *w, struct burst *b, unsigned i)
 	outside = other_name(w->snapshot, q.dst, dstnat_to_outside, inside);
 	if (outside == inside)
 		return;
-	rewrite_quoted_endpoint(b, i, &q, IP_SOURCE, 0, outside);
-	rewrite_address(b, i, IP_DESTINATION, endpoint_address(outside), 0);
+	rewrite_quoted_endpoint(b, i, &q, IPV4_SOURCE, 0, outside);
+	rewrite_address(b, i, IPV4_DESTINATION, endpoint_address(outside), 0);
 	b->dst[i] = endpoint_address(outside);
 }
 
@@ -113,10 +113,10 @@ static void error_in(struct worker *w, struct burst *b, unsigned i)
 	inside = other_name(w->snapshot, q.src, dstnat_to_inside, outside);
 	if (outside == inside)
 		return;
-	rewrite_quoted_endpoint(b, i, &q, IP_DESTINATION, 2, inside);
+	rewrite_quoted_endpoint(b, i, &q, IPV4_DESTINATION, 2, inside);
 	if (b->src[i] != q.dst)
 		return;
-	rewrite_address(b, i, IP_SOURCE, endpoint_address(inside), 0);
+	rewrite_address(b, i, IPV4_SOURCE, endpoint_address(inside), 0);
 	b->src[i] = endpoint_address(inside);
 }
 

@@ -8,8 +8,6 @@
 
 #include <rte_prefetch.h>
 
-#define DONT_FRAGMENT 0x40 // in the seventh byte of an IPv4 header
-
 // Reads the addresses of packet i, which is ordinary, and what else of it is asked for on either way.
 static inline void read_ipv4(struct burst *b, unsigned i)
 {
@@ -56,8 +54,8 @@ static inline bool go_out(struct worker *w, struct burst *b, unsigned i, uint64_
 	if (unlikely(!fast_refresh(w, b, i, b->ip[i] + IPV4_MIN)))
 		return false;
 	b->src[i] = m->outside;
-	rewrite_packet(b, i, IP_SOURCE, 0, m->outside, m->outside_port, 1);
-	*loose |= (uint64_t) !(b->ip[i][6] & DONT_FRAGMENT) << i;
+	rewrite_packet(b, i, IPV4_SOURCE, 0, m->outside, m->outside_port, 1);
+	*loose |= (uint64_t)!hdr_has_df(b->ip[i]) << i;
 	return true;
 }
 
@@ -132,7 +130,7 @@ static struct arrived sort(
 		uint32_t outside = rte_be_to_cpu_32(b->dst[i]);
 		uint16_t port = host16(b->ip[i] + IPV4_MIN + 2);
 
-		b->dst_port[i] = rte_cpu_to_be_16(port);
+		b->dst_port[i] = load16(b->ip[i] + IPV4_MIN + 2);
 		if (unlikely(snapshot_may_be_ours(s, b->src[i])))
 			continue;
 		if (nh->kind == NEXTHOP_SERVICE) {
@@ -200,7 +198,7 @@ static uint64_t go_in(struct worker *w, struct burst *b, uint64_t mask)
 			continue;
 		b->route[i] = route[i];
 		b->dst[i] = m->inside;
-		rewrite_packet(b, i, IP_DESTINATION, 2, m->inside, m->inside_port, 1);
+		rewrite_packet(b, i, IPV4_DESTINATION, 2, m->inside, m->inside_port, 1);
 		in |= bit(i);
 	}
 	b->big &= ~in;

@@ -92,6 +92,7 @@ static void go_in(
 			pass |= bit(i);
 	}
 	pass = nat44_track(&w->nat, b, pass & ~errors, false, w->now) | (pass & errors);
+	// what came by an interface of both realms, of which nat44_fast() takes none
 	if (w->nat.aliases.used && !hairpin)
 		pass &= ~aliased_fast_in(w, b, pass);
 	pass = classify_inside(w, b, pass);

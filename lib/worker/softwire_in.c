@@ -8,8 +8,6 @@
 
 #include <string.h>
 
-#define DONT_FRAGMENT 0x40 // in the seventh byte of an IPv4 header
-
 static void count_dropped4(
 	struct worker *w, const struct burst *b, unsigned i, const struct softwire *softwire)
 {
@@ -79,7 +77,7 @@ static uint32_t translated_mtu(const struct softwire *softwire, const struct nex
 static bool fit(struct worker *w, struct burst *b, unsigned i, const struct softwire *softwire)
 {
 	const struct nexthop *nh = &w->snapshot->nexthop[b->route[i]];
-	bool translated = softwire->kind == SOFTWIRE_MAP_T, df = b->ip[i][6] & DONT_FRAGMENT;
+	bool translated = softwire->kind == SOFTWIRE_MAP_T, df = hdr_has_df(b->ip[i]);
 	uint32_t growth = translated ? siit_growth(b, i) : TUNNEL_HEADER, mtu;
 
 	if (unlikely(!softwire_is_inside_hop(nh))) {

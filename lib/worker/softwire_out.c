@@ -12,9 +12,6 @@
 
 #include <string.h>
 
-#define DONT_FRAGMENT 0x40 // in the seventh byte of an IPv4 header
-#define IPV4_TTL      8
-
 // Packet i from a softwire, without its outer headers but for the first.
 static void decapsulate(struct burst *b, unsigned i)
 {
@@ -334,7 +331,7 @@ static bool fit_out(struct worker *w, struct burst *b, unsigned i, const struct 
 	b->big &= ~bit(i);
 	if (likely(b->length[i] <= mtu))
 		return true;
-	if (!(b->ip[i][6] & DONT_FRAGMENT)) {
+	if (!hdr_has_df(b->ip[i])) {
 		b->big |= bit(i);
 		return true;
 	}

@@ -52,8 +52,8 @@ static inline void bound_fill(struct softwire_search *x, unsigned i, const struc
 	x->marked |= (uint64_t)atomic_load_explicit(&binding->marked, memory_order_relaxed) << i;
 }
 
-// Fills the search for packet i, which has been asked for, if the answer is in the line that has come, as it is for nine
-// of ten bindings of a full table. Returns false if not; the next line has been asked for then.
+// Fills the search for packet i, which has been asked for, if the answer is in the line that has come, as it is for eight
+// of nine bindings of a full table. Returns false if not; the next line has been asked for then.
 static inline bool bound_answer(struct softwire_search *x, unsigned i)
 {
 	const struct binding *binding = x->home[i];

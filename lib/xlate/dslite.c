@@ -95,7 +95,7 @@ static bool enter(
 
 	if (unlikely(alias->aftr != aftr))
 		alias->aftr = (uint8_t)aftr;
-	put_address(b, i, IP_SOURCE, address);
+	put_address(b, i, IPV4_SOURCE, address);
 	b->src[i] = address;
 	if (likely(!(b->fragments & bit(i))))
 		return true;
@@ -129,8 +129,8 @@ static bool enter_error(struct nat *nat, struct burst *b, unsigned i, struct ali
 		return false;
 	}
 	address = alias_address(alias);
-	rewrite_quoted(b, i, &q, IP_DESTINATION, 2, address, q.dst_port);
-	put_address(b, i, IP_SOURCE, address);
+	rewrite_quoted(b, i, &q, IPV4_DESTINATION, 2, address, q.dst_port);
+	put_address(b, i, IPV4_SOURCE, address);
 	b->src[i] = address;
 	return true;
 }
@@ -206,18 +206,13 @@ uint64_t dslite_enter(struct nat *nat, struct burst *b, uint64_t mask, uint32_t 
 	return entered;
 }
 
-static const struct alias *alias_of(const struct nat *nat, const struct burst *b, unsigned i)
-{
-	return alias_at(&nat->aliases, nat->bib.mapping[b->mapping[i]].inside);
-}
-
 uint64_t dslite_of(const struct nat *nat, const struct burst *b, uint64_t mask)
 {
 	uint64_t softwired = 0;
 	unsigned i;
 
 	for (uint64_t todo = mask; bit_take(&todo, &i);)
-		softwired |= (uint64_t)(alias_of(nat, b, i)->b4 != 0) << i;
+		softwired |= (uint64_t)(nat_alias_of(nat, b->mapping[i])->b4 != 0) << i;
 	return softwired;
 }
 
@@ -244,12 +239,12 @@ uint64_t dslite_leave(const struct nat *nat, struct burst *b, uint64_t mask)
 	unsigned i;
 
 	for (uint64_t todo = mask; bit_take(&todo, &i);) {
-		const struct alias *alias = alias_of(nat, b, i);
+		const struct alias *alias = nat_alias_of(nat, b->mapping[i]);
 		struct quoted q;
 
-		put_address(b, i, IP_DESTINATION, alias->key.inner);
+		put_address(b, i, IPV4_DESTINATION, alias->key.inner);
 		if (unlikely(b->icmp_error & bit(i)) && hdr_quoted(b, i, &q))
-			rewrite_quoted(b, i, &q, IP_SOURCE, 0, alias->key.inner, q.src_port);
+			rewrite_quoted(b, i, &q, IPV4_SOURCE, 0, alias->key.inner, q.src_port);
 		if (put_in(nat, b, i, alias))
 			left |= bit(i);
 		else
@@ -260,7 +255,7 @@ uint64_t dslite_leave(const struct nat *nat, struct burst *b, uint64_t mask)
 
 void dslite_restore(const struct nat *nat, struct burst *b, unsigned i)
 {
-	put_address(b, i, IP_SOURCE, alias_at(&nat->aliases, b->src[i])->key.inner);
+	put_address(b, i, IPV4_SOURCE, alias_at(&nat->aliases, b->src[i])->key.inner);
 }
 
 bool dslite_error_make(

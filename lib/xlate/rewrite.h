@@ -9,13 +9,11 @@
 
 #include <string.h>
 
-#define IP_SOURCE      12
-#define IP_DESTINATION 16
-#define UDP_CHECKSUM   6
-#define TCP_CHECKSUM   16
-#define ICMP_CHECKSUM  2
-#define DCCP_CHECKSUM  6
-#define ICMP_ID        4
+#define UDP_CHECKSUM  6
+#define TCP_CHECKSUM  16
+#define ICMP_CHECKSUM 2
+#define DCCP_CHECKSUM 6
+#define ICMP_ID       4
 
 // Overwrite a field and add what that changes in the sum over the bytes it stands in.
 static inline void rewrite32(void *field, uint32_t value, uint32_t *change)

@@ -52,8 +52,8 @@ void whole_translate_out(struct burst *b, unsigned i, const struct static_mappin
 	struct quoted q;
 
 	if (b->icmp_error & bit(i) && hdr_quoted_bare(b, i, &q))
-		rewrite_quoted(b, i, &q, IP_DESTINATION, 0, by->outside, 0);
-	rewrite_address(b, i, IP_SOURCE, by->outside, 1);
+		rewrite_quoted(b, i, &q, IPV4_DESTINATION, 0, by->outside, 0);
+	rewrite_address(b, i, IPV4_SOURCE, by->outside, 1);
 	b->src[i] = by->outside;
 }
 
@@ -62,7 +62,7 @@ void whole_translate_in(struct burst *b, unsigned i, const struct static_mapping
 	struct quoted q;
 
 	if (b->icmp_error & bit(i) && hdr_quoted_bare(b, i, &q))
-		rewrite_quoted(b, i, &q, IP_SOURCE, 0, by->inside, 0);
-	rewrite_address(b, i, IP_DESTINATION, by->inside, keep_ttl ? 0 : 1);
+		rewrite_quoted(b, i, &q, IPV4_SOURCE, 0, by->inside, 0);
+	rewrite_address(b, i, IPV4_DESTINATION, by->inside, keep_ttl ? 0 : 1);
 	b->dst[i] = by->inside;
 }

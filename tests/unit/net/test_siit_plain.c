@@ -96,7 +96,7 @@ static void check_to4(const uint8_t *ip6, uint16_t length)
 
 	receive(ip6, length);
 	assert_true(siit_to_ipv4(b, 0, &to));
-	rewrite_packet(b, 0, IP_SOURCE, 0, OUTSIDE, port, 1);
+	rewrite_packet(b, 0, IPV4_SOURCE, 0, OUTSIDE, port, 1);
 	memcpy(copy, ip6, length);
 	assert_is(siit_plain_to4(copy, OUTSIDE, REMOTE, port, to.id),
 		(uint16_t)(length - SIIT_GROWTH));
@@ -111,7 +111,7 @@ static void check_to6(const uint8_t *ip4, uint16_t length)
 	memcpy(to.src, remote, 16);
 	memcpy(to.dst, host, 16);
 	receive(ip4, length);
-	rewrite_packet(b, 0, IP_DESTINATION, 2, ALIAS, port, 1);
+	rewrite_packet(b, 0, IPV4_DESTINATION, 2, ALIAS, port, 1);
 	assert_true(siit_to_ipv6(b, 0, &to));
 	memcpy(copy, ip4, length);
 	assert_is(siit_plain_to6(copy, remote, host, port), (uint16_t)(length + SIIT_GROWTH));
